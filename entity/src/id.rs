@@ -1,0 +1,73 @@
+//! One newtype per id, so that none is taken for another.
+
+use sea_orm::{DbErr, DeriveValueType, TryFromU64};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, DeriveValueType,
+        )]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl TryFromU64 for $name {
+            fn try_from_u64(_: u64) -> Result<Self, DbErr> {
+                Err(DbErr::ConvertFromU64(stringify!($name)))
+            }
+        }
+
+        impl From<Uuid> for $name {
+            fn from(id: Uuid) -> Self {
+                Self(id)
+            }
+        }
+
+        impl From<$name> for Uuid {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// A person known to the shop.
+    CustomerId,
+    /// An unproven address that ordered.
+    GuestId,
+    /// Whose points: the id of the customer or guest identity.
+    AccountId,
+    /// One earn and what is left of it.
+    LotId,
+    /// One move of points.
+    EntryId,
+    /// Points set aside for an order.
+    HoldId,
+    /// An order.
+    OrderId,
+    /// A line of an order.
+    LineId,
+    /// A return of some pieces of a line.
+    ReturnId,
+    /// A product of the catalogue.
+    ProductId,
+    /// A proof of a mailbox under way.
+    ChallengeId,
+    /// A signed-in device.
+    SessionId,
+    /// A member of the shop's staff.
+    StaffId,
+    /// An API key.
+    ApiKeyId,
+    /// Who an API key belongs to; survives its rotation.
+    KeyOwnerId,
+    /// A signing key or secret of the server.
+    ServerKeyId,
+    /// A piece of background work.
+    JobId,
+    /// An event in the outbox.
+    EventId,
+}

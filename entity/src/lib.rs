@@ -1,0 +1,27 @@
+//! The tables of Regulars, one a file. No logic and no GraphQL here.
+
+pub mod api_key;
+pub mod customer;
+pub mod guest_identity;
+pub mod id;
+pub mod idempotency_key;
+pub mod job;
+pub mod mailbox_challenge;
+pub mod order;
+pub mod order_line;
+pub mod order_return;
+pub mod outbox;
+pub mod points_account;
+pub mod points_consumption;
+pub mod points_entry;
+pub mod points_hold;
+pub mod points_lot;
+pub mod product;
+pub mod refresh_token;
+pub mod server_key;
+pub mod session;
+pub mod shop_settings;
+pub mod staff;
+
+/// An instant in UTC, cut to microseconds before it is stored.
+pub type Instant = chrono::DateTime<chrono::Utc>;

@@ -1,0 +1,83 @@
+//! An order, as the shop stated it.
+
+use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::Instant;
+use crate::id::{CustomerId, GuestId, HoldId, OrderId};
+/// Where an order is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum OrderState {
+    /// Not paid yet.
+    #[sea_orm(string_value = "PLACED")]
+    Placed,
+    /// Paid.
+    #[sea_orm(string_value = "PAID")]
+    Paid,
+    /// On its way.
+    #[sea_orm(string_value = "SHIPPED")]
+    Shipped,
+    /// Arrived.
+    #[sea_orm(string_value = "DELIVERED")]
+    Delivered,
+    /// Undone before shipping.
+    #[sea_orm(string_value = "CANCELLED")]
+    Cancelled,
+}
+
+/// An order, as the shop stated it.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "orders")]
+pub struct Model {
+    /// Ours.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: OrderId,
+    /// The shop's; unique.
+    pub external_id: String,
+    /// SHA-256 of what was stated.
+    pub fingerprint: Vec<u8>,
+    /// Whose; else a guest's.
+    pub customer_id: Option<CustomerId>,
+    /// Whose, while the address is unproven.
+    pub guest_id: Option<GuestId>,
+    /// As written on the order.
+    pub email: Option<String>,
+    /// Such as `web`.
+    pub channel: String,
+    /// ISO 4217.
+    pub currency: String,
+    /// Where it is.
+    pub state: OrderState,
+    /// Minor units, sum of the lines.
+    pub lines_total: i64,
+    /// Minor units.
+    pub shipping: i64,
+    /// Code.
+    pub coupon: Option<String>,
+    /// Points that pay part of it; unique.
+    pub hold_id: Option<HoldId>,
+    /// Minor units paid with points.
+    pub hold_value: i64,
+    /// History: triggers nothing.
+    pub imported: bool,
+    /// By the shop.
+    pub placed_at: Instant,
+    /// By the shop.
+    pub paid_at: Option<Instant>,
+    /// By the shop.
+    pub shipped_at: Option<Instant>,
+    /// By the shop.
+    pub delivered_at: Option<Instant>,
+    /// By the shop.
+    pub cancelled_at: Option<Instant>,
+    /// Here.
+    pub recorded_at: Instant,
+}
+
+/// None is walked: rows are found through their owner by id.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,65 @@
+//! One earn: its pending amount, then what remains to be spent.
+
+use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::Instant;
+use crate::id::{AccountId, LineId, LotId};
+/// What gave a lot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum LotSource {
+    /// A line of an order.
+    #[sea_orm(string_value = "ORDER")]
+    Order,
+    /// The shop, for something that is no order.
+    #[sea_orm(string_value = "GRANT")]
+    Grant,
+    /// Staff.
+    #[sea_orm(string_value = "ADJUSTMENT")]
+    Adjustment,
+}
+
+/// One earn: its pending amount, then what remains to be spent.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "points_lots")]
+pub struct Model {
+    /// Ours.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: LotId,
+    /// Whose.
+    pub account_id: AccountId,
+    /// What gave it.
+    pub source: LotSource,
+    /// The line that earned it.
+    pub order_line_id: Option<LineId>,
+    /// The rule that gave it.
+    pub rule: Option<String>,
+    /// And its version.
+    pub rule_version: Option<i32>,
+    /// Points earned.
+    pub amount: i32,
+    /// Not active yet.
+    pub pending: i32,
+    /// Active and unspent.
+    pub remaining: i32,
+    /// Claimed by returns so far.
+    pub clawed_back: i32,
+    /// Lost by expiry and not yet set against a claw-back.
+    pub lapsed: i32,
+    /// Anything pending or remaining.
+    pub open: bool,
+    /// When, if by time.
+    pub activates_at: Option<Instant>,
+    /// Activation.
+    pub opened_at: Option<Instant>,
+    /// End of what remains.
+    pub expires_at: Option<Instant>,
+}
+
+/// None is walked: rows are found through their owner by id.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,28 @@
+//! The schema of Regulars on SQLite and PostgreSQL: one concern a file, up and down, schema builder only.
+
+pub use sea_orm_migration::MigratorTrait;
+use sea_orm_migration::{MigrationTrait, async_trait};
+
+mod columns;
+mod m20261121_access;
+mod m20261121_core;
+mod m20261121_customers;
+mod m20261121_orders;
+mod m20261121_points;
+
+/// All migrations, oldest first. Take the lock in `regulars::db::migrate` before running them.
+#[derive(Debug)]
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261121_core::Migration),
+            Box::new(m20261121_customers::Migration),
+            Box::new(m20261121_access::Migration),
+            Box::new(m20261121_orders::Migration),
+            Box::new(m20261121_points::Migration),
+        ]
+    }
+}

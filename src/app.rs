@@ -1,0 +1,64 @@
+//! The application: everything an operation needs, built once for production and tests alike.
+
+use std::ops::Deref;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::clock::{Clock, IdGen};
+use crate::config::Config;
+use crate::db::{self, Db};
+use crate::settings::{self, ShopSettings};
+
+/// A handle to the application; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct App(Arc<Parts>);
+
+/// What the application is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// The database.
+    pub db: Db,
+    /// The shop's clock.
+    pub clock: Clock,
+    /// Where ids come from.
+    pub ids: IdGen,
+    /// What this process was started with.
+    pub config: Config,
+    /// Wakes the worker of this process.
+    pub(crate) worker_wake: tokio::sync::Notify,
+    settings: RwLock<Arc<ShopSettings>>,
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl App {
+    /// Connects, migrates and loads what `config` names.
+    pub async fn build(config: Config) -> anyhow::Result<Self> {
+        Self::build_with(config, Clock::System, IdGen::Random).await
+    }
+
+    /// The same with a clock and ids of the caller's.
+    pub async fn build_with(config: Config, clock: Clock, ids: IdGen) -> anyhow::Result<Self> {
+        let db = Db::connect(&config.database).await?;
+        db::migrate(&db).await?;
+        let settings = settings::load(&db.read).await.map_err(|fault| anyhow::anyhow!("{fault:?}"))?;
+        let worker_wake = tokio::sync::Notify::new();
+        let settings = RwLock::new(Arc::new(settings));
+        Ok(Self(Arc::new(Parts { db, clock, ids, config, worker_wake, settings })))
+    }
+
+    /// The shop's settings in force on this instance.
+    pub fn settings(&self) -> Arc<ShopSettings> {
+        self.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes over newer settings.
+    pub(crate) fn use_settings(&self, newer: ShopSettings) {
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(newer);
+    }
+}

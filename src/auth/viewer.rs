@@ -1,0 +1,140 @@
+//! Who is asking, as their credentials proved.
+
+use entity::id::{ApiKeyId, CustomerId, KeyOwnerId, SessionId, StaffId};
+use entity::points_entry::ActorKind;
+use entity::staff::Role;
+
+use crate::actor::Actor;
+
+/// Who is asking.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Viewer {
+    /// Nobody we know.
+    Anonymous,
+    /// A registered customer.
+    Customer {
+        /// Who.
+        customer: CustomerId,
+        /// Signed in where.
+        session: SessionId,
+    },
+    /// A server of the shop.
+    Shop {
+        /// Which key.
+        key: ApiKeyId,
+        /// Whose key; survives its rotation.
+        owner: KeyOwnerId,
+        /// What the key may do.
+        scopes: Vec<Scope>,
+    },
+    /// A member of staff.
+    Staff {
+        /// Who.
+        staff: StaffId,
+        /// Signed in where.
+        session: SessionId,
+        /// With which permissions.
+        role: Role,
+    },
+}
+
+impl Viewer {
+    /// Whose idempotency keys these are.
+    pub fn key_scope(&self) -> String {
+        match self {
+            Self::Anonymous => "anonymous".to_owned(),
+            Self::Customer { customer, .. } => format!("customer:{}", customer.0),
+            Self::Shop { owner, .. } => format!("shop:{}", owner.0),
+            Self::Staff { staff, .. } => format!("staff:{}", staff.0),
+        }
+    }
+
+    /// As the ledger names them.
+    pub fn actor(&self) -> Actor {
+        match self {
+            Self::Anonymous => Actor::SYSTEM,
+            Self::Customer { customer, .. } => Actor { kind: ActorKind::Customer, id: Some(customer.0) },
+            Self::Shop { owner, .. } => Actor { kind: ActorKind::Shop, id: Some(owner.0) },
+            Self::Staff { staff, .. } => Actor { kind: ActorKind::Staff, id: Some(staff.0) },
+        }
+    }
+}
+
+macro_rules! names {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum $name { $($(#[$variant_doc])* $variant),* }
+
+        impl $name {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// As written in keys, documents and descriptions.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $text),* }
+            }
+
+            /// Reads a name.
+            pub fn parse(name: &str) -> Option<Self> {
+                match name { $($text => Some(Self::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+names! {
+    /// What an API key may do.
+    Scope {
+        /// Record orders and what becomes of them.
+        OrdersWrite = "orders:write",
+        /// Read orders.
+        OrdersRead = "orders:read",
+        /// Read members, balances and ledgers.
+        CustomersRead = "customers:read",
+        /// Change profiles.
+        CustomersWrite = "customers:write",
+        /// Hold, capture, void and grant points.
+        PointsWrite = "points:write",
+        /// Change the catalogue.
+        CatalogWrite = "catalog:write",
+        /// Read the event feed.
+        EventsRead = "events:read",
+    }
+}
+
+names! {
+    /// What a member of staff may do.
+    Permission {
+        /// Record orders and what becomes of them.
+        OrdersWrite = "orders.write",
+        /// Read orders.
+        OrdersRead = "orders.read",
+        /// Read members, balances and ledgers.
+        CustomersRead = "customers.read",
+        /// Change profiles.
+        CustomersWrite = "customers.write",
+        /// Adjust points, up to the role's limit.
+        PointsAdjust = "points.adjust",
+        /// Activate pending points.
+        PointsActivate = "points.activate",
+        /// Change the catalogue.
+        CatalogWrite = "catalog.write",
+        /// Change the shop's settings.
+        SettingsWrite = "settings.write",
+    }
+}
+
+impl Permission {
+    /// Whether `role` has it.
+    pub fn is_of(self, role: Role) -> bool {
+        match role {
+            Role::Owner | Role::Manager => true,
+            Role::Support => matches!(
+                self,
+                Self::OrdersRead | Self::CustomersRead | Self::CustomersWrite | Self::PointsAdjust
+            ),
+            Role::Analyst => matches!(self, Self::OrdersRead | Self::CustomersRead),
+        }
+    }
+}

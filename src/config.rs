@@ -1,0 +1,103 @@
+//! What a process is started with: command line over environment over `regulars.toml` over defaults, validated once.
+
+use clap::{Args, ValueEnum};
+use secrecy::SecretString;
+
+use crate::db::DbOptions;
+
+/// Settings of a process. Each is a flag, an environment variable and a line in `regulars.toml`.
+#[derive(Clone, Debug, Args)]
+pub struct ConfigArgs {
+    /// `sqlite://FILE?mode=rwc` or `postgres://USER:PASSWORD@HOST/DATABASE`
+    #[arg(
+        long,
+        env = "DATABASE_URL",
+        default_value = "sqlite://regulars.db?mode=rwc",
+        hide_env_values = true
+    )]
+    pub database_url: SecretString,
+    /// Database connections of this process
+    #[arg(long, env = "REGULARS_DATABASE_CONNECTIONS", default_value_t = 16)]
+    pub database_connections: u32,
+    /// Start although `PostgreSQL` runs with `synchronous_commit=off` and may forget acknowledged points
+    #[arg(long, env = "REGULARS_ALLOW_ASYNCHRONOUS_COMMIT", default_value_t = false)]
+    pub allow_asynchronous_commit: bool,
+    /// `development` shows GraphiQL and writes mail to the log; `production` does neither
+    #[arg(long, env = "REGULARS_MODE", value_enum, default_value_t = Mode::Development)]
+    pub mode: Mode,
+    /// Where storefronts and apps reach this server; the `iss` of its tokens
+    #[arg(long, env = "REGULARS_PUBLIC_URL", default_value = "http://127.0.0.1:8080")]
+    pub public_url: String,
+    /// Outgoing mail: `smtp://HOST:PORT`, `smtps://USER:PASSWORD@HOST`; required in production
+    #[arg(long, env = "REGULARS_SMTP_URL", hide_env_values = true)]
+    pub smtp_url: Option<SecretString>,
+    /// From whom mails come
+    #[arg(long, env = "REGULARS_MAIL_FROM", default_value = "Regulars <no-reply@localhost>")]
+    pub mail_from: String,
+    /// Web origins that may call the API from a browser, such as `https://shop.example`
+    #[arg(long, env = "REGULARS_CORS_ORIGINS", value_delimiter = ',')]
+    pub cors_origins: Vec<String>,
+    /// Password hashes computed at once; each takes 19 MiB for its time
+    #[arg(long, env = "REGULARS_PASSWORD_HASHES", default_value_t = 4)]
+    pub password_hashes: usize,
+}
+
+/// Where the server runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// On a developer's machine.
+    Development,
+    /// For real customers.
+    Production,
+}
+
+/// A validated configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The database.
+    pub database: DbOptions,
+    /// Where the server runs.
+    pub mode: Mode,
+    /// Where it is reached; without a slash at the end.
+    pub public_url: String,
+    /// Outgoing mail; none writes it to the log.
+    pub smtp_url: Option<SecretString>,
+    /// From whom mails come.
+    pub mail_from: lettre::message::Mailbox,
+    /// Web origins that may call from a browser.
+    pub cors_origins: Vec<String>,
+    /// Password hashes computed at once.
+    pub password_hashes: usize,
+}
+
+impl TryFrom<ConfigArgs> for Config {
+    type Error = anyhow::Error;
+
+    fn try_from(args: ConfigArgs) -> anyhow::Result<Self> {
+        use anyhow::{Context, ensure};
+        use secrecy::ExposeSecret;
+
+        ensure!((1..=1_000).contains(&args.database_connections), "database connections must be 1 to 1,000");
+        ensure!((1..=64).contains(&args.password_hashes), "password hashes at once must be 1 to 64");
+        let production = args.mode == Mode::Production;
+        ensure!(
+            !production || args.smtp_url.is_some(),
+            "production needs REGULARS_SMTP_URL: codes are mailed"
+        );
+        let url = args.database_url.expose_secret().to_owned();
+        let database = DbOptions {
+            url,
+            max_connections: args.database_connections,
+            allow_asynchronous_commit: args.allow_asynchronous_commit,
+        };
+        Ok(Self {
+            database,
+            mode: args.mode,
+            public_url: args.public_url.trim_end_matches('/').to_owned(),
+            smtp_url: args.smtp_url,
+            mail_from: args.mail_from.parse().context("REGULARS_MAIL_FROM is not a mailbox")?,
+            cors_origins: args.cors_origins,
+            password_hashes: args.password_hashes,
+        })
+    }
+}

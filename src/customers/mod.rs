@@ -1,0 +1,3 @@
+//! Customers and guest identities: who the shop's buyers are.
+
+pub mod email;

@@ -1,0 +1,163 @@
+//! Many rows in one statement, whose text does not vary with their number.
+//!
+//! `PostgreSQL` gets all rows as one JSON parameter, which `json_populate_recordset` reads with the table's own types.
+//! `SQLite`, where a statement costs no round trip, gets `VALUES` lists of a few fixed lengths.
+
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, Statement, Value};
+
+use crate::error::Fault;
+
+/// How many rows a `SQLite` statement carries: the largest that fits is taken again and again.
+const CHUNKS: [usize; 3] = [64, 8, 1];
+
+/// The rows to write into one table.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    table: &'static str,
+    columns: &'static [&'static str],
+    rows: Vec<Vec<Value>>,
+}
+
+impl Rows {
+    /// None yet; every row is to have these columns in this order.
+    pub(crate) fn new(table: &'static str, columns: &'static [&'static str]) -> Self {
+        Self { table, columns, rows: Vec::new() }
+    }
+
+    /// One more row.
+    pub(crate) fn push<const N: usize>(&mut self, row: [Value; N]) {
+        debug_assert_eq!(N, self.columns.len(), "{}", self.table);
+        self.rows.push(row.into());
+    }
+
+    /// Inserts them; a key that is there already is a fault.
+    pub(crate) async fn insert(self, tx: &DatabaseTransaction) -> Result<(), Fault> {
+        let expected = self.rows.len();
+        if self.run(tx, &Action::Insert { conflict: "" }).await? == expected {
+            return Ok(());
+        }
+        Err(Fault::internal("an insert wrote fewer rows than it was given"))
+    }
+
+    /// Inserts those whose key is not there yet; answers how many that were.
+    pub(crate) async fn insert_missing(self, tx: &DatabaseTransaction) -> Result<usize, Fault> {
+        self.run(tx, &Action::Insert { conflict: " ON CONFLICT DO NOTHING" }).await
+    }
+
+    /// Updates the rows whose first column is equal and that `guard` allows, which may name the table as `t` and the new
+    /// values as `v`; a row that was not updated is a fault.
+    pub(crate) async fn update(self, tx: &DatabaseTransaction, guard: &'static str) -> Result<(), Fault> {
+        let expected = self.rows.len();
+        if self.run(tx, &Action::Update { guard }).await? == expected {
+            return Ok(());
+        }
+        Err(Fault::internal("a guarded update missed a row"))
+    }
+
+    async fn run(self, tx: &DatabaseTransaction, action: &Action) -> Result<usize, Fault> {
+        if self.rows.is_empty() {
+            return Ok(0);
+        }
+        let affected = match tx.get_database_backend() {
+            DbBackend::Postgres => self.run_as_json(tx, action).await?,
+            _ => self.run_as_values(tx, action).await?,
+        };
+        Ok(usize::try_from(affected)?)
+    }
+
+    async fn run_as_json(self, tx: &DatabaseTransaction, action: &Action) -> Result<u64, DbErr> {
+        let columns = self.columns.join(", ");
+        let source = format!("json_populate_recordset(NULL::{}, $1::json)", self.table);
+        let sql = match action {
+            Action::Insert { conflict } => {
+                format!("INSERT INTO {} ({columns}) SELECT {columns} FROM {source}{conflict}", self.table)
+            }
+            Action::Update { guard } => {
+                format!("{} FROM {source} AS v WHERE {}", self.setting(), self.matching(guard))
+            }
+        };
+        let rows: Vec<serde_json::Value> = self
+            .rows
+            .into_iter()
+            .map(|row| {
+                let fields = self.columns.iter().map(|c| (*c).to_owned()).zip(row.into_iter().map(json_of));
+                serde_json::Value::Object(fields.collect())
+            })
+            .collect();
+        let json = serde_json::Value::Array(rows).to_string();
+        execute(tx, sql, vec![Value::from(json)]).await.map(|result| result.rows_affected())
+    }
+
+    async fn run_as_values(self, tx: &DatabaseTransaction, action: &Action) -> Result<u64, DbErr> {
+        let mut affected = 0;
+        let mut rows = self.rows.iter();
+        for length in CHUNKS {
+            while rows.len() >= length {
+                let values: Vec<Value> = rows.by_ref().take(length).flatten().cloned().collect();
+                affected += execute(tx, self.values_sql(action, length), values).await?.rows_affected();
+            }
+        }
+        Ok(affected)
+    }
+
+    fn values_sql(&self, action: &Action, length: usize) -> String {
+        let columns = self.columns.join(", ");
+        let row = format!("({})", vec!["?"; self.columns.len()].join(", "));
+        let values = vec![row; length].join(", ");
+        match action {
+            Action::Insert { conflict } => {
+                format!("INSERT INTO {} ({columns}) VALUES {values}{conflict}", self.table)
+            }
+            Action::Update { guard } => format!(
+                "WITH v({columns}) AS (VALUES {values}) {} FROM v WHERE {}",
+                self.setting(),
+                self.matching(guard)
+            ),
+        }
+    }
+
+    fn setting(&self) -> String {
+        let set: Vec<String> =
+            self.columns[1..].iter().map(|column| format!("{column} = v.{column}")).collect();
+        format!("UPDATE {} AS t SET {}", self.table, set.join(", "))
+    }
+
+    fn matching(&self, guard: &str) -> String {
+        let key = self.columns[0];
+        format!("t.{key} = v.{key}{guard}")
+    }
+}
+
+enum Action {
+    Insert { conflict: &'static str },
+    Update { guard: &'static str },
+}
+
+async fn execute(tx: &DatabaseTransaction, sql: String, values: Vec<Value>) -> Result<ExecResult, DbErr> {
+    tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values)).await
+}
+
+/// As `json_populate_recordset` reads it back into the column's type.
+fn json_of(value: Value) -> serde_json::Value {
+    match value {
+        Value::Bool(Some(v)) => v.into(),
+        Value::Int(Some(v)) => v.into(),
+        Value::BigInt(Some(v)) => v.into(),
+        Value::String(Some(v)) => v.into(),
+        Value::Uuid(Some(v)) => v.to_string().into(),
+        Value::ChronoDateTimeUtc(Some(v)) => v.to_rfc3339().into(),
+        Value::Bytes(Some(v)) => hex_of(&v).into(),
+        Value::Json(Some(v)) => *v,
+        // Every other kind of value is a null: the tables have no columns of other types.
+        _ => serde_json::Value::Null,
+    }
+}
+
+/// The text form of `bytea`.
+fn hex_of(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::from("\\x"), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,70 @@
+//! The few expressions that the two databases write differently.
+
+use sea_orm::sea_query::{ArrayType, Expr, SimpleExpr};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement, Value};
+use uuid::Uuid;
+
+/// `column` is one of `ids`, in a text that does not vary with their number, so that it stays prepared.
+pub(crate) fn is_among(
+    backend: DbBackend,
+    column: &'static str,
+    ids: impl IntoIterator<Item = Uuid>,
+) -> SimpleExpr {
+    if backend == DbBackend::Postgres {
+        let ids: Vec<Value> = ids.into_iter().map(Value::from).collect();
+        let array = Value::Array(ArrayType::Uuid, Some(Box::new(ids)));
+        return Expr::cust_with_values(format!("{column} = ANY($1)"), [array]);
+    }
+    let ids: Vec<String> = ids.into_iter().map(|id| format!("\"{}\"", id.simple())).collect();
+    let list = format!("[{}]", ids.join(","));
+    Expr::cust_with_values(format!("{column} IN (SELECT unhex(value) FROM json_each(?))"), [list])
+}
+
+/// `column` is one of `texts`.
+pub(crate) fn is_among_texts(
+    backend: DbBackend,
+    column: &'static str,
+    texts: impl IntoIterator<Item = String>,
+) -> SimpleExpr {
+    if backend == DbBackend::Postgres {
+        let texts: Vec<Value> = texts.into_iter().map(Value::from).collect();
+        let array = Value::Array(ArrayType::String, Some(Box::new(texts)));
+        return Expr::cust_with_values(format!("{column} = ANY($1)"), [array]);
+    }
+    let list = serde_json::Value::from(texts.into_iter().collect::<Vec<_>>()).to_string();
+    Expr::cust_with_values(format!("{column} IN (SELECT value FROM json_each(?))"), [list])
+}
+
+/// The database's own time in milliseconds since 1970: what instances agree on leases by.
+pub(crate) fn database_millis(backend: DbBackend) -> SimpleExpr {
+    if backend == DbBackend::Postgres {
+        Expr::cust("CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)")
+    } else {
+        Expr::cust("CAST(unixepoch('subsec') * 1000 AS integer)")
+    }
+}
+
+/// True once the caller alone holds `name` until its transaction ends, false if another holds it. A `SQLite` writer is
+/// alone anyhow.
+pub(crate) fn try_lock(backend: DbBackend, name: SimpleExpr) -> SimpleExpr {
+    if backend == DbBackend::Postgres {
+        Expr::cust_with_exprs("pg_try_advisory_xact_lock(hashtextextended($1, 0))", [name])
+    } else {
+        Expr::val(true).into()
+    }
+}
+
+/// Tells the other instances, when the transaction commits; a `SQLite` file has no other.
+pub(crate) async fn notify(tx: &DatabaseTransaction, channel: &'static str) -> Result<(), DbErr> {
+    let backend = tx.get_database_backend();
+    if backend == DbBackend::Postgres {
+        let values = [Value::from(channel)];
+        tx.execute_raw(Statement::from_sql_and_values(backend, "SELECT pg_notify($1, '')", values)).await?;
+    }
+    Ok(())
+}
+
+/// Whether `SKIP LOCKED` means anything.
+pub(crate) fn skips_locked(backend: DbBackend) -> bool {
+    backend == DbBackend::Postgres
+}

@@ -1,0 +1,154 @@
+//! The only place that knows which database this is: connections here, SQL that differs in [`dialect`],
+//! many rows at once in [`bulk`].
+
+pub(crate) mod bulk;
+pub(crate) mod dialect;
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use migration::{Migrator, MigratorTrait};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
+use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+
+/// Connections to one database: on `SQLite` one writer and several readers, on `PostgreSQL` one pool for both.
+#[derive(Clone, Debug)]
+pub struct Db {
+    /// For queries.
+    pub read: DatabaseConnection,
+    /// For transactions that write.
+    pub write: DatabaseConnection,
+}
+
+/// How to connect.
+#[derive(Clone, Debug)]
+pub struct DbOptions {
+    /// `sqlite://FILE?mode=rwc` or `postgres://…`.
+    pub url: String,
+    /// Connections: all of them on `PostgreSQL`, the readers on `SQLite`.
+    pub max_connections: u32,
+    /// Start although `PostgreSQL` may lose acknowledged commits.
+    pub allow_asynchronous_commit: bool,
+}
+
+impl Db {
+    /// Connects, and refuses a `PostgreSQL` that may forget acknowledged commits unless told to accept it.
+    pub async fn connect(options: &DbOptions) -> anyhow::Result<Self> {
+        if options.url.starts_with("sqlite:") {
+            let write = sqlite(options, 1).await?;
+            let read = sqlite(options, options.max_connections).await?;
+            return Ok(Self { read, write });
+        }
+        if !options.url.starts_with("postgres://") && !options.url.starts_with("postgresql://") {
+            bail!("the database URL must begin with sqlite:, postgres: or postgresql:");
+        }
+        let pool = postgres(options).await?;
+        if !options.allow_asynchronous_commit {
+            refuse_asynchronous_commit(&pool).await?;
+        }
+        Ok(Self { read: pool.clone(), write: pool })
+    }
+
+    /// Whether several instances may share this database.
+    pub fn is_postgres(&self) -> bool {
+        self.write.get_database_backend() == DbBackend::Postgres
+    }
+
+    /// The pool that listens for notifications; only `PostgreSQL` has one.
+    pub fn notifications(&self) -> Option<&sqlx::PgPool> {
+        self.is_postgres().then(|| self.write.get_postgres_connection_pool())
+    }
+
+    /// Closes both pools; pending work on them ends first.
+    pub async fn close(self) -> anyhow::Result<()> {
+        if !self.is_postgres() {
+            self.read.close().await?;
+        }
+        self.write.close().await.context("closing the database")
+    }
+}
+
+async fn sqlite(options: &DbOptions, connections: u32) -> anyhow::Result<DatabaseConnection> {
+    if options.url.contains(":memory:") {
+        bail!("an in-memory SQLite database would be a different one for every connection; use a file");
+    }
+    let mut connect = common(options, connections);
+    connect.map_sqlx_sqlite_opts(|sqlite| {
+        sqlite
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(10))
+            .statement_cache_capacity(512)
+            .pragma("cache_size", "-16384")
+    });
+    Database::connect(connect).await.context("opening the SQLite file")
+}
+
+async fn postgres(options: &DbOptions) -> anyhow::Result<DatabaseConnection> {
+    let mut connect = common(options, options.max_connections);
+    // A ping before every use costs a round trip; a connection that rested for long may be dead.
+    connect.test_before_acquire_if_idle_for(Duration::from_secs(30));
+    connect.map_sqlx_postgres_opts(|postgres| postgres.statement_cache_capacity(512));
+    Database::connect(connect).await.context("connecting to PostgreSQL")
+}
+
+fn common(options: &DbOptions, connections: u32) -> ConnectOptions {
+    let mut connect = ConnectOptions::new(options.url.clone());
+    connect
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(10))
+        .connect_timeout(Duration::from_secs(10))
+        .sqlx_logging(false);
+    connect
+}
+
+async fn refuse_asynchronous_commit(pool: &DatabaseConnection) -> anyhow::Result<()> {
+    let show = Statement::from_string(DbBackend::Postgres, "SHOW synchronous_commit");
+    let row = pool.query_one_raw(show).await?.context("PostgreSQL did not answer")?;
+    if row.try_get_by_index::<String>(0)? == "off" {
+        bail!(
+            "PostgreSQL runs with synchronous_commit=off and may forget acknowledged points; \
+             set REGULARS_ALLOW_ASYNCHRONOUS_COMMIT=true to accept that"
+        );
+    }
+    Ok(())
+}
+
+/// Brings the schema up to date. Instances that start at once wait for each other.
+pub async fn migrate(db: &Db) -> anyhow::Result<()> {
+    let _lock = MigrationLock::take(db).await?;
+    Migrator::up(&db.write, None).await.context("migrating the database")
+}
+
+/// Takes the whole schema back.
+pub async fn migrate_down(db: &Db) -> anyhow::Result<()> {
+    let _lock = MigrationLock::take(db).await?;
+    Migrator::down(&db.write, None).await.context("migrating the database down")
+}
+
+/// Names of the migrations that are known here and not in the database.
+pub async fn pending_migrations(db: &Db) -> anyhow::Result<Vec<String>> {
+    let pending = Migrator::get_pending_migrations(&db.read).await?;
+    Ok(pending.iter().map(|migration| migration.name().to_owned()).collect())
+}
+
+/// Held while migrating, on a connection of its own; the server frees it when that connection ends.
+struct MigrationLock {
+    _connection: Option<sqlx::pool::PoolConnection<sqlx::Postgres>>,
+}
+
+impl MigrationLock {
+    /// "regulars" in the phone keys of the last century.
+    const KEY: i64 = 7_348_527;
+
+    async fn take(db: &Db) -> anyhow::Result<Self> {
+        let Some(pool) = db.notifications() else {
+            return Ok(Self { _connection: None });
+        };
+        let mut connection = pool.acquire().await?;
+        connection.close_on_drop();
+        sqlx::query("SELECT pg_advisory_lock($1)").bind(Self::KEY).execute(&mut *connection).await?;
+        Ok(Self { _connection: Some(connection) })
+    }
+}

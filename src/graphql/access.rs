@@ -1,0 +1,123 @@
+//! Who may call what: one table, from which the guards, the texts in the descriptions and the test that tries every
+//! operation as every caller all come.
+
+use async_graphql::{Context, Guard, Result as GuardResult};
+
+use super::fault::coded;
+use crate::auth::viewer::{Permission, Scope, Viewer};
+
+/// One operation: a field of `Query` or `Mutation`.
+#[derive(Debug)]
+pub struct Operation {
+    /// The field's name.
+    pub field: &'static str,
+    /// Anybody at all.
+    pub anonymous: bool,
+    /// Customers, about themselves.
+    pub customer: bool,
+    /// API keys with this scope.
+    pub shop: Option<Scope>,
+    /// Staff with this permission.
+    pub staff: Option<Permission>,
+}
+
+const fn everyone(field: &'static str) -> Operation {
+    Operation { field, anonymous: true, customer: true, shop: None, staff: None }
+}
+
+const fn op(
+    field: &'static str,
+    customer: bool,
+    shop: Option<Scope>,
+    staff: Option<Permission>,
+) -> Operation {
+    Operation { field, anonymous: false, customer, shop, staff }
+}
+
+/// Every operation and its callers; a field that is not here is for nobody.
+pub const OPERATIONS: &[Operation] = &[
+    everyone("customerRegister"),
+    everyone("mailboxProve"),
+    everyone("signInWithPassword"),
+    everyone("signInRequestCode"),
+    everyone("staffSignIn"),
+    everyone("sessionRefresh"),
+    everyone("sessionEnd"),
+    everyone("pointsPreview"),
+    everyone("product"),
+    everyone("products"),
+    everyone("node"),
+    everyone("shop"),
+    op("me", true, None, None),
+    op("customerUpdate", true, Some(Scope::CustomersWrite), Some(Permission::CustomersWrite)),
+    op("customerRecord", false, Some(Scope::CustomersWrite), Some(Permission::CustomersWrite)),
+    op("customer", false, Some(Scope::CustomersRead), Some(Permission::CustomersRead)),
+    op("guest", false, Some(Scope::CustomersRead), Some(Permission::CustomersRead)),
+    op("order", true, Some(Scope::OrdersRead), Some(Permission::OrdersRead)),
+    op("orders", false, Some(Scope::OrdersRead), Some(Permission::OrdersRead)),
+    op("orderRecord", false, Some(Scope::OrdersWrite), Some(Permission::OrdersWrite)),
+    op("orderPay", false, Some(Scope::OrdersWrite), Some(Permission::OrdersWrite)),
+    op("orderShip", false, Some(Scope::OrdersWrite), Some(Permission::OrdersWrite)),
+    op("orderDeliver", false, Some(Scope::OrdersWrite), Some(Permission::OrdersWrite)),
+    op("orderCancel", false, Some(Scope::OrdersWrite), Some(Permission::OrdersWrite)),
+    op("orderReturn", false, Some(Scope::OrdersWrite), Some(Permission::OrdersWrite)),
+    op("productUpsert", false, Some(Scope::CatalogWrite), Some(Permission::CatalogWrite)),
+    op("pointsHold", true, Some(Scope::PointsWrite), None),
+    op("pointsVoid", true, Some(Scope::PointsWrite), None),
+    op("pointsCapture", false, Some(Scope::PointsWrite), None),
+    op("pointsEarn", false, Some(Scope::PointsWrite), None),
+    op("pointsRedeem", true, Some(Scope::PointsWrite), None),
+    op("pointsActivate", false, Some(Scope::PointsWrite), Some(Permission::PointsActivate)),
+    op("pointsAdjust", false, None, Some(Permission::PointsAdjust)),
+    op("shopSettings", false, None, Some(Permission::SettingsWrite)),
+    op("shopSettingsUpdate", false, None, Some(Permission::SettingsWrite)),
+    op("events", false, Some(Scope::EventsRead), None),
+];
+
+impl Operation {
+    /// The row of a field.
+    pub fn of(field: &str) -> Option<&'static Self> {
+        OPERATIONS.iter().find(|operation| operation.field == field)
+    }
+
+    /// Whether `viewer` may call it at all; what they may call it about is for the query to decide.
+    pub fn allows(&self, viewer: &Viewer) -> bool {
+        self.anonymous
+            || match viewer {
+                Viewer::Anonymous => false,
+                Viewer::Customer { .. } => self.customer,
+                Viewer::Shop { scopes, .. } => self.shop.is_some_and(|scope| scopes.contains(&scope)),
+                Viewer::Staff { role, .. } => self.staff.is_some_and(|permission| permission.is_of(*role)),
+            }
+    }
+
+    /// The sentence that ends the field's description.
+    pub fn sentence(&self) -> String {
+        if self.anonymous {
+            return "For everyone.".to_owned();
+        }
+        let customer = self.customer.then(|| "the customer".to_owned());
+        let shop = self.shop.map(|scope| format!("shop keys with `{}`", scope.name()));
+        let staff = self.staff.map(|permission| format!("staff with `{}`", permission.name()));
+        let callers: Vec<String> = [customer, shop, staff].into_iter().flatten().collect();
+        format!("For {}.", callers.join(", "))
+    }
+}
+
+/// Refuses callers whom the table does not name for the field that is asked for.
+#[derive(Debug)]
+pub struct Allowed;
+
+impl Guard for Allowed {
+    async fn check(&self, ctx: &Context<'_>) -> GuardResult<()> {
+        let viewer = ctx.data_opt::<Viewer>().unwrap_or(&Viewer::Anonymous);
+        if Operation::of(ctx.field().name()).is_some_and(|operation| operation.allows(viewer)) {
+            return Ok(());
+        }
+        let (code, message) = match viewer {
+            Viewer::Anonymous => ("UNAUTHENTICATED", "Sign in, or send an API key, to do this."),
+            _ => ("FORBIDDEN", "These credentials do not allow this."),
+        };
+        Err(coded(code, message))
+    }
+}

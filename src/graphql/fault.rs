@@ -1,0 +1,58 @@
+//! How a fault reaches a client: as a code, never as text of the database.
+
+use async_graphql::{Error, ErrorExtensions};
+
+use crate::error::{Fault, FaultKind};
+
+/// Why a field has an error instead of its value. Has no `Display`, so that nothing but this file words it.
+#[derive(Debug)]
+pub enum ApiError {
+    /// Ours.
+    Fault(Fault),
+    /// `BAD_USER_INPUT`: what the schema cannot say about an argument.
+    BadInput(String),
+}
+
+impl ApiError {
+    /// `BAD_USER_INPUT` with a message for the developer of the client.
+    pub fn bad_input(message: impl Into<String>) -> Self {
+        Self::BadInput(message.into())
+    }
+}
+
+impl<E: Into<Fault>> From<E> for ApiError {
+    fn from(error: E) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+impl From<ApiError> for Error {
+    fn from(error: ApiError) -> Self {
+        match error {
+            ApiError::BadInput(message) => coded("BAD_USER_INPUT", message),
+            ApiError::Fault(fault) => of_fault(&fault),
+        }
+    }
+}
+
+/// An error with its code.
+pub(crate) fn coded(code: &'static str, message: impl Into<String>) -> Error {
+    Error::new(message).extend_with(|_, extensions| extensions.set("code", code))
+}
+
+fn of_fault(fault: &Fault) -> Error {
+    let (code, message) = match fault.kind() {
+        FaultKind::Internal => ("INTERNAL", "Something went wrong on our side."),
+        FaultKind::Unavailable => ("UNAVAILABLE", "Try again in a moment."),
+        FaultKind::KeyReused => {
+            ("IDEMPOTENCY_KEY_REUSED", "This idempotency key was used for another request.")
+        }
+        FaultKind::KeyInProgress => {
+            ("IDEMPOTENCY_IN_PROGRESS", "The first request with this idempotency key is still running.")
+        }
+    };
+    if matches!(fault.kind(), FaultKind::Internal | FaultKind::Unavailable) {
+        tracing::error!(?fault, "a request failed");
+    }
+    coded(code, message)
+}

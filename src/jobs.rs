@@ -1,0 +1,197 @@
+//! Background work: rows enqueued with the change that causes them, leased by workers, retried with stored back-off.
+//!
+//! A lease ends by the clock of the database and carries a fencing token: a worker that lost its lease cannot settle.
+
+use entity::Instant;
+use entity::job::{Column, Entity, JobState, Model};
+use sea_orm::sea_query::{Expr, LockBehavior, LockType, Order, Query};
+use sea_orm::{
+    ActiveEnum, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, FromQueryResult, QueryFilter,
+    QuerySelect,
+};
+use serde_json::Value as Json;
+
+use crate::app::App;
+use crate::db::bulk::Rows;
+use crate::db::dialect;
+use crate::error::Fault;
+use crate::tx::Tx;
+
+/// How long a worker may keep a job; a handler is stopped well before.
+const LEASE_MILLIS: i64 = 60_000;
+/// The longest pause between two attempts, in milliseconds.
+const LONGEST_BACK_OFF: i64 = 3_600_000;
+
+/// Work to be done after the transaction commits.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Which handler.
+    pub kind: &'static str,
+    /// Its input.
+    pub payload: Json,
+    /// Not before; at once if none.
+    pub due: Option<Instant>,
+    /// At most one job waits under a key; enqueuing it again changes nothing.
+    pub dedup_key: Option<String>,
+    /// After as many failures an operator decides.
+    pub max_attempts: i64,
+}
+
+/// Enqueues `job` with the change of this transaction.
+pub(crate) async fn enqueue(tx: &Tx, job: Job) -> Result<(), Fault> {
+    let due = job.due.unwrap_or_else(|| tx.now());
+    let mut rows = Rows::new(
+        "jobs",
+        &[
+            "id",
+            "kind",
+            "payload",
+            "dedup_key",
+            "state",
+            "due_ms",
+            "attempts",
+            "max_attempts",
+            "lease_token",
+            "created_at",
+        ],
+    );
+    rows.push([
+        tx.id::<uuid::Uuid>().into(),
+        job.kind.into(),
+        job.payload.into(),
+        job.dedup_key.into(),
+        JobState::Ready.to_value().into(),
+        due.timestamp_millis().into(),
+        0_i64.into(),
+        job.max_attempts.into(),
+        0_i64.into(),
+        tx.now().into(),
+    ]);
+    rows.insert_missing(tx.db()).await?;
+    if due <= tx.now() {
+        tx.wake_worker();
+        dialect::notify(tx.db(), crate::worker::CHANNEL).await?;
+    }
+    Ok(())
+}
+
+/// Takes up to `limit` due jobs for this worker.
+pub(crate) async fn lease(app: &App, limit: u64) -> Result<Vec<Model>, Fault> {
+    let now = app.clock.now().timestamp_millis();
+    let waiting = Entity::find().filter(due(now)).limit(1).one(&app.db.read).await?;
+    if waiting.is_none() {
+        return Ok(Vec::new());
+    }
+    app.change(async |tx: &Tx| take(tx, now, limit).await).await
+}
+
+fn due(now: i64) -> sea_orm::sea_query::SimpleExpr {
+    Column::State.eq(JobState::Ready).and(Column::DueMs.lte(now))
+}
+
+async fn take(tx: &Tx, now: i64, limit: u64) -> Result<Vec<Model>, Fault> {
+    let backend = tx.db().get_database_backend();
+    let free = Column::LeasedUntilMs
+        .is_null()
+        .or(Expr::col(Column::LeasedUntilMs).lt(dialect::database_millis(backend)));
+    let mut ids = Query::select()
+        .column(Column::Id)
+        .from(Entity)
+        .and_where(due(now))
+        .and_where(free)
+        .order_by(Column::DueMs, Order::Asc)
+        .limit(limit)
+        .take();
+    if dialect::skips_locked(backend) {
+        ids.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
+    }
+    let update = Query::update()
+        .table(Entity)
+        .value(Column::LeaseToken, Expr::col(Column::LeaseToken).add(1))
+        .value(Column::Attempts, Expr::col(Column::Attempts).add(1))
+        .value(Column::LeasedUntilMs, dialect::database_millis(backend).add(LEASE_MILLIS))
+        .and_where(Expr::col(Column::Id).in_subquery(ids))
+        .returning_all()
+        .take();
+    let rows = tx.db().query_all(&update).await?;
+    Ok(rows.iter().map(|row| Model::from_query_result(row, "")).collect::<Result<_, _>>()?)
+}
+
+/// How a run of a job ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// Done: the row goes.
+    Done,
+    /// Done for now; due again then.
+    Again(Instant),
+    /// Failed: again after a back-off, or dead.
+    Failed(String),
+}
+
+/// Writes down how the run of `job` ended, unless another worker has the job by now.
+pub(crate) async fn settle(app: &App, job: &Model, ended: Ended) -> Result<(), Fault> {
+    let rows = app.change(async |tx: &Tx| settle_in(tx, job, &ended).await).await?;
+    if rows == 0 {
+        tracing::warn!(job.id = %job.id.0, job.kind, "a lost lease: the job was not settled by this worker");
+    }
+    Ok(())
+}
+
+async fn settle_in(tx: &Tx, job: &Model, ended: &Ended) -> Result<u64, Fault> {
+    let ours = Column::Id.eq(job.id).and(Column::LeaseToken.eq(job.lease_token));
+    let update =
+        Entity::update_many().col_expr(Column::LeasedUntilMs, Expr::val(None::<i64>)).filter(ours.clone());
+    let again = |due: i64, attempts: i64| {
+        update.clone().col_expr(Column::DueMs, Expr::val(due)).col_expr(Column::Attempts, Expr::val(attempts))
+    };
+    let settled = match ended {
+        Ended::Done => return Ok(Entity::delete_many().filter(ours).exec(tx.db()).await?.rows_affected),
+        Ended::Again(at) => again(at.timestamp_millis(), 0).exec(tx.db()).await?,
+        Ended::Failed(error) if job.attempts >= job.max_attempts => {
+            update
+                .col_expr(Column::State, Expr::val(JobState::Dead.to_value()))
+                .col_expr(Column::LastError, Expr::val(error.as_str()))
+                .col_expr(Column::EndedAt, Expr::val(tx.now()))
+                .exec(tx.db())
+                .await?
+        }
+        Ended::Failed(error) => {
+            again(tx.now().timestamp_millis() + back_off_millis(job.attempts), job.attempts)
+                .col_expr(Column::LastError, Expr::val(error.as_str()))
+                .exec(tx.db())
+                .await?
+        }
+    };
+    Ok(settled.rows_affected)
+}
+
+/// Two seconds after the first failure, doubled after each, an hour at most.
+fn back_off_millis(attempts: i64) -> i64 {
+    let doublings = std::cmp::min(u32::try_from(attempts - 1).unwrap_or(0), 20);
+    std::cmp::min(2_000_i64 << doublings, LONGEST_BACK_OFF)
+}
+
+/// Milliseconds that the longest waiting due job has waited.
+pub(crate) async fn lag_millis(app: &App) -> Result<i64, Fault> {
+    let now = app.clock.now().timestamp_millis();
+    let oldest: Option<Option<i64>> = Entity::find()
+        .select_only()
+        .expr(Column::DueMs.min())
+        .filter(due(now))
+        .into_tuple()
+        .one(&app.db.read)
+        .await?;
+    Ok(oldest.flatten().map_or(0, |due| now - due))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::back_off_millis;
+
+    #[test]
+    fn back_off_doubles_up_to_an_hour() {
+        let pauses: Vec<i64> = (1..=4).map(back_off_millis).collect();
+        assert_eq!(pauses, [2_000, 4_000, 8_000, 16_000]);
+        assert_eq!(back_off_millis(500), 3_600_000);
+    }
+}

@@ -1,0 +1,19 @@
+//! Regulars: accounts and points that turn a web shop's first-time buyers into regulars.
+
+pub mod actor;
+pub mod app;
+pub mod auth;
+pub mod clock;
+pub mod config;
+pub mod customers;
+pub mod db;
+pub mod error;
+pub mod graphql;
+pub mod idempotency;
+pub mod jobs;
+pub mod money;
+pub mod outbox;
+pub mod points;
+pub mod settings;
+pub mod tx;
+pub mod worker;

@@ -1,0 +1,8 @@
+//! Points: a double-entry ledger of what members earn, hold, spend and lose.
+//!
+//! Invariant: an account's cached buckets are the sums of its entries, all buckets together are 0, and no bucket but
+//! ISSUED is below 0; PENDING and AVAILABLE are the sums of its lots.
+
+pub mod amount;
+pub mod orders;
+pub mod programme;

@@ -1,0 +1,127 @@
+//! The shop's settings: versioned rows, the highest in force, effective on every instance within a second.
+
+pub mod api;
+
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use entity::id::StaffId;
+use entity::shop_settings::{ActiveModel, Column, Entity};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryOrder, QuerySelect, Set, SqlErr,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::app::App;
+use crate::error::{Fault, Outcome, Stop, refuse};
+use crate::money::Currency;
+use crate::points::programme::Programme;
+use crate::tx::Tx;
+
+/// How often an instance looks for a newer version.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// What a shop can set while it runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ShopSettings {
+    /// Rises by one with every change; 0 until the first.
+    #[serde(skip)]
+    pub version: i64,
+    /// Shown in mails.
+    pub name: String,
+    /// What calendar rules (expiry, birthdays) are judged in.
+    pub time_zone: Tz,
+    /// What an order is in if it does not say.
+    pub currency: Currency,
+    /// BCP 47; for mails to people whose own is unknown.
+    pub locale: String,
+    /// The points programme.
+    pub programme: Programme,
+}
+
+impl Default for ShopSettings {
+    fn default() -> Self {
+        Self {
+            version: 0,
+            name: "Regulars shop".to_owned(),
+            time_zone: Tz::Europe__Amsterdam,
+            currency: Currency::EUR,
+            locale: "en".to_owned(),
+            programme: Programme::default(),
+        }
+    }
+}
+
+/// Why settings were not changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SettingsError {
+    /// Somebody else changed them meanwhile.
+    VersionConflict {
+        /// In force now.
+        current: i64,
+    },
+    /// A value is out of its bounds.
+    Invalid {
+        /// Which.
+        field: &'static str,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+}
+
+/// Reads the version in force.
+pub(crate) async fn load(db: &impl ConnectionTrait) -> Result<ShopSettings, Fault> {
+    let Some(row) = Entity::find().order_by_desc(Column::Version).one(db).await? else {
+        return Ok(ShopSettings::default());
+    };
+    let settings: ShopSettings = serde_json::from_value(row.body)?;
+    Ok(ShopSettings { version: row.version, ..settings })
+}
+
+/// Makes `settings` the next version after `settings.version`.
+pub(crate) async fn change(
+    tx: &Tx,
+    settings: &ShopSettings,
+    by: Option<StaffId>,
+) -> Outcome<ShopSettings, SettingsError> {
+    settings.programme.validate().map_err(Stop::Refused)?;
+    let current = load(tx.db()).await?.version;
+    if current != settings.version {
+        return refuse(SettingsError::VersionConflict { current });
+    }
+    let next = ShopSettings { version: current + 1, ..settings.clone() };
+    let row = ActiveModel {
+        version: Set(next.version),
+        body: Set(serde_json::to_value(&next)?),
+        staff_id: Set(by),
+        created_at: Set(tx.now()),
+    };
+    match row.insert(tx.db()).await {
+        Ok(_) => Ok(next),
+        Err(error) if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => {
+            refuse(SettingsError::VersionConflict { current: next.version })
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Keeps the settings of this instance current, until it stops.
+pub(crate) async fn follow(app: App) {
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        if let Err(fault) = refresh(&app).await {
+            tracing::warn!(?fault, "could not look for newer shop settings");
+        }
+    }
+}
+
+/// Takes over a newer version, if there is one.
+pub(crate) async fn refresh(app: &App) -> Result<(), Fault> {
+    let newest: Option<Option<i64>> =
+        Entity::find().select_only().expr(Column::Version.max()).into_tuple().one(&app.db.read).await?;
+    if newest.flatten().unwrap_or_default() > app.settings().version {
+        app.use_settings(load(&app.db.read).await?);
+    }
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! The worker: leases jobs, runs each slice's handlers, keeps recurring jobs armed and relays the outbox.
+
+use std::time::Duration;
+
+use entity::Instant;
+use entity::job::Model;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::watch;
+
+use crate::app::App;
+use crate::error::Fault;
+use crate::jobs::{self, Ended, Job};
+use crate::outbox;
+use crate::tx::Tx;
+
+/// Notified on `PostgreSQL` when a job is due at once.
+pub(crate) const CHANNEL: &str = "regulars_jobs";
+/// How long a handler may run; shorter than a lease.
+const TIME_LIMIT: Duration = Duration::from_secs(45);
+/// How often a worker looks without being woken.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Jobs at once in one worker.
+const AT_ONCE: u64 = 8;
+
+/// Jobs that are due again and again; each is one row, armed by its own last run.
+const RECURRING: [(&str, &str); 0] = [];
+
+/// Works until `stop` turns true; what is under way ends first.
+pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
+    let listener = tokio::spawn(listen(app.clone()));
+    if let Err(fault) = arm_recurring(&app).await {
+        tracing::error!(?fault, "could not arm the recurring jobs");
+    }
+    while !*stop.borrow() {
+        match run_due(&app).await {
+            Ok(0) => {
+                tokio::select! {
+                    () = tokio::time::sleep(LOOK_EVERY) => {}
+                    () = app.worker_wake.notified() => {}
+                    _ = stop.changed() => {}
+                }
+            }
+            Ok(_) => {}
+            Err(fault) => {
+                tracing::error!(?fault, "the worker could not lease or settle jobs");
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        }
+    }
+    listener.abort();
+}
+
+/// Runs what is due now; answers how much that was.
+pub async fn run_due(app: &App) -> Result<usize, Fault> {
+    let relayed = outbox::relay(app).await?;
+    let leased = jobs::lease(app, AT_ONCE).await?;
+    let count = leased.len();
+    let mut running: FuturesUnordered<_> = leased.into_iter().map(|job| run_one(app, job)).collect();
+    while let Some(settled) = running.next().await {
+        settled?;
+    }
+    Ok(relayed + count)
+}
+
+async fn run_one(app: &App, job: Model) -> Result<(), Fault> {
+    let ended = match tokio::time::timeout(TIME_LIMIT, dispatch(app, &job)).await {
+        Ok(Ok(ended)) => ended,
+        Ok(Err(fault)) => {
+            tracing::warn!(job.id = %job.id.0, job.kind, job.attempts, ?fault, "a job failed");
+            Ended::Failed(format!("{fault:?}"))
+        }
+        Err(_elapsed) => Ended::Failed("took longer than its time limit".to_owned()),
+    };
+    jobs::settle(app, &job, ended).await
+}
+
+async fn dispatch(app: &App, job: &Model) -> Result<Ended, Fault> {
+    let _ = app;
+    match job.kind.as_str() {
+        unknown => {
+            tracing::error!(job.kind = unknown, "no handler for this kind of job");
+            Err(Fault::internal("no handler for this kind of job"))
+        }
+    }
+}
+
+/// Makes sure that each recurring job has its row.
+pub async fn arm_recurring(app: &App) -> Result<(), Fault> {
+    app.change(async |tx: &Tx| {
+        for (kind, schedule) in RECURRING {
+            let due = Some(next_due(schedule, tx.now())?);
+            let dedup_key = Some(kind.to_owned());
+            let job = Job { kind, payload: serde_json::Value::Null, due, dedup_key, max_attempts: i64::MAX };
+            jobs::enqueue(tx, job).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// The first instant of a cron schedule (seconds first, UTC) after `now`.
+fn next_due(schedule: &str, now: Instant) -> Result<Instant, Fault> {
+    let schedule: cron::Schedule = schedule.parse()?;
+    schedule.after(&now).next().ok_or_else(|| Fault::internal("a schedule without an end has ended"))
+}
+
+/// Wakes the worker when another instance enqueues a job that is due.
+async fn listen(app: App) {
+    let Some(pool) = app.db.notifications() else { return };
+    loop {
+        let heard = async {
+            let mut listener = sqlx::postgres::PgListener::connect_with(pool).await?;
+            listener.listen(CHANNEL).await?;
+            loop {
+                listener.recv().await?;
+                app.worker_wake.notify_one();
+            }
+        };
+        let Err::<std::convert::Infallible, sqlx::Error>(error) = heard.await;
+        tracing::warn!(%error, "lost the database's notifications; looking every second meanwhile");
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
