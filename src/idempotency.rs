@@ -1,12 +1,13 @@
 //! Idempotency keys: which mutations were done for which caller's key, and what they answered.
 
-use entity::idempotency_key::{Column, Entity};
-use sea_orm::sea_query::{Expr, OnConflict, Query};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter};
+use std::collections::{HashMap, HashSet};
+
+use entity::idempotency_key::{Column, Entity, Model};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter};
 use serde::Serialize;
 
-use crate::db::dialect;
-use crate::error::{Fault, FaultKind};
+use crate::db::bulk::Rows;
+use crate::error::Fault;
 use crate::tx::Tx;
 
 /// A caller's key for one mutation.
@@ -41,11 +42,15 @@ impl<T> Once<T> {
     }
 }
 
+/// Whose turn a key is.
+#[derive(Debug)]
 pub(crate) enum Claim {
-    /// The key is ours: do the work.
+    /// Ours: do the work.
     New,
     /// Done before; what was stored.
     Done(serde_json::Value),
+    /// Another command had the key.
+    Reused,
     /// Another transaction holds the key.
     InFlight,
 }
@@ -56,44 +61,66 @@ pub(crate) fn fingerprint(command: &impl Serialize) -> Result<Vec<u8>, Fault> {
     Ok(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &bytes).as_ref().to_vec())
 }
 
-/// Claims `key` for this transaction, without waiting for another that holds it.
-pub(crate) async fn claim(tx: &Tx, key: &Key, fingerprint: &[u8]) -> Result<Claim, Fault> {
-    let backend = tx.db().get_database_backend();
-    let lock_name = Expr::val(format!("{}\u{1f}{}", key.scope, key.key));
-    let row = Query::select()
-        .exprs([
-            Expr::val(key.scope.as_str()),
-            Expr::val(key.key.as_str()),
-            Expr::val(key.operation),
-            Expr::val(fingerprint),
-            Expr::val(tx.clock_now()),
-        ])
-        .and_where(dialect::try_lock(backend, lock_name))
-        .take();
-    let mut insert = Query::insert();
-    insert
-        .into_table(Entity)
-        .columns([Column::Scope, Column::Key, Column::Operation, Column::Fingerprint, Column::CreatedAt])
-        .on_conflict(OnConflict::new().do_nothing().to_owned());
-    insert.select_from(row).map_err(|_| Fault::internal("columns of the claim"))?;
-    if tx.db().execute(&insert).await?.rows_affected() == 1 {
-        return Ok(Claim::New);
+/// Claims `keys` (with the fingerprints of their commands) for this transaction, without waiting for others that hold
+/// them. Of a key that is there twice, the second counts as in flight.
+pub(crate) async fn claim(tx: &Tx, keys: &[(&Key, &[u8])]) -> Result<Vec<Claim>, Fault> {
+    let mut rows = Rows::new("idempotency_keys", &["scope", "key", "operation", "fingerprint", "created_at"]);
+    let mut seen = HashSet::new();
+    let firsts: Vec<bool> = keys.iter().map(|(key, _)| seen.insert((&key.scope, &key.key))).collect();
+    for ((key, fingerprint), _) in keys.iter().zip(&firsts).filter(|(_, first)| **first) {
+        rows.push([
+            key.scope.as_str().into(),
+            key.key.as_str().into(),
+            key.operation.into(),
+            fingerprint.to_vec().into(),
+            tx.clock_now().into(),
+        ]);
     }
-    let Some(held) = Entity::find_by_id((key.scope.clone(), key.key.clone())).one(tx.db()).await? else {
-        return Ok(Claim::InFlight);
+    let expected = seen.len();
+    let inserted = rows.insert_unlocked(tx.db(), "scope || chr(31) || key").await?;
+    let held = if inserted == expected { HashMap::new() } else { read(tx, keys).await? };
+    let claim_of = |(key, fingerprint): &(&Key, &[u8]), first: &bool| {
+        if !first {
+            return Claim::InFlight;
+        }
+        if inserted == expected {
+            return Claim::New;
+        }
+        match held.get(&(key.scope.clone(), key.key.clone())) {
+            None => Claim::InFlight,
+            // A committed key always has its result: this one is ours.
+            Some(Model { result: None, .. }) => Claim::New,
+            Some(row) if row.operation != key.operation || row.fingerprint != *fingerprint => Claim::Reused,
+            Some(Model { result: Some(result), .. }) => Claim::Done(result.clone()),
+        }
     };
-    if held.operation != key.operation || held.fingerprint != fingerprint {
-        return Err(Fault::of(FaultKind::KeyReused));
-    }
-    held.result.map(Claim::Done).ok_or_else(|| Fault::internal("a committed key without its result"))
+    Ok(keys.iter().zip(&firsts).map(|(key, first)| claim_of(key, first)).collect())
 }
 
-/// Keeps what the work answered, for replays.
-pub(crate) async fn store(tx: &Tx, key: &Key, result: &impl Serialize) -> Result<(), Fault> {
-    Entity::update_many()
-        .col_expr(Column::Result, Expr::val(serde_json::to_value(result)?))
-        .filter(Column::Scope.eq(key.scope.as_str()).and(Column::Key.eq(key.key.as_str())))
-        .exec(tx.db())
-        .await?;
+async fn read(tx: &Tx, keys: &[(&Key, &[u8])]) -> Result<HashMap<(String, String), Model>, Fault> {
+    let named = keys.iter().fold(Condition::any(), |any, (key, _)| any.add(is(key)));
+    let rows = Entity::find().filter(named).all(tx.db()).await?;
+    Ok(rows.into_iter().map(|row| ((row.scope.clone(), row.key.clone()), row)).collect())
+}
+
+fn is(key: &Key) -> Condition {
+    Condition::all().add(Column::Scope.eq(key.scope.as_str())).add(Column::Key.eq(key.key.as_str()))
+}
+
+/// Keeps what the work for each key answered, for replays.
+pub(crate) async fn store(tx: &Tx, results: &[(&Key, serde_json::Value)]) -> Result<(), Fault> {
+    let mut rows = Rows::new("idempotency_keys", &["scope", "key", "result"]);
+    for (key, result) in results {
+        rows.push([key.scope.as_str().into(), key.key.as_str().into(), result.clone().into()]);
+    }
+    rows.update(tx.db(), " AND t.key = v.key").await
+}
+
+/// Gives up keys whose commands were refused: a refused request runs again.
+pub(crate) async fn release(tx: &Tx, keys: &[&Key]) -> Result<(), Fault> {
+    if !keys.is_empty() {
+        let named = keys.iter().fold(Condition::any(), |any, key| any.add(is(key)));
+        Entity::delete_many().filter(named).exec(tx.db()).await?;
+    }
     Ok(())
 }

@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use entity::Instant;
-use sea_orm::{DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait};
+use sea_orm::{
+    AccessMode, DatabaseTransaction, DbErr, IsolationLevel, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -127,6 +130,22 @@ impl App {
         outcome
     }
 
+    /// Reads several things as of one moment.
+    pub(crate) async fn read_snapshot<T>(
+        &self,
+        work: impl AsyncFn(&DatabaseTransaction) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let options = TransactionOptions {
+            isolation_level: Some(IsolationLevel::RepeatableRead),
+            access_mode: Some(AccessMode::ReadOnly),
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Deferred),
+        };
+        let snapshot = self.db.read.begin_with_options(options).await?;
+        let read = work(&snapshot).await;
+        snapshot.rollback().await?;
+        read
+    }
+
     /// Runs `work` once for `key`: a replay gets what was stored, a key of another command
     /// [`FaultKind::KeyReused`], a duplicate of a request in flight waits two seconds at most. A refused key is not kept.
     pub async fn write_once<C, T, R>(
@@ -140,26 +159,35 @@ impl App {
         T: Serialize + DeserializeOwned,
     {
         let fingerprint = idempotency::fingerprint(command)?;
-        let begun = tokio::time::Instant::now();
-        loop {
-            let claimed = self
-                .write(async |tx: &Tx| match idempotency::claim(tx, key, &fingerprint).await? {
-                    Claim::New => {
+        let once = || {
+            self.write(async |tx: &Tx| {
+                let claims = idempotency::claim(tx, &[(key, &fingerprint)]).await?;
+                match claims.into_iter().next() {
+                    Some(Claim::New) => {
                         let done = work(tx, command).await?;
-                        idempotency::store(tx, key, &done).await?;
+                        idempotency::store(tx, &[(key, serde_json::to_value(&done)?)]).await?;
                         Ok(Some(Once::first(done)))
                     }
-                    Claim::Done(result) => Ok(Some(Once::replay(serde_json::from_value(result)?))),
-                    Claim::InFlight => Ok(None),
-                })
-                .await?;
-            match claimed {
-                Some(once) => return Ok(once),
-                None if begun.elapsed() < DUPLICATE_WAIT => {
-                    tokio::time::sleep(Duration::from_millis(25)).await
+                    Some(Claim::Done(result)) => Ok(Some(Once::replay(serde_json::from_value(result)?))),
+                    Some(Claim::Reused) => Err(Fault::of(FaultKind::KeyReused).into()),
+                    Some(Claim::InFlight) | None => Ok(None),
                 }
-                None => return Err(Fault::of(FaultKind::KeyInProgress).into()),
-            }
+            })
+        };
+        wait_for_first(once).await
+    }
+}
+
+/// Asks until the first request with the same key has ended, two seconds at most, holding no connection meanwhile.
+pub(crate) async fn wait_for_first<T, R>(
+    mut once: impl AsyncFnMut() -> Outcome<Option<T>, R>,
+) -> Outcome<T, R> {
+    let begun = tokio::time::Instant::now();
+    loop {
+        match once().await? {
+            Some(done) => return Ok(done),
+            None if begun.elapsed() < DUPLICATE_WAIT => tokio::time::sleep(Duration::from_millis(25)).await,
+            None => return Err(Fault::of(FaultKind::KeyInProgress).into()),
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::error::Fault;
 use crate::jobs::{self, Ended, Job};
 use crate::outbox;
+use crate::points;
 use crate::tx::Tx;
 
 /// Notified on `PostgreSQL` when a job is due at once.
@@ -23,7 +24,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const AT_ONCE: u64 = 8;
 
 /// Jobs that are due again and again; each is one row, armed by its own last run.
-const RECURRING: [(&str, &str); 0] = [];
+const RECURRING: [(&str, &str); 1] = [(points::jobs::SWEEP, "0 * * * * *")];
 
 /// Works until `stop` turns true; what is under way ends first.
 pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
@@ -75,8 +76,8 @@ async fn run_one(app: &App, job: Model) -> Result<(), Fault> {
 }
 
 async fn dispatch(app: &App, job: &Model) -> Result<Ended, Fault> {
-    let _ = app;
     match job.kind.as_str() {
+        points::jobs::SWEEP => points::jobs::sweep(app).await,
         unknown => {
             tracing::error!(job.kind = unknown, "no handler for this kind of job");
             Err(Fault::internal("no handler for this kind of job"))

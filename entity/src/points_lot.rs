@@ -21,6 +21,25 @@ pub enum LotSource {
     Adjustment,
 }
 
+/// Where a lot is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum LotState {
+    /// A guest's: pending until the mailbox is proven; `expires_at` is when it lapses.
+    #[sea_orm(string_value = "WAITING")]
+    Waiting,
+    /// Earned, not active.
+    #[sea_orm(string_value = "PENDING")]
+    Pending,
+    /// Something remains to be spent.
+    #[sea_orm(string_value = "OPEN")]
+    Open,
+    /// Nothing is left, unless an undone debit refills it.
+    #[sea_orm(string_value = "SPENT")]
+    Spent,
+}
+
 /// One earn: its pending amount, then what remains to be spent.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "points_lots")]
@@ -48,8 +67,8 @@ pub struct Model {
     pub clawed_back: i32,
     /// Lost by expiry and not yet set against a claw-back.
     pub lapsed: i32,
-    /// Anything pending or remaining.
-    pub open: bool,
+    /// Where it is.
+    pub state: LotState,
     /// When, if by time.
     pub activates_at: Option<Instant>,
     /// Activation.

@@ -4,7 +4,7 @@ use sea_orm_migration::prelude::{
     DbErr, DeriveMigrationName, Expr, ExprTrait, Index, MigrationTrait, SchemaManager, async_trait,
 };
 use sea_orm_migration::schema::{
-    big_integer, boolean, integer, integer_null, pk_uuid, string, string_null, uuid, uuid_null,
+    big_integer, integer, integer_null, pk_uuid, string, string_null, uuid, uuid_null,
 };
 use sea_orm_migration::sea_query::TableCreateStatement;
 
@@ -18,9 +18,9 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         manager.create_table(accounts()).await?;
         manager.create_table(lots()).await?;
-        index(manager, "points_lots", &["account_id", "open"], false).await?;
-        index(manager, "points_lots", &["expires_at", "open"], false).await?;
-        index(manager, "points_lots", &["activates_at"], false).await?;
+        index(manager, "points_lots", &["account_id", "state"], false).await?;
+        index(manager, "points_lots", &["state", "expires_at"], false).await?;
+        index(manager, "points_lots", &["state", "activates_at"], false).await?;
         index(manager, "points_lots", &["order_line_id"], false).await?;
         manager.create_table(holds()).await?;
         index(manager, "points_holds", &["account_id", "created_at"], false).await?;
@@ -81,8 +81,7 @@ fn lots() -> TableCreateStatement {
         // Claimed back so far by returns, and lost by expiry and not yet set against a claw-back.
         .col(integer("clawed_back"))
         .col(integer("lapsed"))
-        // Whether anything is pending or remaining: keeps the indexes to what can still move.
-        .col(boolean("open"))
+        .col(string("state"))
         .col(instant_null("activates_at"))
         .col(instant_null("opened_at"))
         .col(instant_null("expires_at"))

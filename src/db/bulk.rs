@@ -39,6 +39,16 @@ impl Rows {
         Err(Fault::internal("an insert wrote fewer rows than it was given"))
     }
 
+    /// Inserts those whose key is not there yet and whose `lock` no other transaction holds; `lock` is text made of
+    /// columns. Answers how many that were.
+    pub(crate) async fn insert_unlocked(
+        self,
+        tx: &DatabaseTransaction,
+        lock: &'static str,
+    ) -> Result<usize, Fault> {
+        self.run(tx, &Action::InsertUnlocked { lock }).await
+    }
+
     /// Inserts those whose key is not there yet; answers how many that were.
     pub(crate) async fn insert_missing(self, tx: &DatabaseTransaction) -> Result<usize, Fault> {
         self.run(tx, &Action::Insert { conflict: " ON CONFLICT DO NOTHING" }).await
@@ -72,6 +82,11 @@ impl Rows {
             Action::Insert { conflict } => {
                 format!("INSERT INTO {} ({columns}) SELECT {columns} FROM {source}{conflict}", self.table)
             }
+            Action::InsertUnlocked { lock } => format!(
+                "INSERT INTO {} ({columns}) SELECT {columns} FROM {source} \
+                 WHERE pg_try_advisory_xact_lock(hashtextextended({lock}, 0)) ON CONFLICT DO NOTHING",
+                self.table
+            ),
             Action::Update { guard } => {
                 format!("{} FROM {source} AS v WHERE {}", self.setting(), self.matching(guard))
             }
@@ -108,6 +123,10 @@ impl Rows {
             Action::Insert { conflict } => {
                 format!("INSERT INTO {} ({columns}) VALUES {values}{conflict}", self.table)
             }
+            // The writer of a SQLite file is alone.
+            Action::InsertUnlocked { .. } => {
+                format!("INSERT INTO {} ({columns}) VALUES {values} ON CONFLICT DO NOTHING", self.table)
+            }
             Action::Update { guard } => format!(
                 "WITH v({columns}) AS (VALUES {values}) {} FROM v WHERE {}",
                 self.setting(),
@@ -130,6 +149,7 @@ impl Rows {
 
 enum Action {
     Insert { conflict: &'static str },
+    InsertUnlocked { lock: &'static str },
     Update { guard: &'static str },
 }
 

@@ -3,6 +3,17 @@
 //! Invariant: an account's cached buckets are the sums of its entries, all buckets together are 0, and no bucket but
 //! ISSUED is below 0; PENDING and AVAILABLE are the sums of its lots.
 
+mod account;
 pub mod amount;
+mod apply;
+mod command;
+mod events;
+pub(crate) mod jobs;
+pub(crate) mod ledger;
+
 pub mod orders;
 pub mod programme;
+mod returns;
+mod rules;
+mod store;
+pub mod verify;

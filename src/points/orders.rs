@@ -1,16 +1,26 @@
 //! What an order does to points: called by the orders slice inside its own transaction.
 
+use chrono::TimeDelta;
 use entity::Instant;
 use entity::id::{AccountId, CustomerId, GuestId, HoldId, LineId, OrderId, ReturnId};
-use serde::Serialize;
+use entity::points_lot::LotSource;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
+use super::amount::Points;
+use super::apply::later;
+use super::command::{Act, Command, Earn, PointsError, Posting, Release, Return, When};
+use super::ledger::post;
+use super::programme::Activation;
+use super::rules;
 use crate::actor::Actor;
-use crate::error::{Fault, Outcome};
+use crate::db::bulk::Rows;
+use crate::error::{Fault, Outcome, Stop, refuse};
 use crate::money::{Currency, Money};
 use crate::tx::Tx;
 
 /// Whose an account is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Owner {
     /// A customer's.
     Customer(CustomerId),
@@ -93,72 +103,6 @@ pub enum HoldError {
     BelowMinimum,
 }
 
-/// Opens accounts for owners that have none.
-pub(crate) async fn open_accounts(_tx: &Tx, _owners: &[Owner]) -> Result<(), Fault> {
-    Err(Fault::internal("not here yet"))
-}
-
-/// Earns for orders of any owners, in one batch.
-pub(crate) async fn earn(_tx: &Tx, _orders: &[PaidOrder]) -> Result<(), Fault> {
-    Err(Fault::internal("not here yet"))
-}
-
-/// Pins a hold to an order: clamps it to the order's value, releases the excess.
-pub(crate) async fn pin(
-    _tx: &Tx,
-    _hold: HoldId,
-    _owner: Owner,
-    _order: OrderId,
-    _value: Money,
-    _by: Actor,
-) -> Outcome<Pinned, HoldError> {
-    Err(Fault::internal("not here yet").into())
-}
-
-/// Captures the hold of a paid order.
-pub(crate) async fn capture(
-    _tx: &Tx,
-    _account: AccountId,
-    _hold: HoldId,
-    _by: Actor,
-    _at: Instant,
-) -> Outcome<(), HoldError> {
-    Err(Fault::internal("not here yet").into())
-}
-
-/// Gives back the hold of an unpaid order that is cancelled; a hold that lapsed already is fine.
-pub(crate) async fn release(_tx: &Tx, _account: AccountId, _hold: HoldId, _by: Actor) -> Result<(), Fault> {
-    Err(Fault::internal("not here yet"))
-}
-
-/// Tells pending points of these lines when they activate, now that the order is delivered.
-pub(crate) async fn delivered(
-    _tx: &Tx,
-    _owner: Owner,
-    _lines: &[LineId],
-    _delivered_at: Instant,
-    _by: Actor,
-) -> Result<(), Fault> {
-    Err(Fault::internal("not here yet"))
-}
-
-/// Takes back what returned pieces earned and gives back what was redeemed on them, all lines of a return in one batch.
-pub(crate) async fn returned(
-    _tx: &Tx,
-    _owner: Owner,
-    _hold: Option<HoldId>,
-    _lines: &[ReturnedLine],
-    _by: Actor,
-    _at: Instant,
-) -> Result<(), Fault> {
-    Err(Fault::internal("not here yet"))
-}
-
-/// Moves a guest identity's pending points to the customer that it proved to be.
-pub(crate) async fn join(_tx: &Tx, _guest: GuestId, _customer: CustomerId) -> Result<(), Fault> {
-    Err(Fault::internal("not here yet"))
-}
-
 impl Owner {
     /// The account's id is its owner's.
     pub fn account(self) -> AccountId {
@@ -167,4 +111,238 @@ impl Owner {
             Self::Guest(guest) => AccountId(guest.0),
         }
     }
+}
+
+/// Opens accounts for owners that have none.
+pub(crate) async fn open_accounts(tx: &Tx, owners: &[Owner]) -> Result<(), Fault> {
+    let columns = &[
+        "id",
+        "customer_id",
+        "guest_id",
+        "issued",
+        "pending",
+        "available",
+        "held",
+        "redeemed",
+        "expired",
+        "revoked",
+        "debt",
+        "seq",
+        "changed_at",
+        "created_at",
+    ];
+    let mut rows = Rows::new("points_accounts", columns);
+    for owner in owners {
+        let (customer, guest): (Option<Uuid>, Option<Uuid>) = match owner {
+            Owner::Customer(customer) => (Some(customer.0), None),
+            Owner::Guest(guest) => (None, Some(guest.0)),
+        };
+        let zero = || sea_orm::Value::from(0_i64);
+        let now = tx.now();
+        rows.push([
+            owner.account().into(),
+            customer.into(),
+            guest.into(),
+            zero(),
+            zero(),
+            zero(),
+            zero(),
+            zero(),
+            zero(),
+            zero(),
+            zero(),
+            zero(),
+            now.into(),
+            now.into(),
+        ]);
+    }
+    rows.insert_missing(tx.db()).await?;
+    Ok(())
+}
+
+/// Earns for orders of any owners, in one batch.
+pub(crate) async fn earn(tx: &Tx, orders: &[PaidOrder]) -> Result<(), Fault> {
+    let commands: Vec<Command> = orders.iter().flat_map(|order| earnings(tx, order)).collect();
+    for posted in post(tx, &commands).await? {
+        must(posted)?;
+    }
+    Ok(())
+}
+
+/// What an order earns: one command a line that earns anything.
+fn earnings(tx: &Tx, order: &PaidOrder) -> impl Iterator<Item = Command> {
+    let settings = tx.settings();
+    let programme = &settings.programme;
+    let activation = match programme.activation {
+        Activation::AtOnce => When::Now,
+        Activation::OnRequest => When::Later,
+        Activation::DaysAfterDelivery(days) => {
+            order.delivered_at.map_or(When::Later, |at| When::At(later(at, TimeDelta::days(days.into()))))
+        }
+    };
+    let version = i32::try_from(settings.version).unwrap_or(i32::MAX);
+    order.lines.iter().filter_map(move |line| {
+        let points = rules::line_points(
+            programme,
+            order.currency,
+            line.line_total,
+            line.redeemed_value,
+            line.tax_rate,
+        );
+        let amount = Points::try_from(i64::from(points)).ok().filter(|amount| *amount > Points::ZERO)?;
+        let earn = Earn {
+            source: LotSource::Order,
+            amount,
+            activation,
+            order: Some(order.order),
+            line: Some(line.line),
+            rule: Some((rules::base_rule(order.currency), version)),
+            reason: None,
+        };
+        Some(Command {
+            account: order.owner.account(),
+            act: Act::Earn(earn),
+            by: order.by,
+            effective_at: Some(order.paid_at),
+            imported: order.imported,
+        })
+    })
+}
+
+/// The order exists and is paid: a ledger that refuses its points is broken.
+fn must(posted: Result<Posting, PointsError>) -> Result<Posting, Fault> {
+    posted.map_err(|reason| {
+        tracing::error!(?reason, "the ledger refused what an order caused");
+        Fault::internal("the ledger refused what an order caused")
+    })
+}
+
+async fn post_one(
+    tx: &Tx,
+    owner: Owner,
+    act: Act,
+    by: Actor,
+    at: Option<Instant>,
+) -> Result<Result<Posting, PointsError>, Fault> {
+    let command = Command { account: owner.account(), act, by, effective_at: at, imported: false };
+    post(tx, &[command]).await?.pop().ok_or_else(|| Fault::internal("a command without its posting"))
+}
+
+/// What a refusal means for the order that named the hold.
+fn hold_error(reason: PointsError) -> Stop<HoldError> {
+    match reason {
+        PointsError::NotFound | PointsError::GuestAccount => Stop::Refused(HoldError::NotFound),
+        PointsError::NotHeld { .. } | PointsError::PinnedToOrder => Stop::Refused(HoldError::NotHeld),
+        PointsError::CurrencyMismatch | PointsError::CurrencyNotAccepted => {
+            Stop::Refused(HoldError::CurrencyMismatch)
+        }
+        PointsError::BelowMinimum { .. } => Stop::Refused(HoldError::BelowMinimum),
+        PointsError::Insufficient { .. }
+        | PointsError::NotPending
+        | PointsError::BalanceLimit
+        | PointsError::ZeroAmount => Fault::internal("a hold was refused for what it cannot be").into(),
+    }
+}
+
+/// Pins a hold to an order: clamps it to the order's value, releases the excess.
+pub(crate) async fn pin(
+    tx: &Tx,
+    hold: HoldId,
+    owner: Owner,
+    order: OrderId,
+    value: Money,
+    by: Actor,
+) -> Outcome<Pinned, HoldError> {
+    let posting =
+        post_one(tx, owner, Act::Pin { hold, order, value }, by, None).await?.map_err(hold_error)?;
+    Ok(Pinned { points: posting.points, value: Money { minor: posting.value, currency: value.currency } })
+}
+
+/// Captures the hold of a paid order.
+pub(crate) async fn capture(
+    tx: &Tx,
+    owner: Owner,
+    hold: HoldId,
+    order: OrderId,
+    by: Actor,
+    at: Instant,
+) -> Outcome<(), HoldError> {
+    let act = Act::Capture { hold, order: Some(order) };
+    post_one(tx, owner, act, by, Some(at)).await?.map_err(hold_error)?;
+    Ok(())
+}
+
+/// Gives back the hold of an unpaid order that is cancelled; a hold that lapsed already is fine.
+pub(crate) async fn release(tx: &Tx, owner: Owner, hold: HoldId, by: Actor) -> Result<(), Fault> {
+    match post_one(tx, owner, Act::Void { hold, why: Release::ByShop }, by, None).await? {
+        Err(PointsError::NotHeld { .. }) => Ok(()),
+        posted => must(posted).map(|_| ()),
+    }
+}
+
+/// Tells pending points of these lines when they activate, now that the order is delivered.
+pub(crate) async fn delivered(
+    tx: &Tx,
+    owner: Owner,
+    lines: &[LineId],
+    delivered_at: Instant,
+    by: Actor,
+) -> Result<(), Fault> {
+    let Activation::DaysAfterDelivery(days) = tx.settings().programme.activation else { return Ok(()) };
+    let at = later(delivered_at, TimeDelta::days(days.into()));
+    must(post_one(tx, owner, Act::Schedule(lines.to_vec(), at), by, None).await?)?;
+    Ok(())
+}
+
+/// Takes back what returned pieces earned and gives back what was redeemed on them, all lines of a return in one batch.
+pub(crate) async fn returned(
+    tx: &Tx,
+    owner: Owner,
+    hold: Option<HoldId>,
+    lines: &[ReturnedLine],
+    by: Actor,
+    at: Instant,
+) -> Result<(), Fault> {
+    let command = |line: &ReturnedLine| Command {
+        account: owner.account(),
+        act: Act::Return(Return {
+            return_id: line.return_id,
+            order: line.order,
+            line: line.line,
+            bought: line.bought,
+            returned_before: line.returned_before,
+            returned: line.returned,
+            redeemed: hold.map(|hold| (hold, line.redeemed_points)),
+        }),
+        by,
+        effective_at: Some(at),
+        imported: false,
+    };
+    let commands: Vec<Command> = lines.iter().map(command).collect();
+    for posted in post(tx, &commands).await? {
+        must(posted)?;
+    }
+    Ok(())
+}
+
+/// Moves a guest identity's pending points to the customer that it proved to be, where they activate by the normal rules.
+pub(crate) async fn join(tx: &Tx, guest: GuestId, customer: CustomerId) -> Result<(), Fault> {
+    let (guest, customer) = (Owner::Guest(guest).account(), Owner::Customer(customer).account());
+    let command = |account: AccountId, act: Act| Command {
+        account,
+        act,
+        by: Actor::SYSTEM,
+        effective_at: None,
+        imported: false,
+    };
+    // Locks both in the order of their ids before either changes.
+    post(tx, &[command(guest, Act::Expire), command(customer, Act::Expire)]).await?;
+    let left = post(tx, &[command(guest, Act::JoinOut)]).await?.pop();
+    let left = must(left.ok_or_else(|| Fault::internal("a command without its posting"))?)?;
+    let arriving: Vec<Command> =
+        left.joined.into_iter().map(|lot| command(customer, Act::JoinIn(lot))).collect();
+    for posted in post(tx, &arriving).await? {
+        must(posted)?;
+    }
+    Ok(())
 }

@@ -1,0 +1,232 @@
+//! One locked account in memory: its balances, the lots and holds a batch may touch, and what it changed.
+
+use entity::Instant;
+use entity::id::{EntryId, HoldId, LineId, LotId, OrderId, ReturnId};
+use entity::points_entry::{Bucket, EntryKind};
+use entity::points_lot::LotState;
+use entity::{points_account, points_consumption, points_entry, points_hold, points_lot};
+
+use super::apply::Context;
+use super::command::Command;
+
+/// A row with what must be written of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Tracked<M> {
+    /// The row as it is to be.
+    pub(crate) row: M,
+    /// Not in the database yet.
+    pub(crate) is_new: bool,
+    /// To be written.
+    pub(crate) is_changed: bool,
+}
+
+impl<M> Tracked<M> {
+    /// As it is in the database.
+    pub(crate) fn stored(row: M) -> Self {
+        Self { row, is_new: false, is_changed: false }
+    }
+
+    /// To be inserted.
+    pub(crate) fn new(row: M) -> Self {
+        Self { row, is_new: true, is_changed: true }
+    }
+
+    /// The row, to be changed.
+    pub(crate) fn change(&mut self) -> &mut M {
+        self.is_changed = true;
+        &mut self.row
+    }
+}
+
+/// An account under its lock.
+#[derive(Clone, Debug)]
+pub(crate) struct Account {
+    /// Its cached buckets.
+    pub(crate) row: points_account::Model,
+    /// The lots that the batch may touch.
+    pub(crate) lots: Vec<Tracked<points_lot::Model>>,
+    /// The holds that the batch names.
+    pub(crate) holds: Vec<Tracked<points_hold::Model>>,
+    /// What those holds took from which lots.
+    pub(crate) consumptions: Vec<Tracked<points_consumption::Model>>,
+    /// The entries to be appended.
+    pub(crate) entries: Vec<points_entry::Model>,
+}
+
+/// What an entry is about.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct About {
+    pub(crate) lot: Option<LotId>,
+    pub(crate) hold: Option<HoldId>,
+    pub(crate) order: Option<OrderId>,
+    pub(crate) line: Option<LineId>,
+    pub(crate) return_id: Option<ReturnId>,
+    pub(crate) rule: Option<String>,
+    pub(crate) rule_version: Option<i32>,
+    pub(crate) reason: Option<String>,
+}
+
+/// From which bucket to which.
+pub(crate) type Way = (Bucket, Bucket);
+
+impl Account {
+    /// An account as the database has it, nothing loaded beside it yet.
+    pub(crate) fn new(row: points_account::Model) -> Self {
+        Self { row, lots: Vec::new(), holds: Vec::new(), consumptions: Vec::new(), entries: Vec::new() }
+    }
+
+    /// A guest's: earns pending points only.
+    pub(crate) fn is_guest(&self) -> bool {
+        self.row.guest_id.is_some()
+    }
+
+    /// Points that may be spent.
+    pub(crate) fn available(&self) -> i64 {
+        self.row.available
+    }
+
+    /// Moves `amount` between two buckets and appends the entry.
+    pub(crate) fn move_points(
+        &mut self,
+        ctx: &Context<'_>,
+        command: &Command,
+        kind: EntryKind,
+        way: Way,
+        amount: i32,
+        about: About,
+    ) -> EntryId {
+        *self.bucket(way.0) -= i64::from(amount);
+        *self.bucket(way.1) += i64::from(amount);
+        self.row.seq += 1;
+        let recorded_at = ctx.now.max(self.row.changed_at);
+        self.row.changed_at = recorded_at;
+        let id = EntryId((ctx.ids)());
+        self.entries.push(points_entry::Model {
+            id,
+            account_id: self.row.id,
+            seq: self.row.seq,
+            kind,
+            from_bucket: way.0,
+            to_bucket: way.1,
+            amount,
+            lot_id: about.lot,
+            hold_id: about.hold,
+            order_id: about.order,
+            order_line_id: about.line,
+            return_id: about.return_id,
+            rule: about.rule,
+            rule_version: about.rule_version,
+            reason: about.reason,
+            actor_kind: command.by.kind,
+            actor_id: command.by.id,
+            effective_at: command.effective_at.unwrap_or(recorded_at),
+            recorded_at,
+        });
+        id
+    }
+
+    fn bucket(&mut self, bucket: Bucket) -> &mut i64 {
+        match bucket {
+            Bucket::Issued => &mut self.row.issued,
+            Bucket::Pending => &mut self.row.pending,
+            Bucket::Available => &mut self.row.available,
+            Bucket::Held => &mut self.row.held,
+            Bucket::Redeemed => &mut self.row.redeemed,
+            Bucket::Expired => &mut self.row.expired,
+            Bucket::Revoked => &mut self.row.revoked,
+            Bucket::Debt => &mut self.row.debt,
+        }
+    }
+
+    /// Takes `amount` from the open lots, first those that end first, and pairs `entry` with them. The caller has checked
+    /// that so much is available and that every open lot is loaded.
+    pub(crate) fn consume(&mut self, entry: EntryId, hold: Option<HoldId>, amount: i32) {
+        let mut open: Vec<usize> =
+            (0..self.lots.len()).filter(|i| self.lots[*i].row.state == LotState::Open).collect();
+        open.sort_by_key(|i| spending_order(&self.lots[*i].row));
+        let mut left = amount;
+        for index in open {
+            if left == 0 {
+                break;
+            }
+            left -= self.consume_lot(index, entry, hold, left);
+        }
+        debug_assert_eq!(left, 0, "available is the sum of the open lots");
+    }
+
+    /// Takes up to `most` from one lot and pairs `entry` with it; answers how many.
+    pub(crate) fn consume_lot(
+        &mut self,
+        index: usize,
+        entry: EntryId,
+        hold: Option<HoldId>,
+        most: i32,
+    ) -> i32 {
+        let taken = self.lots[index].row.remaining.min(most);
+        if taken == 0 {
+            return 0;
+        }
+        let lot = self.lots[index].change();
+        lot.remaining -= taken;
+        close_if_empty(lot);
+        let lot_id = lot.id;
+        if let Some(paired) =
+            self.consumptions.iter_mut().find(|c| c.row.entry_id == entry && c.row.lot_id == lot_id)
+        {
+            paired.change().amount += taken;
+        } else {
+            let row = points_consumption::Model {
+                entry_id: entry,
+                lot_id,
+                hold_id: hold,
+                amount: taken,
+                refilled: 0,
+            };
+            self.consumptions.push(Tracked::new(row));
+        }
+        taken
+    }
+
+    /// Puts `amount` of what `hold` took back into its lots, last taken first. A lot that ends sooner than `not_before`
+    /// lives until then.
+    pub(crate) fn refill(&mut self, hold: HoldId, amount: i32, not_before: Instant) {
+        let mut taken: Vec<usize> = (0..self.consumptions.len())
+            .filter(|i| self.consumptions[*i].row.hold_id == Some(hold))
+            .collect();
+        let rank = |account: &Self, i: usize| {
+            let lot_id = account.consumptions[i].row.lot_id;
+            account.lots.iter().find(|lot| lot.row.id == lot_id).map(|lot| spending_order(&lot.row))
+        };
+        taken.sort_by_key(|i| std::cmp::Reverse(rank(self, *i)));
+        let mut left = amount;
+        for index in taken {
+            let consumed = &mut self.consumptions[index];
+            let back = (consumed.row.amount - consumed.row.refilled).min(left);
+            if back == 0 {
+                continue;
+            }
+            consumed.change().refilled += back;
+            left -= back;
+            let lot_id = consumed.row.lot_id;
+            if let Some(lot) = self.lots.iter_mut().find(|lot| lot.row.id == lot_id) {
+                let lot = lot.change();
+                lot.remaining += back;
+                lot.state = LotState::Open;
+                lot.expires_at = lot.expires_at.map(|end| end.max(not_before));
+            }
+        }
+        debug_assert_eq!(left, 0, "a hold gives back no more than it took");
+    }
+}
+
+/// First what ends first, then what was opened first.
+pub(crate) fn spending_order(lot: &points_lot::Model) -> (bool, Option<Instant>, Option<Instant>, LotId) {
+    (lot.expires_at.is_none(), lot.expires_at, lot.opened_at, lot.id)
+}
+
+/// A lot of which nothing is left is spent.
+pub(crate) fn close_if_empty(lot: &mut points_lot::Model) {
+    if lot.pending == 0 && lot.remaining == 0 {
+        lot.state = LotState::Spent;
+    }
+}

@@ -1,0 +1,572 @@
+//! The rules of the ledger: one command on one locked account, in memory. A refusal leaves the account as it was.
+
+use chrono::TimeDelta;
+use chrono_tz::Tz;
+use entity::id::{HoldId, LotId};
+use entity::points_entry::{Bucket, EntryKind};
+use entity::points_hold::HoldState;
+use entity::points_lot::{LotSource, LotState};
+use entity::{Instant, points_hold, points_lot};
+use uuid::Uuid;
+
+use super::account::{About, Account, Tracked, close_if_empty};
+use super::command::{Act, Command, Earn, Hold, JoinedLot, PointsError, Posting, Release, When};
+use super::programme::Programme;
+use super::{returns, rules};
+use crate::actor::Actor;
+use crate::money::Money;
+
+/// What a decision may know besides the account.
+pub(crate) struct Context<'a> {
+    /// The instant of the transaction.
+    pub(crate) now: Instant,
+    /// The programme in force.
+    pub(crate) programme: &'a Programme,
+    /// The shop's.
+    pub(crate) time_zone: Tz,
+    /// New ids.
+    pub(crate) ids: &'a dyn Fn() -> Uuid,
+}
+
+impl Context<'_> {
+    /// Undone points live at least until then.
+    pub(crate) fn grace_end(&self) -> Instant {
+        later(self.now, TimeDelta::days(self.programme.refund_grace_days.into()))
+    }
+}
+
+/// This long after `at`, or the end of time.
+pub(crate) fn later(at: Instant, by: TimeDelta) -> Instant {
+    at.checked_add_signed(by).unwrap_or(Instant::MAX_UTC)
+}
+
+/// Applies `command`, then lets due lots end and debts be repaid.
+pub(crate) fn apply(
+    account: &mut Account,
+    command: &Command,
+    ctx: &Context<'_>,
+) -> Result<Posting, PointsError> {
+    let posting = match &command.act {
+        Act::Earn(earn) => earn_points(account, command, earn, ctx)?,
+        Act::Activate(lot) => activate(account, command, *lot, ctx)?,
+        Act::Schedule(lines, at) => schedule(account, command, lines, *at, ctx)?,
+        Act::Hold(hold) => hold_points(account, command, hold, ctx)?,
+        Act::Pin { hold, order, value } => pin(account, command, (*hold, *order), *value, ctx)?,
+        Act::Capture { hold, order } => capture(account, command, *hold, *order, ctx)?,
+        Act::Void { hold, why } => void(account, command, *hold, *why, ctx)?,
+        Act::Redeem(amount, reference) => redeem(account, command, amount.get(), reference.as_ref(), ctx)?,
+        Act::Adjust(delta, reason) => adjust(account, command, *delta, reason, ctx)?,
+        Act::Return(returned) => returns::take_back(account, command, returned, ctx)?,
+        Act::JoinOut => join_out(account, command, ctx),
+        Act::JoinIn(lot) => join_in(account, command, lot, ctx)?,
+        Act::Expire => Posting::default(),
+    };
+    settle(account, ctx);
+    Ok(posting)
+}
+
+/// Lets what is due end, and pays debts from what is available.
+pub(crate) fn settle(account: &mut Account, ctx: &Context<'_>) {
+    for index in 0..account.lots.len() {
+        let lot = &account.lots[index].row;
+        if let Some(end) = lot.expires_at.filter(|end| *end <= ctx.now) {
+            expire(account, index, end, ctx);
+        }
+    }
+    let owed = account.row.debt.min(account.available());
+    if owed > 0 {
+        let by_time = system(account, None);
+        let amount = whole(owed);
+        let way = (Bucket::Available, Bucket::Revoked);
+        let entry = account.move_points(ctx, &by_time, EntryKind::Repay, way, amount, About::default());
+        account.consume(entry, None, amount);
+        let way = (Bucket::Debt, Bucket::Issued);
+        account.move_points(ctx, &by_time, EntryKind::Repay, way, amount, About::default());
+    }
+}
+
+fn expire(account: &mut Account, index: usize, end: Instant, ctx: &Context<'_>) {
+    let lot = account.lots[index].row.clone();
+    let by_time = system(account, Some(end));
+    let about = About { lot: Some(lot.id), line: lot.order_line_id, ..About::default() };
+    match lot.state {
+        LotState::Open => {
+            let way = (Bucket::Available, Bucket::Expired);
+            let entry = account.move_points(ctx, &by_time, EntryKind::Expire, way, lot.remaining, about);
+            account.consume_lot(index, entry, None, lot.remaining);
+            account.lots[index].change().lapsed += lot.remaining;
+        }
+        LotState::Waiting => {
+            let way = (Bucket::Pending, Bucket::Expired);
+            account.move_points(ctx, &by_time, EntryKind::Lapse, way, lot.pending, about);
+            let lapsed = account.lots[index].change();
+            lapsed.lapsed += lapsed.pending;
+            lapsed.pending = 0;
+            lapsed.state = LotState::Spent;
+        }
+        LotState::Pending | LotState::Spent => {}
+    }
+}
+
+/// An act of time and rules on this account.
+fn system(account: &Account, effective_at: Option<Instant>) -> Command {
+    Command { account: account.row.id, act: Act::Expire, by: Actor::SYSTEM, effective_at, imported: false }
+}
+
+/// An amount that is known to lie within an account's bounds.
+pub(crate) fn whole(amount: i64) -> i32 {
+    i32::try_from(amount).unwrap_or(i32::MAX)
+}
+
+/// Refuses what would bring more into the account than a client can be told of.
+fn room_for(account: &Account, amount: i32) -> Result<(), PointsError> {
+    let row = &account.row;
+    if row.pending + row.available + row.held + i64::from(amount) > i64::from(i32::MAX) {
+        return Err(PointsError::BalanceLimit);
+    }
+    Ok(())
+}
+
+fn earn_points(
+    account: &mut Account,
+    command: &Command,
+    earn: &Earn,
+    ctx: &Context<'_>,
+) -> Result<Posting, PointsError> {
+    let amount = earn.amount.get();
+    if amount == 0 {
+        return Err(PointsError::ZeroAmount);
+    }
+    room_for(account, amount)?;
+    let earned = command.effective_at.unwrap_or(ctx.now);
+    let mut lot = points_lot::Model {
+        id: LotId((ctx.ids)()),
+        account_id: account.row.id,
+        source: earn.source,
+        order_line_id: earn.line,
+        rule: earn.rule.as_ref().map(|(rule, _)| rule.clone()),
+        rule_version: earn.rule.as_ref().map(|(_, version)| *version),
+        amount,
+        pending: amount,
+        remaining: 0,
+        clawed_back: 0,
+        lapsed: 0,
+        state: LotState::Pending,
+        activates_at: None,
+        opened_at: None,
+        expires_at: None,
+    };
+    let mut way = (Bucket::Issued, Bucket::Pending);
+    match earn.activation {
+        activation if account.is_guest() => {
+            let lapse = TimeDelta::days(ctx.programme.guest_lapse_days.into());
+            lot.state = LotState::Waiting;
+            lot.expires_at = Some(later(ctx.now, lapse));
+            lot.activates_at = match activation {
+                When::Now => Some(earned),
+                When::At(at) => Some(at),
+                When::Later => None,
+            };
+        }
+        When::Now => {
+            open(&mut lot, earned, ctx);
+            way.1 = Bucket::Available;
+        }
+        When::At(at) if at <= ctx.now => {
+            open(&mut lot, at, ctx);
+            way.1 = Bucket::Available;
+        }
+        When::At(at) => lot.activates_at = Some(at),
+        When::Later => {}
+    }
+    let about = About { order: earn.order, reason: earn.reason.clone(), ..about_lot(&lot) };
+    let entry = account.move_points(ctx, command, EntryKind::Earn, way, amount, about);
+    let lot_id = lot.id;
+    account.lots.push(Tracked::new(lot));
+    Ok(Posting { points: amount, entries: vec![entry], lot: Some(lot_id), ..Posting::default() })
+}
+
+/// Everything pending of `lot` becomes spendable as of `at`.
+fn open(lot: &mut points_lot::Model, at: Instant, ctx: &Context<'_>) {
+    lot.remaining += lot.pending;
+    lot.pending = 0;
+    lot.state = LotState::Open;
+    lot.activates_at = None;
+    lot.opened_at = Some(at);
+    lot.expires_at = rules::expires_at(ctx.programme, ctx.time_zone, at);
+}
+
+/// An entry about an earn names its line and rule too.
+pub(crate) fn about_lot(lot: &points_lot::Model) -> About {
+    About {
+        lot: Some(lot.id),
+        line: lot.order_line_id,
+        rule: lot.rule.clone(),
+        rule_version: lot.rule_version,
+        ..About::default()
+    }
+}
+
+fn activate(
+    account: &mut Account,
+    command: &Command,
+    lot: LotId,
+    ctx: &Context<'_>,
+) -> Result<Posting, PointsError> {
+    let index = account.lots.iter().position(|l| l.row.id == lot).ok_or(PointsError::NotFound)?;
+    if account.lots[index].row.state != LotState::Pending {
+        return Err(PointsError::NotPending);
+    }
+    Ok(activate_lot(account, command, index, ctx))
+}
+
+fn activate_lot(account: &mut Account, command: &Command, index: usize, ctx: &Context<'_>) -> Posting {
+    let at = command.effective_at.or(account.lots[index].row.activates_at).unwrap_or(ctx.now).min(ctx.now);
+    let amount = account.lots[index].row.pending;
+    let dated = Command { effective_at: Some(at), ..command.clone() };
+    let about = about_lot(&account.lots[index].row);
+    let way = (Bucket::Pending, Bucket::Available);
+    let entry = account.move_points(ctx, &dated, EntryKind::Activate, way, amount, about);
+    let lot = account.lots[index].change();
+    open(lot, at, ctx);
+    Posting { points: amount, entries: vec![entry], lot: Some(lot.id), ..Posting::default() }
+}
+
+fn schedule(
+    account: &mut Account,
+    command: &Command,
+    lines: &[entity::id::LineId],
+    at: Instant,
+    ctx: &Context<'_>,
+) -> Result<Posting, PointsError> {
+    let mut posting = Posting::default();
+    for index in 0..account.lots.len() {
+        let lot = &account.lots[index].row;
+        if lot.pending == 0 || !lot.order_line_id.is_some_and(|line| lines.contains(&line)) {
+            continue;
+        }
+        if lot.state == LotState::Pending && at <= ctx.now {
+            let dated = Command { effective_at: Some(at), ..command.clone() };
+            let activated = activate_lot(account, &dated, index, ctx);
+            posting.points += activated.points;
+            posting.entries.extend(activated.entries);
+        } else {
+            account.lots[index].change().activates_at = Some(at);
+        }
+    }
+    Ok(posting)
+}
+
+fn hold_points(
+    account: &mut Account,
+    command: &Command,
+    hold: &Hold,
+    ctx: &Context<'_>,
+) -> Result<Posting, PointsError> {
+    if account.is_guest() {
+        return Err(PointsError::GuestAccount);
+    }
+    if hold.requested.get() == 0 {
+        return Err(PointsError::ZeroAmount);
+    }
+    let per_unit = ctx.programme.redemption_rate(hold.currency).ok_or(PointsError::CurrencyNotAccepted)?;
+    if account.available() < i64::from(ctx.programme.redemption_minimum) {
+        return Err(PointsError::Insufficient { available: account.available() });
+    }
+    let cap = hold
+        .order_value
+        .map_or(i64::MAX, |value| rules::most_points_for(ctx.programme, value, hold.currency, per_unit));
+    let wanted = i64::from(hold.requested.get()).min(account.available()).min(cap);
+    let applied = at_least_minimum(rules::floor_to_multiple(wanted, ctx.programme), ctx)?;
+    let value = rules::value_of(i64::from(applied), hold.currency, per_unit);
+    let lives = TimeDelta::minutes(ctx.programme.hold_minutes.into());
+    let worth = Some((hold.currency.code().to_owned(), value));
+    Ok(set_aside(account, command, applied, worth, None, lives, ctx))
+}
+
+fn at_least_minimum(applied: i64, ctx: &Context<'_>) -> Result<i32, PointsError> {
+    let minimum = i64::from(ctx.programme.redemption_minimum);
+    if applied < minimum { Err(PointsError::BelowMinimum { applied, minimum }) } else { Ok(whole(applied)) }
+}
+
+/// Moves `amount`, which the caller knows is available, into a new hold.
+fn set_aside(
+    account: &mut Account,
+    command: &Command,
+    amount: i32,
+    worth: Option<(String, i64)>,
+    reference: Option<String>,
+    lives: TimeDelta,
+    ctx: &Context<'_>,
+) -> Posting {
+    let id = HoldId((ctx.ids)());
+    let about = About { hold: Some(id), reason: reference.clone(), ..About::default() };
+    let way = (Bucket::Available, Bucket::Held);
+    let entry = account.move_points(ctx, command, EntryKind::Hold, way, amount, about);
+    account.consume(entry, Some(id), amount);
+    let (currency, value) = worth.map_or((None, 0), |(currency, value)| (Some(currency), value));
+    let row = points_hold::Model {
+        id,
+        account_id: account.row.id,
+        order_id: None,
+        state: HoldState::Held,
+        amount,
+        reversed: 0,
+        currency,
+        value,
+        reference,
+        expires_at: later(ctx.now, lives),
+        created_at: ctx.now,
+        ended_at: None,
+    };
+    account.holds.push(Tracked::new(row));
+    Posting { points: amount, entries: vec![entry], hold: Some(id), value, ..Posting::default() }
+}
+
+/// The position of a hold that is still open.
+fn open_hold(account: &Account, hold: HoldId, ctx: &Context<'_>) -> Result<usize, PointsError> {
+    let index = account.holds.iter().position(|h| h.row.id == hold).ok_or(PointsError::NotFound)?;
+    let row = &account.holds[index].row;
+    match row.state {
+        HoldState::Held if row.expires_at > ctx.now => Ok(index),
+        HoldState::Held => Err(PointsError::NotHeld { state: HoldState::Expired }),
+        state => Err(PointsError::NotHeld { state }),
+    }
+}
+
+fn pin(
+    account: &mut Account,
+    command: &Command,
+    (hold, order): (HoldId, entity::id::OrderId),
+    value: Money,
+    ctx: &Context<'_>,
+) -> Result<Posting, PointsError> {
+    let index = open_hold(account, hold, ctx)?;
+    let row = account.holds[index].row.clone();
+    if row.order_id.is_some() {
+        return Err(PointsError::PinnedToOrder);
+    }
+    if row.currency.as_deref() != Some(value.currency.code()) {
+        return Err(PointsError::CurrencyMismatch);
+    }
+    let per_unit = ctx.programme.redemption_rate(value.currency).ok_or(PointsError::CurrencyNotAccepted)?;
+    let most = rules::most_points_for(ctx.programme, value.minor, value.currency, per_unit);
+    let clamped = rules::floor_to_multiple(i64::from(row.amount).min(most), ctx.programme);
+    let kept = at_least_minimum(clamped, ctx)?;
+    let worth = if kept == row.amount {
+        row.value
+    } else {
+        row.value.min(rules::value_of(i64::from(kept), value.currency, per_unit))
+    };
+    let mut entries = Vec::new();
+    if kept < row.amount {
+        entries.push(give_back(account, command, &row, row.amount - kept, ctx));
+    }
+    let lives = TimeDelta::days(ctx.programme.order_hold_days.into());
+    let changed = account.holds[index].change();
+    changed.order_id = Some(order);
+    changed.amount = kept;
+    changed.value = worth;
+    changed.expires_at = later(ctx.now, lives);
+    Ok(Posting { points: kept, entries, hold: Some(hold), value: worth, ..Posting::default() })
+}
+
+/// `HELD → AVAILABLE`, back into the lots they came from.
+fn give_back(
+    account: &mut Account,
+    command: &Command,
+    hold: &points_hold::Model,
+    amount: i32,
+    ctx: &Context<'_>,
+) -> entity::id::EntryId {
+    let about = About { hold: Some(hold.id), order: hold.order_id, ..About::default() };
+    let way = (Bucket::Held, Bucket::Available);
+    let entry = account.move_points(ctx, command, EntryKind::Release, way, amount, about);
+    account.refill(hold.id, amount, ctx.grace_end());
+    entry
+}
+
+fn capture(
+    account: &mut Account,
+    command: &Command,
+    hold: HoldId,
+    order: Option<entity::id::OrderId>,
+    ctx: &Context<'_>,
+) -> Result<Posting, PointsError> {
+    let index = open_hold(account, hold, ctx)?;
+    let row = account.holds[index].row.clone();
+    if row.order_id != order {
+        return Err(PointsError::PinnedToOrder);
+    }
+    let about = About { hold: Some(hold), order, reason: row.reference, ..About::default() };
+    let way = (Bucket::Held, Bucket::Redeemed);
+    let entry = account.move_points(ctx, command, EntryKind::Capture, way, row.amount, about);
+    end_hold(account, index, HoldState::Captured, ctx);
+    Ok(Posting {
+        points: row.amount,
+        entries: vec![entry],
+        hold: Some(hold),
+        value: row.value,
+        ..Posting::default()
+    })
+}
+
+fn end_hold(account: &mut Account, index: usize, state: HoldState, ctx: &Context<'_>) {
+    let hold = account.holds[index].change();
+    hold.state = state;
+    hold.ended_at = Some(ctx.now);
+}
+
+fn void(
+    account: &mut Account,
+    command: &Command,
+    hold: HoldId,
+    why: Release,
+    ctx: &Context<'_>,
+) -> Result<Posting, PointsError> {
+    let index = account.holds.iter().position(|h| h.row.id == hold).ok_or(PointsError::NotFound)?;
+    let row = account.holds[index].row.clone();
+    if row.state != HoldState::Held {
+        return Err(PointsError::NotHeld { state: row.state });
+    }
+    let state = match why {
+        Release::ByCustomer if row.order_id.is_some() => return Err(PointsError::PinnedToOrder),
+        Release::Lapsed if row.expires_at > ctx.now => return Err(PointsError::NotHeld { state: row.state }),
+        Release::Lapsed => HoldState::Expired,
+        Release::ByCustomer | Release::ByShop => HoldState::Voided,
+    };
+    let entry = give_back(account, command, &row, row.amount, ctx);
+    end_hold(account, index, state, ctx);
+    Ok(Posting { points: row.amount, entries: vec![entry], hold: Some(hold), ..Posting::default() })
+}
+
+fn redeem(
+    account: &mut Account,
+    command: &Command,
+    amount: i32,
+    reference: Option<&String>,
+    ctx: &Context<'_>,
+) -> Result<Posting, PointsError> {
+    if account.is_guest() {
+        return Err(PointsError::GuestAccount);
+    }
+    available(account, amount)?;
+    let held = set_aside(account, command, amount, None, reference.cloned(), TimeDelta::minutes(1), ctx);
+    let Some(hold) = held.hold else { return Err(PointsError::NotFound) };
+    let mut captured = capture(account, command, hold, None, ctx)?;
+    captured.entries.splice(0..0, held.entries);
+    Ok(captured)
+}
+
+/// Refuses zero and more than there is.
+fn available(account: &Account, amount: i32) -> Result<(), PointsError> {
+    match amount {
+        0 => Err(PointsError::ZeroAmount),
+        more if i64::from(more) > account.available() => {
+            Err(PointsError::Insufficient { available: account.available() })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn adjust(
+    account: &mut Account,
+    command: &Command,
+    delta: i32,
+    reason: &str,
+    ctx: &Context<'_>,
+) -> Result<Posting, PointsError> {
+    if account.is_guest() {
+        return Err(PointsError::GuestAccount);
+    }
+    let about = About { reason: Some(reason.to_owned()), ..About::default() };
+    if delta < 0 {
+        let amount = delta.saturating_neg();
+        available(account, amount)?;
+        let way = (Bucket::Available, Bucket::Revoked);
+        let entry = account.move_points(ctx, command, EntryKind::Adjust, way, amount, about);
+        account.consume(entry, None, amount);
+        return Ok(Posting { points: delta, entries: vec![entry], ..Posting::default() });
+    }
+    let earn = Earn {
+        source: LotSource::Adjustment,
+        amount: super::amount::Points::try_from(i64::from(delta)).unwrap_or(super::amount::Points::ZERO),
+        activation: When::Now,
+        order: None,
+        line: None,
+        rule: None,
+        reason: Some(reason.to_owned()),
+    };
+    let posting = earn_points(account, command, &earn, ctx)?;
+    if let Some(entry) = account.entries.last_mut() {
+        entry.kind = EntryKind::Adjust;
+    }
+    Ok(posting)
+}
+
+fn join_out(account: &mut Account, command: &Command, ctx: &Context<'_>) -> Posting {
+    let mut posting = Posting::default();
+    for index in 0..account.lots.len() {
+        let lot = account.lots[index].row.clone();
+        if lot.state != LotState::Waiting {
+            continue;
+        }
+        let way = (Bucket::Pending, Bucket::Issued);
+        let entry = account.move_points(ctx, command, EntryKind::JoinOut, way, lot.pending, about_lot(&lot));
+        posting.entries.push(entry);
+        posting.points += lot.pending;
+        posting.joined.push(JoinedLot {
+            source: lot.source,
+            line: lot.order_line_id,
+            rule: lot.rule,
+            rule_version: lot.rule_version,
+            amount: lot.amount,
+            pending: lot.pending,
+            clawed_back: lot.clawed_back,
+            activates_at: lot.activates_at,
+        });
+        let left = account.lots[index].change();
+        left.pending = 0;
+        close_if_empty(left);
+    }
+    posting
+}
+
+fn join_in(
+    account: &mut Account,
+    command: &Command,
+    joined: &JoinedLot,
+    ctx: &Context<'_>,
+) -> Result<Posting, PointsError> {
+    room_for(account, joined.pending)?;
+    let lot = points_lot::Model {
+        id: LotId((ctx.ids)()),
+        account_id: account.row.id,
+        source: joined.source,
+        order_line_id: joined.line,
+        rule: joined.rule.clone(),
+        rule_version: joined.rule_version,
+        amount: joined.amount,
+        pending: joined.pending,
+        remaining: 0,
+        clawed_back: joined.clawed_back,
+        lapsed: 0,
+        state: LotState::Pending,
+        activates_at: joined.activates_at,
+        opened_at: None,
+        expires_at: None,
+    };
+    let way = (Bucket::Issued, Bucket::Pending);
+    let entry = account.move_points(ctx, command, EntryKind::JoinIn, way, joined.pending, about_lot(&lot));
+    let (id, due) = (lot.id, lot.activates_at.is_some_and(|at| at <= ctx.now));
+    account.lots.push(Tracked::new(lot));
+    let mut posting =
+        Posting { points: joined.pending, entries: vec![entry], lot: Some(id), ..Posting::default() };
+    if due {
+        // Activated by the normal rules, but no earlier than the proof: nobody could have spent them before.
+        let now = Command { effective_at: Some(ctx.now), ..command.clone() };
+        let index = account.lots.len() - 1;
+        posting.entries.extend(activate_lot(account, &now, index, ctx).entries);
+    }
+    Ok(posting)
+}

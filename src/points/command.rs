@@ -1,0 +1,213 @@
+//! What the ledger can be told to do, what it answers, and why it refuses.
+
+use entity::Instant;
+use entity::id::{AccountId, EntryId, HoldId, LineId, LotId, OrderId, ReturnId};
+use entity::points_hold::HoldState;
+use entity::points_lot::LotSource;
+use serde::{Deserialize, Serialize};
+
+use super::amount::Points;
+use crate::actor::Actor;
+use crate::money::{Currency, Money};
+
+/// One act on one account.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Command {
+    /// Whose points.
+    pub(crate) account: AccountId,
+    /// What to do.
+    pub(crate) act: Act,
+    /// Who does it.
+    pub(crate) by: Actor,
+    /// When it counts, if not now.
+    pub(crate) effective_at: Option<Instant>,
+    /// History: its event triggers nothing.
+    pub(crate) imported: bool,
+}
+
+/// What to do with an account's points.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) enum Act {
+    /// `ISSUED → AVAILABLE`, or `→ PENDING` until `activation`.
+    Earn(Earn),
+    /// `PENDING → AVAILABLE` of one earn.
+    Activate(LotId),
+    /// Pending earns of these lines activate at this instant.
+    Schedule(Vec<LineId>, Instant),
+    /// `AVAILABLE → HELD`.
+    Hold(Hold),
+    /// Clamps a hold to the value of an order and ties it to that order.
+    Pin {
+        /// Which hold.
+        hold: HoldId,
+        /// Which order.
+        order: OrderId,
+        /// What the order's goods cost.
+        value: Money,
+    },
+    /// `HELD → REDEEMED`.
+    Capture {
+        /// Which hold.
+        hold: HoldId,
+        /// The order it must be pinned to; none for a hold of no order.
+        order: Option<OrderId>,
+    },
+    /// `HELD → AVAILABLE`.
+    Void {
+        /// Which hold.
+        hold: HoldId,
+        /// Why.
+        why: Release,
+    },
+    /// Hold and capture in one.
+    Redeem(Points, Option<String>),
+    /// By staff: up into a new lot, down from what is available.
+    Adjust(i32, String),
+    /// Pieces of a line come back.
+    Return(Return),
+    /// Every waiting earn of a guest leaves.
+    JoinOut,
+    /// An earn of a guest arrives.
+    JoinIn(JoinedLot),
+    /// Nothing but what every command does first: due lots expire.
+    Expire,
+}
+
+/// Points to earn.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Earn {
+    /// What gives them.
+    pub(crate) source: LotSource,
+    /// How many, above 0.
+    pub(crate) amount: Points,
+    /// When they can be spent.
+    pub(crate) activation: When,
+    /// The order behind them.
+    pub(crate) order: Option<OrderId>,
+    /// The line behind them.
+    pub(crate) line: Option<LineId>,
+    /// The rule that gave them and its version.
+    pub(crate) rule: Option<(String, i32)>,
+    /// In words, if the shop gave some.
+    pub(crate) reason: Option<String>,
+}
+
+/// When earned points can be spent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) enum When {
+    /// At once.
+    Now,
+    /// At an instant.
+    At(Instant),
+    /// When somebody says so.
+    Later,
+}
+
+/// Points to set aside.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Hold {
+    /// At most so many, above 0.
+    pub(crate) requested: Points,
+    /// What they are to pay in.
+    pub(crate) currency: Currency,
+    /// What the shop says the order costs, in minor units; the cap is a share of it.
+    pub(crate) order_value: Option<i64>,
+}
+
+/// Why a hold gives its points back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) enum Release {
+    /// The shop says so, or cancelled the order.
+    ByShop,
+    /// The customer changed their mind: only while no order has the hold.
+    ByCustomer,
+    /// Its time is over.
+    Lapsed,
+}
+
+/// Pieces of a line that come back.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Return {
+    /// Which return.
+    pub(crate) return_id: ReturnId,
+    /// Of which order.
+    pub(crate) order: OrderId,
+    /// Of which line.
+    pub(crate) line: LineId,
+    /// Pieces bought.
+    pub(crate) bought: i32,
+    /// Pieces returned before.
+    pub(crate) returned_before: i32,
+    /// Pieces returned with this return.
+    pub(crate) returned: i32,
+    /// The order's hold and how many of its points this line carries.
+    pub(crate) redeemed: Option<(HoldId, i32)>,
+}
+
+/// An earn on its way from a guest to the customer that the guest proved to be.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct JoinedLot {
+    pub(crate) source: LotSource,
+    pub(crate) line: Option<LineId>,
+    pub(crate) rule: Option<String>,
+    pub(crate) rule_version: Option<i32>,
+    pub(crate) amount: i32,
+    pub(crate) pending: i32,
+    pub(crate) clawed_back: i32,
+    pub(crate) activates_at: Option<Instant>,
+}
+
+/// What a command did.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Posting {
+    /// Points that moved, as the command means them.
+    pub(crate) points: i32,
+    /// The entries it appended.
+    pub(crate) entries: Vec<EntryId>,
+    /// The earn it made or activated.
+    pub(crate) lot: Option<LotId>,
+    /// The hold it made or changed.
+    pub(crate) hold: Option<HoldId>,
+    /// What the hold is worth in minor units.
+    pub(crate) value: i64,
+    /// Earns that left a guest.
+    pub(crate) joined: Vec<JoinedLot>,
+}
+
+/// Why the ledger refuses a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PointsError {
+    /// No such account, hold or earn of this account.
+    NotFound,
+    /// More than is available.
+    Insufficient {
+        /// What is.
+        available: i64,
+    },
+    /// What could be applied is less than the programme's minimum.
+    BelowMinimum {
+        /// What could be applied.
+        applied: i64,
+        /// The least.
+        minimum: i64,
+    },
+    /// The hold is not open any more.
+    NotHeld {
+        /// Where it is.
+        state: HoldState,
+    },
+    /// An order has the hold.
+    PinnedToOrder,
+    /// The programme takes no points in this currency.
+    CurrencyNotAccepted,
+    /// The hold is worth another currency.
+    CurrencyMismatch,
+    /// Nothing of this earn is pending.
+    NotPending,
+    /// Guests spend nothing.
+    GuestAccount,
+    /// The account would hold more than 2,147,483,647 points.
+    BalanceLimit,
+    /// Zero, where something must move.
+    ZeroAmount,
+}

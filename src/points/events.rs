@@ -1,0 +1,41 @@
+//! What the ledger tells the outbox.
+
+use entity::Instant;
+use serde_json::json;
+
+use super::account::Account;
+use super::command::{Act, Command, Posting};
+use crate::outbox::Event;
+
+/// The event of a command that was posted, if it moved anything.
+pub(crate) fn of(command: &Command, posting: &Posting, account: &Account, now: Instant) -> Option<Event> {
+    if posting.entries.is_empty() {
+        return None;
+    }
+    let topic = match &command.act {
+        Act::Earn(_) => "points.earned",
+        Act::Activate(_) | Act::Schedule(..) => "points.activated",
+        Act::Hold(_) => "points.held",
+        Act::Pin { .. } | Act::Void { .. } => "points.released",
+        Act::Capture { .. } => "points.captured",
+        Act::Redeem(..) => "points.redeemed",
+        Act::Adjust(..) => "points.adjusted",
+        Act::Return(_) => "points.returned",
+        Act::JoinOut | Act::JoinIn(_) => "points.joined",
+        Act::Expire => "points.expired",
+    };
+    let payload = json!({
+        "points": posting.points,
+        "hold": posting.hold,
+        "lot": posting.lot,
+        "available": account.row.available,
+        "pending": account.row.pending,
+    });
+    Some(Event {
+        topic,
+        aggregate_id: command.account.0,
+        payload,
+        imported: command.imported,
+        occurred_at: now,
+    })
+}

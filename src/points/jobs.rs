@@ -1,0 +1,100 @@
+//! What time does to points: lots end, pending earns activate, holds lapse. Each sweep finds what is due by index and
+//! posts it in batches, so that it costs what is due and not the number of customers.
+
+use chrono::TimeDelta;
+use entity::id::{AccountId, HoldId, LotId};
+use entity::points_hold::HoldState;
+use entity::points_lot::LotState;
+use entity::{Instant, points_hold, points_lot};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+
+use super::command::{Act, Command, Release};
+use super::ledger::post;
+use crate::actor::Actor;
+use crate::app::App;
+use crate::error::Fault;
+use crate::jobs::Ended;
+use crate::tx::Tx;
+
+/// The recurring job that sweeps.
+pub(crate) const SWEEP: &str = "points.sweep";
+/// Commands in one transaction.
+const BATCH: u64 = 500;
+/// Batches in one run, so that a run ends well within its lease.
+const BATCHES: usize = 40;
+
+/// Posts what is due; due again in a minute, or at once if it did not get through.
+pub(crate) async fn sweep(app: &App) -> Result<Ended, Fault> {
+    let now = app.clock.now();
+    for _ in 0..BATCHES {
+        let due = due_commands(app, now).await?;
+        if due.is_empty() {
+            return Ok(Ended::Again(super::apply::later(now, TimeDelta::minutes(1))));
+        }
+        app.change(async |tx: &Tx| post(tx, &due).await).await?;
+    }
+    Ok(Ended::Again(now))
+}
+
+/// Up to a batch of each kind. Another instance may do the same meanwhile: under the lock the second finds it done.
+async fn due_commands(app: &App, now: Instant) -> Result<Vec<Command>, Fault> {
+    let mut commands = Vec::new();
+    let mut add = |account: AccountId, act: Act| {
+        commands.push(Command { account, act, by: Actor::SYSTEM, effective_at: None, imported: false });
+    };
+    for account in accounts_with_ended_lots(app, now).await? {
+        add(account, Act::Expire);
+    }
+    for (account, lot) in lots_to_activate(app, now).await? {
+        add(account, Act::Activate(lot));
+    }
+    for (account, hold) in lapsed_holds(app, now).await? {
+        add(account, Act::Void { hold, why: Release::Lapsed });
+    }
+    Ok(commands)
+}
+
+async fn accounts_with_ended_lots(app: &App, now: Instant) -> Result<Vec<AccountId>, Fault> {
+    use points_lot::Column;
+    let mut accounts: Vec<AccountId> = points_lot::Entity::find()
+        .select_only()
+        .column(Column::AccountId)
+        .filter(Column::State.is_in([LotState::Open, LotState::Waiting]))
+        .filter(Column::ExpiresAt.lte(now))
+        .order_by_asc(Column::ExpiresAt)
+        .limit(BATCH)
+        .into_tuple()
+        .all(&app.db.read)
+        .await?;
+    accounts.sort_unstable();
+    accounts.dedup();
+    Ok(accounts)
+}
+
+async fn lots_to_activate(app: &App, now: Instant) -> Result<Vec<(AccountId, LotId)>, Fault> {
+    use points_lot::Column;
+    Ok(points_lot::Entity::find()
+        .select_only()
+        .columns([Column::AccountId, Column::Id])
+        .filter(Column::State.eq(LotState::Pending))
+        .filter(Column::ActivatesAt.lte(now))
+        .order_by_asc(Column::ActivatesAt)
+        .limit(BATCH)
+        .into_tuple()
+        .all(&app.db.read)
+        .await?)
+}
+
+async fn lapsed_holds(app: &App, now: Instant) -> Result<Vec<(AccountId, HoldId)>, Fault> {
+    use points_hold::Column;
+    Ok(points_hold::Entity::find()
+        .select_only()
+        .columns([Column::AccountId, Column::Id])
+        .filter(Column::State.eq(HoldState::Held))
+        .filter(Column::ExpiresAt.lte(now))
+        .order_by_asc(Column::ExpiresAt)
+        .limit(BATCH)
+        .into_tuple()
+        .all(&app.db.read)
+        .await?)
+}

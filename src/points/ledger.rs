@@ -1,0 +1,227 @@
+//! The one function that moves points, [`post`], and the door for single mutations, [`submit`].
+//!
+//! A batch locks its accounts sorted by id, decides every command in memory in order, and writes one statement a table:
+//! the number of statements does not grow with the batch.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use entity::id::{AccountId, HoldId, LineId, LotId};
+use entity::points_lot;
+
+use super::account::{Account, Tracked};
+use super::apply::{Context, apply, settle};
+use super::command::{Act, Command, PointsError, Posting};
+use super::{events, store};
+use crate::app::App;
+use crate::error::{Fault, FaultKind, Outcome, Stop};
+use crate::idempotency::{self, Claim, Key, Once};
+use crate::outbox;
+use crate::tx::{Tx, wait_for_first};
+
+/// Posts `commands` in order. A refused one leaves its account as it was and does not disturb its neighbours.
+pub(crate) async fn post(tx: &Tx, commands: &[Command]) -> Result<Vec<Result<Posting, PointsError>>, Fault> {
+    if commands.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut accounts = load(tx, commands).await?;
+    let settings = tx.settings();
+    let ids = || tx.id();
+    let ctx =
+        Context { now: tx.now(), programme: &settings.programme, time_zone: settings.time_zone, ids: &ids };
+    for account in accounts.values_mut() {
+        settle(account, &ctx);
+    }
+    let mut postings = Vec::with_capacity(commands.len());
+    for command in commands {
+        postings.push(match accounts.get_mut(&command.account) {
+            Some(account) => apply(account, command, &ctx),
+            None => Err(PointsError::NotFound),
+        });
+    }
+    let happened = commands.iter().zip(&postings).filter_map(|(command, posting)| {
+        events::of(command, posting.as_ref().ok()?, accounts.get(&command.account)?, tx.now())
+    });
+    let happened: Vec<_> = happened.collect();
+    let changed: Vec<Account> = accounts.into_values().collect();
+    store::save(tx, &changed).await?;
+    outbox::emit(tx, happened).await?;
+    Ok(postings)
+}
+
+/// What a batch touches beside its accounts.
+#[derive(Default)]
+struct Needs {
+    accounts: BTreeSet<AccountId>,
+    spending: BTreeSet<AccountId>,
+    lots: BTreeSet<LotId>,
+    lines: BTreeSet<LineId>,
+    holds: BTreeSet<HoldId>,
+    refilled: BTreeSet<HoldId>,
+}
+
+impl Needs {
+    fn of(commands: &[Command]) -> Self {
+        let mut needs = Self::default();
+        for command in commands {
+            needs.accounts.insert(command.account);
+            needs.add(command);
+        }
+        needs
+    }
+
+    fn add(&mut self, command: &Command) {
+        match &command.act {
+            Act::Earn(_) | Act::JoinIn(_) | Act::Expire => {}
+            Act::Hold(_) | Act::Redeem(..) | Act::Adjust(..) | Act::JoinOut => {
+                self.spending.insert(command.account);
+            }
+            Act::Activate(lot) => {
+                self.lots.insert(*lot);
+            }
+            Act::Schedule(lines, _) => self.lines.extend(lines),
+            Act::Capture { hold, .. } => {
+                self.holds.insert(*hold);
+            }
+            Act::Pin { hold, .. } | Act::Void { hold, .. } => {
+                self.holds.insert(*hold);
+                self.refilled.insert(*hold);
+            }
+            Act::Return(returned) => {
+                self.spending.insert(command.account);
+                self.lines.insert(returned.line);
+                if let Some((hold, _)) = returned.redeemed {
+                    self.holds.insert(hold);
+                    self.refilled.insert(hold);
+                }
+            }
+        }
+    }
+}
+
+/// Locks the accounts and loads what the commands may need of them.
+async fn load(tx: &Tx, commands: &[Command]) -> Result<BTreeMap<AccountId, Account>, Fault> {
+    let mut needs = Needs::of(commands);
+    let rows = store::lock(tx, &needs.accounts).await?;
+    // Debts are paid from whatever becomes available.
+    needs.spending.extend(rows.iter().filter(|row| row.debt > 0).map(|row| row.id));
+    let mut accounts: BTreeMap<_, _> = rows.into_iter().map(|row| (row.id, Account::new(row))).collect();
+    let mut lots = store::open_lots(tx, &needs.accounts, &needs.spending, tx.now()).await?;
+    if !needs.holds.is_empty() {
+        for hold in store::holds(tx, &needs.holds).await? {
+            if let Some(account) = accounts.get_mut(&hold.account_id) {
+                account.holds.push(Tracked::stored(hold));
+            }
+        }
+    }
+    let mut consumptions = Vec::new();
+    if !needs.refilled.is_empty() {
+        consumptions = store::consumptions(tx, &needs.refilled).await?;
+        needs.lots.extend(consumptions.iter().map(|consumed| consumed.lot_id));
+    }
+    lots.extend(store::named_lots(tx, &needs.lots, &needs.lines).await?);
+    attach_lots(&mut accounts, lots);
+    for consumed in consumptions {
+        let owner = accounts
+            .values_mut()
+            .find(|account| account.holds.iter().any(|hold| Some(hold.row.id) == consumed.hold_id));
+        if let Some(account) = owner {
+            account.consumptions.push(Tracked::stored(consumed));
+        }
+    }
+    Ok(accounts)
+}
+
+/// Gives each lot to its account, once; lots of accounts that are not locked are left out.
+fn attach_lots(accounts: &mut BTreeMap<AccountId, Account>, lots: Vec<points_lot::Model>) {
+    let mut seen = BTreeSet::new();
+    for lot in lots {
+        if let Some(account) = accounts.get_mut(&lot.account_id)
+            && seen.insert(lot.id)
+        {
+            account.lots.push(Tracked::stored(lot));
+        }
+    }
+}
+
+/// A single mutation with its caller's key.
+#[derive(Clone, Debug)]
+pub(crate) struct Submission {
+    /// The caller's key.
+    pub(crate) key: Key,
+    /// What to do.
+    pub(crate) command: Command,
+}
+
+/// What becomes of a submission: done, or another request with its key is in flight.
+type Submitted = Outcome<Option<Once<Posting>>, PointsError>;
+
+/// Runs one mutation once for its key.
+pub(crate) async fn submit(app: &App, submission: Submission) -> Outcome<Once<Posting>, PointsError> {
+    let batch = [submission];
+    wait_for_first(async || match submit_all(app, &batch).await.pop() {
+        Some(submitted) => submitted,
+        None => Ok(None),
+    })
+    .await
+}
+
+/// Runs many mutations in one transaction, each with its own key, result and refusal; after a fault each runs in one of
+/// its own, so that a poor command never fails its neighbours.
+pub(crate) async fn submit_all(app: &App, batch: &[Submission]) -> Vec<Submitted> {
+    match app.change(async |tx: &Tx| post_claimed(tx, batch).await).await {
+        Ok(submitted) => submitted,
+        Err(fault) if batch.len() == 1 => vec![Err(fault.into())],
+        Err(_) => {
+            let mut submitted = Vec::with_capacity(batch.len());
+            for one in batch {
+                let alone =
+                    app.change(async |tx: &Tx| post_claimed(tx, std::slice::from_ref(one)).await).await;
+                submitted.push(match alone {
+                    Ok(mut done) => done.pop().unwrap_or(Ok(None)),
+                    Err(fault) => Err(fault.into()),
+                });
+            }
+            submitted
+        }
+    }
+}
+
+async fn post_claimed(tx: &Tx, batch: &[Submission]) -> Result<Vec<Submitted>, Fault> {
+    let fingerprints =
+        batch.iter().map(|one| idempotency::fingerprint(&one.command)).collect::<Result<Vec<_>, _>>()?;
+    let keys: Vec<(&Key, &[u8])> =
+        batch.iter().zip(&fingerprints).map(|(one, print)| (&one.key, &**print)).collect();
+    let claims = idempotency::claim(tx, &keys).await?;
+    let is_new = |claim: &Claim| matches!(claim, Claim::New);
+    let commands: Vec<Command> = batch
+        .iter()
+        .zip(&claims)
+        .filter(|(_, claim)| is_new(claim))
+        .map(|(one, _)| one.command.clone())
+        .collect();
+    let mut postings = post(tx, &commands).await?.into_iter();
+    let mut done = Vec::new();
+    let mut refused = Vec::new();
+    let mut submitted: Vec<Submitted> = Vec::with_capacity(batch.len());
+    for (one, claim) in batch.iter().zip(claims) {
+        submitted.push(match claim {
+            Claim::Done(result) => Ok(Some(Once::replay(serde_json::from_value(result)?))),
+            Claim::Reused => Err(Fault::of(FaultKind::KeyReused).into()),
+            Claim::InFlight => Ok(None),
+            Claim::New => match postings.next() {
+                Some(Ok(posting)) => {
+                    done.push((&one.key, serde_json::to_value(&posting)?));
+                    Ok(Some(Once::first(posting)))
+                }
+                Some(Err(reason)) => {
+                    refused.push(&one.key);
+                    Err(Stop::Refused(reason))
+                }
+                None => return Err(Fault::internal("a command without its posting")),
+            },
+        });
+    }
+    idempotency::store(tx, &done).await?;
+    idempotency::release(tx, &refused).await?;
+    Ok(submitted)
+}

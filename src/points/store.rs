@@ -1,0 +1,330 @@
+//! The rows of the ledger: what a batch locks and loads, and what it writes, one statement a table.
+
+use std::collections::BTreeSet;
+
+use entity::id::{AccountId, HoldId, LineId, LotId};
+use entity::points_lot::LotState;
+use entity::{Instant, points_account, points_consumption, points_hold, points_lot};
+use sea_orm::{
+    ActiveEnum, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+};
+use uuid::Uuid;
+
+use super::account::{Account, Tracked};
+use crate::db::bulk::Rows;
+use crate::db::dialect::is_among;
+use crate::error::Fault;
+use crate::tx::Tx;
+
+fn uuids<T: Copy + Into<Uuid>>(ids: &BTreeSet<T>) -> impl Iterator<Item = Uuid> {
+    ids.iter().map(|id| (*id).into())
+}
+
+/// Locks the accounts in the order of their ids. Unknown ones are simply not among them.
+pub(crate) async fn lock(tx: &Tx, ids: &BTreeSet<AccountId>) -> Result<Vec<points_account::Model>, Fault> {
+    let backend = tx.db().get_database_backend();
+    let rows = points_account::Entity::find()
+        .filter(is_among(backend, "id", uuids(ids)))
+        .order_by_asc(points_account::Column::Id)
+        .lock_exclusive()
+        .all(tx.db())
+        .await?;
+    Ok(rows)
+}
+
+/// The lots that are due in any of `accounts`, and every open lot of those that spend.
+pub(crate) async fn open_lots(
+    tx: &Tx,
+    accounts: &BTreeSet<AccountId>,
+    spending: &BTreeSet<AccountId>,
+    now: Instant,
+) -> Result<Vec<points_lot::Model>, Fault> {
+    use points_lot::Column;
+
+    let backend = tx.db().get_database_backend();
+    let due = Column::ExpiresAt.lte(now);
+    let wanted = if spending.is_empty() {
+        Condition::any().add(due)
+    } else {
+        Condition::any().add(due).add(is_among(backend, "account_id", uuids(spending)))
+    };
+    let rows = points_lot::Entity::find()
+        .filter(is_among(backend, "account_id", uuids(accounts)))
+        .filter(Column::State.is_in([LotState::Open, LotState::Waiting]))
+        .filter(wanted)
+        .all(tx.db())
+        .await?;
+    Ok(rows)
+}
+
+/// The lots with these ids, and those that these lines earned.
+pub(crate) async fn named_lots(
+    tx: &Tx,
+    lots: &BTreeSet<LotId>,
+    lines: &BTreeSet<LineId>,
+) -> Result<Vec<points_lot::Model>, Fault> {
+    let backend = tx.db().get_database_backend();
+    let mut rows = Vec::new();
+    if !lots.is_empty() {
+        let by_id = is_among(backend, "id", uuids(lots));
+        rows.extend(points_lot::Entity::find().filter(by_id).all(tx.db()).await?);
+    }
+    if !lines.is_empty() {
+        let by_line = is_among(backend, "order_line_id", uuids(lines));
+        rows.extend(points_lot::Entity::find().filter(by_line).all(tx.db()).await?);
+    }
+    Ok(rows)
+}
+
+/// The holds with these ids.
+pub(crate) async fn holds(tx: &Tx, ids: &BTreeSet<HoldId>) -> Result<Vec<points_hold::Model>, Fault> {
+    let by_id = is_among(tx.db().get_database_backend(), "id", uuids(ids));
+    Ok(points_hold::Entity::find().filter(by_id).all(tx.db()).await?)
+}
+
+/// What these holds took from which lots.
+pub(crate) async fn consumptions(
+    tx: &Tx,
+    holds: &BTreeSet<HoldId>,
+) -> Result<Vec<points_consumption::Model>, Fault> {
+    let by_hold = is_among(tx.db().get_database_backend(), "hold_id", uuids(holds));
+    Ok(points_consumption::Entity::find().filter(by_hold).all(tx.db()).await?)
+}
+
+/// Writes what changed, one statement a table and kind of change. Two batches that both believed to hold an account
+/// would write the same sequence number: a fault, never a wrong balance.
+pub(crate) async fn save(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
+    save_accounts(tx, accounts).await?;
+    save_lots(tx, accounts).await?;
+    save_holds(tx, accounts).await?;
+    save_entries(tx, accounts).await?;
+    save_consumptions(tx, accounts).await
+}
+
+async fn save_accounts(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
+    let columns = &[
+        "id",
+        "issued",
+        "pending",
+        "available",
+        "held",
+        "redeemed",
+        "expired",
+        "revoked",
+        "debt",
+        "seq",
+        "changed_at",
+    ];
+    let mut rows = Rows::new("points_accounts", columns);
+    for row in accounts.iter().filter(|account| !account.entries.is_empty()).map(|account| &account.row) {
+        rows.push([
+            row.id.into(),
+            row.issued.into(),
+            row.pending.into(),
+            row.available.into(),
+            row.held.into(),
+            row.redeemed.into(),
+            row.expired.into(),
+            row.revoked.into(),
+            row.debt.into(),
+            row.seq.into(),
+            row.changed_at.into(),
+        ]);
+    }
+    rows.update(tx.db(), "").await
+}
+
+/// The rows of one kind that are to be inserted, or else those to be updated.
+fn changed<'a, M: 'a>(
+    accounts: &'a [Account],
+    of: impl Fn(&'a Account) -> &'a Vec<Tracked<M>>,
+    new: bool,
+) -> impl Iterator<Item = &'a M> {
+    let rows = accounts.iter().flat_map(move |account| of(account));
+    rows.filter(move |row| row.is_changed && row.is_new == new).map(|row| &row.row)
+}
+
+async fn save_lots(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
+    let columns = &[
+        "id",
+        "account_id",
+        "source",
+        "order_line_id",
+        "rule",
+        "rule_version",
+        "amount",
+        "pending",
+        "remaining",
+        "clawed_back",
+        "lapsed",
+        "state",
+        "activates_at",
+        "opened_at",
+        "expires_at",
+    ];
+    let mut new = Rows::new("points_lots", columns);
+    for lot in changed(accounts, |account| &account.lots, true) {
+        new.push([
+            lot.id.into(),
+            lot.account_id.into(),
+            lot.source.to_value().into(),
+            lot.order_line_id.into(),
+            lot.rule.clone().into(),
+            lot.rule_version.into(),
+            lot.amount.into(),
+            lot.pending.into(),
+            lot.remaining.into(),
+            lot.clawed_back.into(),
+            lot.lapsed.into(),
+            lot.state.to_value().into(),
+            lot.activates_at.into(),
+            lot.opened_at.into(),
+            lot.expires_at.into(),
+        ]);
+    }
+    new.insert(tx.db()).await?;
+    let columns = &[
+        "id",
+        "pending",
+        "remaining",
+        "clawed_back",
+        "lapsed",
+        "state",
+        "activates_at",
+        "opened_at",
+        "expires_at",
+    ];
+    let mut old = Rows::new("points_lots", columns);
+    for lot in changed(accounts, |account| &account.lots, false) {
+        old.push([
+            lot.id.into(),
+            lot.pending.into(),
+            lot.remaining.into(),
+            lot.clawed_back.into(),
+            lot.lapsed.into(),
+            lot.state.to_value().into(),
+            lot.activates_at.into(),
+            lot.opened_at.into(),
+            lot.expires_at.into(),
+        ]);
+    }
+    old.update(tx.db(), "").await
+}
+
+async fn save_holds(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
+    let columns = &[
+        "id",
+        "account_id",
+        "order_id",
+        "state",
+        "amount",
+        "reversed",
+        "currency",
+        "value",
+        "reference",
+        "expires_at",
+        "created_at",
+        "ended_at",
+    ];
+    let mut new = Rows::new("points_holds", columns);
+    for hold in changed(accounts, |account| &account.holds, true) {
+        new.push([
+            hold.id.into(),
+            hold.account_id.into(),
+            hold.order_id.into(),
+            hold.state.to_value().into(),
+            hold.amount.into(),
+            hold.reversed.into(),
+            hold.currency.clone().into(),
+            hold.value.into(),
+            hold.reference.clone().into(),
+            hold.expires_at.into(),
+            hold.created_at.into(),
+            hold.ended_at.into(),
+        ]);
+    }
+    new.insert(tx.db()).await?;
+    let columns = &["id", "order_id", "state", "amount", "reversed", "value", "expires_at", "ended_at"];
+    let mut old = Rows::new("points_holds", columns);
+    for hold in changed(accounts, |account| &account.holds, false) {
+        old.push([
+            hold.id.into(),
+            hold.order_id.into(),
+            hold.state.to_value().into(),
+            hold.amount.into(),
+            hold.reversed.into(),
+            hold.value.into(),
+            hold.expires_at.into(),
+            hold.ended_at.into(),
+        ]);
+    }
+    old.update(tx.db(), "").await
+}
+
+async fn save_entries(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
+    let columns = &[
+        "id",
+        "account_id",
+        "seq",
+        "kind",
+        "from_bucket",
+        "to_bucket",
+        "amount",
+        "lot_id",
+        "hold_id",
+        "order_id",
+        "order_line_id",
+        "return_id",
+        "rule",
+        "rule_version",
+        "reason",
+        "actor_kind",
+        "actor_id",
+        "effective_at",
+        "recorded_at",
+    ];
+    let mut rows = Rows::new("points_entries", columns);
+    for entry in accounts.iter().flat_map(|account| &account.entries) {
+        rows.push([
+            entry.id.into(),
+            entry.account_id.into(),
+            entry.seq.into(),
+            entry.kind.to_value().into(),
+            entry.from_bucket.to_value().into(),
+            entry.to_bucket.to_value().into(),
+            entry.amount.into(),
+            entry.lot_id.into(),
+            entry.hold_id.into(),
+            entry.order_id.into(),
+            entry.order_line_id.into(),
+            entry.return_id.into(),
+            entry.rule.clone().into(),
+            entry.rule_version.into(),
+            entry.reason.clone().into(),
+            entry.actor_kind.to_value().into(),
+            entry.actor_id.into(),
+            entry.effective_at.into(),
+            entry.recorded_at.into(),
+        ]);
+    }
+    rows.insert(tx.db()).await
+}
+
+async fn save_consumptions(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
+    let mut new = Rows::new("points_consumptions", &["entry_id", "lot_id", "hold_id", "amount", "refilled"]);
+    for paired in changed(accounts, |account| &account.consumptions, true) {
+        new.push([
+            paired.entry_id.into(),
+            paired.lot_id.into(),
+            paired.hold_id.into(),
+            paired.amount.into(),
+            paired.refilled.into(),
+        ]);
+    }
+    new.insert(tx.db()).await?;
+    let mut old = Rows::new("points_consumptions", &["entry_id", "lot_id", "refilled"]);
+    for paired in changed(accounts, |account| &account.consumptions, false) {
+        old.push([paired.entry_id.into(), paired.lot_id.into(), paired.refilled.into()]);
+    }
+    old.update(tx.db(), " AND t.lot_id = v.lot_id").await
+}
