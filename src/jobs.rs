@@ -82,7 +82,7 @@ pub(crate) async fn lease(app: &App, limit: u64) -> Result<Vec<Model>, Fault> {
     if waiting.is_none() {
         return Ok(Vec::new());
     }
-    app.change(async |tx: &Tx| take(tx, now, limit).await).await
+    app.change(&(now, limit), async |tx: &Tx, (now, limit)| take(tx, *now, *limit).await).await
 }
 
 fn due(now: i64) -> sea_orm::sea_query::SimpleExpr {
@@ -130,7 +130,8 @@ pub(crate) enum Ended {
 
 /// Writes down how the run of `job` ended, unless another worker has the job by now.
 pub(crate) async fn settle(app: &App, job: &Model, ended: Ended) -> Result<(), Fault> {
-    let rows = app.change(async |tx: &Tx| settle_in(tx, job, &ended).await).await?;
+    let rows =
+        app.change(&(job, ended), async |tx: &Tx, (job, ended)| settle_in(tx, job, ended).await).await?;
     if rows == 0 {
         tracing::warn!(job.id = %job.id.0, job.kind, "a lost lease: the job was not settled by this worker");
     }

@@ -59,7 +59,7 @@ pub(crate) async fn relay(app: &App) -> Result<usize, Fault> {
     if waiting.is_none() {
         return Ok(0);
     }
-    app.change(number).await
+    app.change(&(), async |tx: &Tx, ()| number(tx).await).await
 }
 
 async fn number(tx: &Tx) -> Result<usize, Fault> {

@@ -87,47 +87,95 @@ impl Tx {
         self.wakes_worker.store(true, Ordering::Relaxed);
     }
 
-    async fn commit(self) -> Result<(), DbErr> {
-        self.db.commit().await?;
-        if self.wakes_worker.into_inner() {
-            self.app.worker_wake.notify_one();
+    /// Commits or rolls back, as the outcome says.
+    async fn end<T, R>(self, outcome: Outcome<T, R>) -> Outcome<T, R> {
+        match outcome {
+            Ok(_) | Err(Stop::RefusedRecorded(_)) => {
+                self.db.commit().await?;
+                if self.wakes_worker.into_inner() {
+                    self.app.worker_wake.notify_one();
+                }
+            }
+            Err(Stop::Refused(_) | Stop::Fault(_)) => self.db.rollback().await?,
         }
-        Ok(())
+        outcome
     }
 }
 
 impl App {
-    /// Runs `work` in a transaction: commits what is done or recorded, rolls back what is refused or faulted. Runs it
-    /// again when the database asks for that.
-    pub async fn write<T, R>(&self, work: impl AsyncFn(&Tx) -> Outcome<T, R>) -> Outcome<T, R> {
-        let mut tries = 0;
+    /// Runs `work` on `input` in a transaction: commits what is done or recorded, rolls back what is refused or faulted.
+    /// Runs it again when the database asks for that.
+    ///
+    /// `work` gets all it needs through `input` and borrows nothing else: a closure that does is not `Send` once a
+    /// resolver awaits it.
+    pub async fn write<I: ?Sized, T, R>(
+        &self,
+        input: &I,
+        work: impl AsyncFn(&Tx, &I) -> Outcome<T, R>,
+    ) -> Outcome<T, R> {
+        let mut retries = Retries::default();
         loop {
-            match self.write_one_try(&work).await {
-                Err(Stop::Fault(fault)) if fault.is_transient() && tries < RETRIES => {
-                    tries += 1;
-                    tokio::time::sleep(Duration::from_millis(1 << tries)).await;
-                }
-                outcome => return outcome,
+            let tx = Tx::begin(self).await?;
+            let outcome = work(&tx, input).await;
+            if let Some(outcome) = retries.or_end(tx.end(outcome).await).await {
+                return outcome;
             }
         }
     }
 
     /// The same for work that nothing can refuse.
-    pub(crate) async fn change<T>(&self, work: impl AsyncFn(&Tx) -> Result<T, Fault>) -> Result<T, Fault> {
-        match split(self.write(async |tx: &Tx| Ok::<T, Stop<Infallible>>(work(tx).await?)).await)? {
-            Ok(done) => Ok(done),
-            Err(never) => match never {},
+    pub async fn change<I: ?Sized, T>(
+        &self,
+        input: &I,
+        work: impl AsyncFn(&Tx, &I) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let mut retries = Retries::default();
+        loop {
+            let tx = Tx::begin(self).await?;
+            let done: Outcome<T, Infallible> = work(&tx, input).await.map_err(Stop::Fault);
+            if let Some(outcome) = retries.or_end(tx.end(done).await).await {
+                return match split(outcome)? {
+                    Ok(done) => Ok(done),
+                    Err(never) => match never {},
+                };
+            }
         }
     }
 
-    async fn write_one_try<T, R>(&self, work: &impl AsyncFn(&Tx) -> Outcome<T, R>) -> Outcome<T, R> {
-        let tx = Tx::begin(self).await?;
-        let outcome = work(&tx).await;
-        match &outcome {
-            Ok(_) | Err(Stop::RefusedRecorded(_)) => tx.commit().await?,
-            Err(Stop::Refused(_) | Stop::Fault(_)) => tx.db.rollback().await?,
+    /// Runs `work` on `command` once for `key`: a replay gets what was stored, a key of another command
+    /// [`FaultKind::KeyReused`], a duplicate of a request in flight waits two seconds at most. A refused key is not kept.
+    pub async fn write_once<C, T, R>(
+        &self,
+        key: &Key,
+        command: &C,
+        work: impl AsyncFn(&Tx, &C) -> Outcome<T, R>,
+    ) -> Outcome<Once<T>, R>
+    where
+        C: Serialize,
+        T: Serialize + DeserializeOwned,
+    {
+        let fingerprint = idempotency::fingerprint(command)?;
+        let mut waiting = Waiting::begin();
+        let mut retries = Retries::default();
+        loop {
+            let tx = Tx::begin(self).await?;
+            let outcome = match claim_one(&tx, key, &fingerprint).await {
+                Ok(Claim::New) => match work(&tx, command).await {
+                    Ok(done) => store_one(&tx, key, done).await,
+                    Err(stop) => Err(stop),
+                },
+                Ok(Claim::Done(result)) => replay(result),
+                Ok(Claim::Reused) => Err(Fault::of(FaultKind::KeyReused).into()),
+                Ok(Claim::InFlight) => Ok(None),
+                Err(fault) => Err(fault.into()),
+            };
+            match retries.or_end(tx.end(outcome).await).await {
+                Some(Ok(Some(once))) => return Ok(once),
+                Some(Ok(None)) => waiting.pause().await?,
+                Some(Err(stop)) => return Err(stop),
+                None => {}
+            }
         }
-        outcome
     }
 
     /// Reads several things as of one moment.
@@ -145,49 +193,55 @@ impl App {
         snapshot.rollback().await?;
         read
     }
+}
 
-    /// Runs `work` once for `key`: a replay gets what was stored, a key of another command
-    /// [`FaultKind::KeyReused`], a duplicate of a request in flight waits two seconds at most. A refused key is not kept.
-    pub async fn write_once<C, T, R>(
-        &self,
-        key: &Key,
-        command: &C,
-        work: impl AsyncFn(&Tx, &C) -> Outcome<T, R>,
-    ) -> Outcome<Once<T>, R>
-    where
-        C: Serialize,
-        T: Serialize + DeserializeOwned,
-    {
-        let fingerprint = idempotency::fingerprint(command)?;
-        let once = || {
-            self.write(async |tx: &Tx| {
-                let claims = idempotency::claim(tx, &[(key, &fingerprint)]).await?;
-                match claims.into_iter().next() {
-                    Some(Claim::New) => {
-                        let done = work(tx, command).await?;
-                        idempotency::store(tx, &[(key, serde_json::to_value(&done)?)]).await?;
-                        Ok(Some(Once::first(done)))
-                    }
-                    Some(Claim::Done(result)) => Ok(Some(Once::replay(serde_json::from_value(result)?))),
-                    Some(Claim::Reused) => Err(Fault::of(FaultKind::KeyReused).into()),
-                    Some(Claim::InFlight) | None => Ok(None),
-                }
-            })
-        };
-        wait_for_first(once).await
+async fn claim_one(tx: &Tx, key: &Key, fingerprint: &[u8]) -> Result<Claim, Fault> {
+    let claim = idempotency::claim(tx, &[(key, fingerprint)]).await?.pop();
+    claim.ok_or_else(|| Fault::internal("a key without its claim"))
+}
+
+async fn store_one<T: Serialize, R>(tx: &Tx, key: &Key, done: T) -> Outcome<Option<Once<T>>, R> {
+    idempotency::store(tx, &[(key, serde_json::to_value(&done)?)]).await?;
+    Ok(Some(Once::first(done)))
+}
+
+fn replay<T: DeserializeOwned, R>(result: serde_json::Value) -> Outcome<Option<Once<T>>, R> {
+    Ok(Some(Once::replay(serde_json::from_value(result)?)))
+}
+
+/// Counts how often a transaction is run again because the database asked for it.
+#[derive(Default)]
+struct Retries(u32);
+
+impl Retries {
+    /// None if it is to be run again, after a pause.
+    async fn or_end<T, R>(&mut self, outcome: Outcome<T, R>) -> Option<Outcome<T, R>> {
+        match outcome {
+            Err(Stop::Fault(fault)) if fault.is_transient() && self.0 < RETRIES => {
+                self.0 += 1;
+                tokio::time::sleep(Duration::from_millis(1 << self.0)).await;
+                None
+            }
+            outcome => Some(outcome),
+        }
     }
 }
 
-/// Asks until the first request with the same key has ended, two seconds at most, holding no connection meanwhile.
-pub(crate) async fn wait_for_first<T, R>(
-    mut once: impl AsyncFnMut() -> Outcome<Option<T>, R>,
-) -> Outcome<T, R> {
-    let begun = tokio::time::Instant::now();
-    loop {
-        match once().await? {
-            Some(done) => return Ok(done),
-            None if begun.elapsed() < DUPLICATE_WAIT => tokio::time::sleep(Duration::from_millis(25)).await,
-            None => return Err(Fault::of(FaultKind::KeyInProgress).into()),
+/// Waits for the first request with a key, holding no connection meanwhile.
+pub(crate) struct Waiting(tokio::time::Instant);
+
+impl Waiting {
+    /// From now.
+    pub(crate) fn begin() -> Self {
+        Self(tokio::time::Instant::now())
+    }
+
+    /// A little while, or [`FaultKind::KeyInProgress`] after two seconds.
+    pub(crate) async fn pause(&mut self) -> Result<(), Fault> {
+        if self.0.elapsed() >= DUPLICATE_WAIT {
+            return Err(Fault::of(FaultKind::KeyInProgress));
         }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+        Ok(())
     }
 }

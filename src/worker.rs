@@ -87,7 +87,7 @@ async fn dispatch(app: &App, job: &Model) -> Result<Ended, Fault> {
 
 /// Makes sure that each recurring job has its row.
 pub async fn arm_recurring(app: &App) -> Result<(), Fault> {
-    app.change(async |tx: &Tx| {
+    app.change(&(), async |tx: &Tx, ()| {
         for (kind, schedule) in RECURRING {
             let due = Some(next_due(schedule, tx.now())?);
             let dedup_key = Some(kind.to_owned());

@@ -7,21 +7,26 @@ pub mod page;
 pub mod payload;
 pub mod scalars;
 
-use async_graphql::{EmptyMutation, EmptySubscription, MergedObject};
+use async_graphql::{EmptySubscription, MergedObject};
 
 use crate::app::App;
+use crate::points::api::PointsMutation;
 use crate::settings::api::SettingsQuery;
 
 /// Reading.
 #[derive(Debug, Default, MergedObject)]
 pub struct Query(SettingsQuery);
 
+/// Changing.
+#[derive(Debug, Default, MergedObject)]
+pub struct Mutation(PointsMutation);
+
 /// The schema with the application in it.
-pub type Schema = async_graphql::Schema<Query, EmptyMutation, EmptySubscription>;
+pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
 
 /// Builds the schema; with `app` it answers, without it only describes itself.
 pub fn schema(app: Option<App>) -> Schema {
-    let builder = Schema::build(Query::default(), EmptyMutation, EmptySubscription);
+    let builder = Schema::build(Query::default(), Mutation::default(), EmptySubscription);
     match app {
         Some(app) => builder.data(app).finish(),
         None => builder.finish(),

@@ -27,6 +27,11 @@ impl Points {
     /// The most there can be in one account or amount.
     pub const MAX: Self = Self(i32::MAX);
 
+    /// This many, at least none.
+    pub(crate) const fn at_most(limit: i32) -> Self {
+        if limit < 0 { Self::ZERO } else { Self(limit) }
+    }
+
     /// As the database keeps it.
     pub const fn get(self) -> i32 {
         self.0

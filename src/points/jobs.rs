@@ -14,7 +14,6 @@ use crate::actor::Actor;
 use crate::app::App;
 use crate::error::Fault;
 use crate::jobs::Ended;
-use crate::tx::Tx;
 
 /// The recurring job that sweeps.
 pub(crate) const SWEEP: &str = "points.sweep";
@@ -31,7 +30,7 @@ pub(crate) async fn sweep(app: &App) -> Result<Ended, Fault> {
         if due.is_empty() {
             return Ok(Ended::Again(super::apply::later(now, TimeDelta::minutes(1))));
         }
-        app.change(async |tx: &Tx| post(tx, &due).await).await?;
+        app.change(due.as_slice(), post).await?;
     }
     Ok(Ended::Again(now))
 }

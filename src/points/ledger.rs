@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::error::{Fault, FaultKind, Outcome, Stop};
 use crate::idempotency::{self, Claim, Key, Once};
 use crate::outbox;
-use crate::tx::{Tx, wait_for_first};
+use crate::tx::{Tx, Waiting};
 
 /// Posts `commands` in order. A refused one leaves its account as it was and does not disturb its neighbours.
 pub(crate) async fn post(tx: &Tx, commands: &[Command]) -> Result<Vec<Result<Posting, PointsError>>, Fault> {
@@ -24,20 +24,7 @@ pub(crate) async fn post(tx: &Tx, commands: &[Command]) -> Result<Vec<Result<Pos
         return Ok(Vec::new());
     }
     let mut accounts = load(tx, commands).await?;
-    let settings = tx.settings();
-    let ids = || tx.id();
-    let ctx =
-        Context { now: tx.now(), programme: &settings.programme, time_zone: settings.time_zone, ids: &ids };
-    for account in accounts.values_mut() {
-        settle(account, &ctx);
-    }
-    let mut postings = Vec::with_capacity(commands.len());
-    for command in commands {
-        postings.push(match accounts.get_mut(&command.account) {
-            Some(account) => apply(account, command, &ctx),
-            None => Err(PointsError::NotFound),
-        });
-    }
+    let postings = decide(tx, &mut accounts, commands);
     let happened = commands.iter().zip(&postings).filter_map(|(command, posting)| {
         events::of(command, posting.as_ref().ok()?, accounts.get(&command.account)?, tx.now())
     });
@@ -46,6 +33,26 @@ pub(crate) async fn post(tx: &Tx, commands: &[Command]) -> Result<Vec<Result<Pos
     store::save(tx, &changed).await?;
     outbox::emit(tx, happened).await?;
     Ok(postings)
+}
+
+/// Decides every command in order, in memory.
+fn decide(
+    tx: &Tx,
+    accounts: &mut BTreeMap<AccountId, Account>,
+    commands: &[Command],
+) -> Vec<Result<Posting, PointsError>> {
+    let settings = tx.settings();
+    let ids = || tx.id();
+    let ctx =
+        Context { now: tx.now(), programme: &settings.programme, time_zone: settings.time_zone, ids: &ids };
+    for account in accounts.values_mut() {
+        settle(account, &ctx);
+    }
+    let mut decide_one = |command: &Command| match accounts.get_mut(&command.account) {
+        Some(account) => apply(account, command, &ctx),
+        None => Err(PointsError::NotFound),
+    };
+    commands.iter().map(&mut decide_one).collect()
 }
 
 /// What a batch touches beside its accounts.
@@ -158,25 +165,25 @@ type Submitted = Outcome<Option<Once<Posting>>, PointsError>;
 /// Runs one mutation once for its key.
 pub(crate) async fn submit(app: &App, submission: Submission) -> Outcome<Once<Posting>, PointsError> {
     let batch = [submission];
-    wait_for_first(async || match submit_all(app, &batch).await.pop() {
-        Some(submitted) => submitted,
-        None => Ok(None),
-    })
-    .await
+    let mut waiting = Waiting::begin();
+    loop {
+        if let Some(once) = submit_all(app, &batch).await.pop().unwrap_or(Ok(None))? {
+            return Ok(once);
+        }
+        waiting.pause().await?;
+    }
 }
 
 /// Runs many mutations in one transaction, each with its own key, result and refusal; after a fault each runs in one of
 /// its own, so that a poor command never fails its neighbours.
 pub(crate) async fn submit_all(app: &App, batch: &[Submission]) -> Vec<Submitted> {
-    match app.change(async |tx: &Tx| post_claimed(tx, batch).await).await {
+    match app.change(batch, post_claimed).await {
         Ok(submitted) => submitted,
         Err(fault) if batch.len() == 1 => vec![Err(fault.into())],
         Err(_) => {
             let mut submitted = Vec::with_capacity(batch.len());
             for one in batch {
-                let alone =
-                    app.change(async |tx: &Tx| post_claimed(tx, std::slice::from_ref(one)).await).await;
-                submitted.push(match alone {
+                submitted.push(match app.change(std::slice::from_ref(one), post_claimed).await {
                     Ok(mut done) => done.pop().unwrap_or(Ok(None)),
                     Err(fault) => Err(fault.into()),
                 });

@@ -5,6 +5,7 @@
 
 mod account;
 pub mod amount;
+pub mod api;
 mod apply;
 mod command;
 mod events;

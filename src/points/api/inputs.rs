@@ -1,0 +1,79 @@
+//! What points mutations take.
+
+use async_graphql::{ID, InputObject};
+
+use crate::graphql::scalars::{Decimal, IdempotencyKey};
+use crate::money::Currency;
+use crate::points::amount::{Points, PointsDelta};
+
+/// Points to grant for something that is no order.
+#[derive(Debug, InputObject)]
+pub struct PointsEarnInput {
+    /// Whose.
+    pub customer_id: ID,
+    /// How many, at least 1.
+    pub points: Points,
+    /// What for, 1 to 500 characters; the customer sees it.
+    pub reason: String,
+    /// The caller's key.
+    pub idempotency_key: IdempotencyKey,
+}
+
+/// Points to set aside for an order.
+#[derive(Debug, InputObject)]
+pub struct PointsHoldInput {
+    /// Whose; a customer holds their own and leaves it out.
+    pub customer_id: Option<ID>,
+    /// At most so many, at least 1; what is applied may be less.
+    pub points: Points,
+    /// What they are to pay in; the shop's currency if left out.
+    pub currency: Option<Currency>,
+    /// What the order's goods cost; only a shop key may say so. The order applies its own value again.
+    pub order_value: Option<Decimal>,
+    /// The caller's key.
+    pub idempotency_key: IdempotencyKey,
+}
+
+/// A hold to capture or void.
+#[derive(Debug, InputObject)]
+pub struct PointsHoldEndInput {
+    /// Which.
+    pub hold_id: ID,
+    /// The caller's key.
+    pub idempotency_key: IdempotencyKey,
+}
+
+/// Points to spend at once, for a reward.
+#[derive(Debug, InputObject)]
+pub struct PointsRedeemInput {
+    /// Whose; a customer spends their own and leaves it out.
+    pub customer_id: Option<ID>,
+    /// How many, at least 1; all or none.
+    pub points: Points,
+    /// What for, 1 to 500 characters.
+    pub reference: String,
+    /// The caller's key.
+    pub idempotency_key: IdempotencyKey,
+}
+
+/// A pending earn to activate.
+#[derive(Debug, InputObject)]
+pub struct PointsActivateInput {
+    /// Which earn.
+    pub lot_id: ID,
+    /// The caller's key.
+    pub idempotency_key: IdempotencyKey,
+}
+
+/// A correction by staff.
+#[derive(Debug, InputObject)]
+pub struct PointsAdjustInput {
+    /// Whose.
+    pub customer_id: ID,
+    /// How many more or fewer; not 0, and within the role's limit.
+    pub delta: PointsDelta,
+    /// Why, 1 to 500 characters; the customer sees it.
+    pub reason: String,
+    /// The caller's key.
+    pub idempotency_key: IdempotencyKey,
+}

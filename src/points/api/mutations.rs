@@ -1,0 +1,326 @@
+//! Mutations of points: parse, submit one command to the ledger, wrap.
+
+use async_graphql::{Context, Enum, ID, Object, SimpleObject};
+use entity::id::{AccountId, HoldId, LotId};
+use entity::{points_hold, points_lot};
+use sea_orm::EntityTrait;
+
+use super::inputs::{
+    PointsActivateInput, PointsAdjustInput, PointsEarnInput, PointsHoldEndInput, PointsHoldInput,
+    PointsRedeemInput,
+};
+use super::types::{PointsAccount, PointsHold, account_of};
+use crate::app::App;
+use crate::auth::viewer::Viewer;
+use crate::error::split;
+use crate::graphql::access::Allowed;
+use crate::graphql::fault::ApiError;
+use crate::graphql::node::{NodeType, local_id};
+use crate::graphql::payload::UserError;
+use crate::graphql::scalars::IdempotencyKey;
+use crate::idempotency::{Key, Once};
+use crate::money::Money;
+use crate::points::amount::Points;
+use crate::points::command::{Act, Command, Earn, Hold, PointsError, Posting, Release, When};
+use crate::points::ledger::{Submission, submit};
+use crate::points::rules;
+
+/// Mutations of points.
+#[derive(Debug, Default)]
+pub struct PointsMutation;
+
+/// Why a mutation of points was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+pub enum PointsErrorCode {
+    /// No such customer, hold or earn that the caller may touch.
+    NotFound,
+    /// More than is available.
+    InsufficientPoints,
+    /// What could be applied is under the programme's minimum.
+    BelowMinimum,
+    /// The hold was captured, voided or has lapsed.
+    HoldNotHeld,
+    /// An order has the hold: pay or cancel the order.
+    HoldPinnedToOrder,
+    /// The programme takes no points in this currency.
+    CurrencyNotAccepted,
+    /// The hold is worth another currency.
+    CurrencyMismatch,
+    /// Nothing of this earn is pending.
+    NotPending,
+    /// A guest identity spends nothing.
+    GuestAccount,
+    /// The account would hold more than 2147483647 points.
+    BalanceLimit,
+    /// Zero, where something must move.
+    ZeroAmount,
+    /// More than the caller's role may adjust alone.
+    AboveLimit,
+    /// A text or amount out of its bounds.
+    Invalid,
+}
+
+/// What a mutation of points did.
+#[derive(Debug, SimpleObject)]
+pub struct PointsPayload {
+    /// Points that moved; below 0 if they were taken.
+    points: Option<i32>,
+    /// The hold it made or changed.
+    hold: Option<PointsHold>,
+    /// The account as it is now.
+    account: Option<PointsAccount>,
+    /// Whether an earlier request with this key did it.
+    replayed: bool,
+    /// Why nothing was done.
+    user_errors: Vec<UserError<PointsErrorCode>>,
+}
+
+impl PointsPayload {
+    fn refused(code: PointsErrorCode, field: Option<&str>, message: impl Into<String>) -> Self {
+        let field = field.map(|field| vec!["input".to_owned(), field.to_owned()]);
+        let user_errors = vec![UserError { code, field, message: message.into() }];
+        Self { points: None, hold: None, account: None, replayed: false, user_errors }
+    }
+
+    fn not_found(field: &str) -> Self {
+        Self::refused(PointsErrorCode::NotFound, Some(field), "There is no such thing.")
+    }
+}
+
+fn refusal(reason: PointsError) -> PointsPayload {
+    use PointsErrorCode as Code;
+    let (code, message) = match reason {
+        PointsError::NotFound => (Code::NotFound, "There is no such thing.".to_owned()),
+        PointsError::Insufficient { available } => {
+            (Code::InsufficientPoints, format!("Only {available} points are available."))
+        }
+        PointsError::BelowMinimum { applied, minimum } => {
+            (Code::BelowMinimum, format!("Only {applied} points could be applied; the least is {minimum}."))
+        }
+        PointsError::NotHeld { state } => (Code::HoldNotHeld, format!("The hold is {state:?} already.")),
+        PointsError::PinnedToOrder => (Code::HoldPinnedToOrder, "An order has this hold.".to_owned()),
+        PointsError::CurrencyNotAccepted => {
+            (Code::CurrencyNotAccepted, "Points are not taken in this currency.".to_owned())
+        }
+        PointsError::CurrencyMismatch => {
+            (Code::CurrencyMismatch, "The hold is worth another currency.".to_owned())
+        }
+        PointsError::NotPending => (Code::NotPending, "Nothing of this earn is pending.".to_owned()),
+        PointsError::GuestAccount => (Code::GuestAccount, "A guest identity spends nothing.".to_owned()),
+        PointsError::BalanceLimit => {
+            (Code::BalanceLimit, format!("An account holds at most {} points.", Points::MAX.get()))
+        }
+        PointsError::ZeroAmount => (Code::ZeroAmount, "The amount must not be 0.".to_owned()),
+    };
+    PointsPayload::refused(code, None, message)
+}
+
+/// Submits one command and tells what became of it.
+async fn run(
+    ctx: &Context<'_>,
+    operation: &'static str,
+    key: IdempotencyKey,
+    account: AccountId,
+    act: Act,
+) -> Result<PointsPayload, ApiError> {
+    let app = ctx.data_unchecked::<App>();
+    let viewer = ctx.data_unchecked::<Viewer>();
+    let key = Key { scope: viewer.key_scope(), key: key.0, operation };
+    let command = Command { account, act, by: viewer.actor(), effective_at: None, imported: false };
+    match split(submit(app, Submission { key, command }).await)? {
+        Ok(once) => done(app, account, once).await,
+        Err(reason) => Ok(refusal(reason)),
+    }
+}
+
+async fn done(app: &App, account: AccountId, once: Once<Posting>) -> Result<PointsPayload, ApiError> {
+    let hold = match once.value.hold {
+        Some(hold) => points_hold::Entity::find_by_id(hold).one(&app.db.read).await?.map(PointsHold),
+        None => None,
+    };
+    Ok(PointsPayload {
+        points: Some(once.value.points),
+        hold,
+        account: account_of(app, account).await?,
+        replayed: once.replayed,
+        user_errors: Vec::new(),
+    })
+}
+
+/// The account that the caller means: a customer's own, or the named one for a server of the shop or staff.
+fn meant(viewer: &Viewer, customer_id: Option<&ID>) -> Option<AccountId> {
+    match (viewer, customer_id) {
+        (Viewer::Customer { customer, .. }, None) => Some(AccountId(customer.0)),
+        (Viewer::Customer { customer, .. }, Some(id)) => {
+            local_id(id, NodeType::Customer).filter(|account: &AccountId| account.0 == customer.0)
+        }
+        (Viewer::Shop { .. } | Viewer::Staff { .. }, Some(id)) => local_id(id, NodeType::Customer),
+        (Viewer::Shop { .. } | Viewer::Staff { .. }, None) | (Viewer::Anonymous, _) => None,
+    }
+}
+
+/// The account of a hold that the caller may touch.
+async fn account_of_hold(app: &App, viewer: &Viewer, hold: HoldId) -> Result<Option<AccountId>, ApiError> {
+    if let Viewer::Customer { customer, .. } = viewer {
+        return Ok(Some(AccountId(customer.0)));
+    }
+    let hold = points_hold::Entity::find_by_id(hold).one(&app.db.read).await?;
+    Ok(hold.map(|hold| hold.account_id))
+}
+
+/// A text for people, 1 to 500 characters, not blank.
+fn readable(text: &str) -> Option<String> {
+    let text = text.trim();
+    let fits = !text.is_empty() && text.chars().count() <= 500 && !text.chars().any(char::is_control);
+    fits.then(|| text.to_owned())
+}
+
+fn unreadable(field: &str) -> PointsPayload {
+    PointsPayload::refused(PointsErrorCode::Invalid, Some(field), "Give 1 to 500 characters in one line.")
+}
+
+#[Object]
+impl PointsMutation {
+    /// Grants points for something that is no order, active at once. For shop keys with `points:write`.
+    #[graphql(guard = "Allowed")]
+    async fn points_earn(
+        &self,
+        ctx: &Context<'_>,
+        input: PointsEarnInput,
+    ) -> Result<PointsPayload, ApiError> {
+        let Some(account) = meant(ctx.data_unchecked::<Viewer>(), Some(&input.customer_id)) else {
+            return Ok(PointsPayload::not_found("customerId"));
+        };
+        let Some(reason) = readable(&input.reason) else { return Ok(unreadable("reason")) };
+        let earn = Earn {
+            source: points_lot::LotSource::Grant,
+            amount: input.points,
+            activation: When::Now,
+            order: None,
+            line: None,
+            rule: None,
+            reason: Some(reason),
+        };
+        run(ctx, "pointsEarn", input.idempotency_key, account, Act::Earn(earn)).await
+    }
+
+    /// Sets points aside for an order: as many as are wanted, available and allowed by the programme's cap, floored to
+    /// its multiple. They come back after the programme's `holdMinutes` unless an order takes the hold. For the customer, shop keys with `points:write`.
+    #[graphql(guard = "Allowed")]
+    async fn points_hold(
+        &self,
+        ctx: &Context<'_>,
+        input: PointsHoldInput,
+    ) -> Result<PointsPayload, ApiError> {
+        let viewer = ctx.data_unchecked::<Viewer>();
+        let Some(account) = meant(viewer, input.customer_id.as_ref()) else {
+            return Ok(PointsPayload::not_found("customerId"));
+        };
+        let currency = input.currency.unwrap_or_else(|| ctx.data_unchecked::<App>().settings().currency);
+        let order_value = match input.order_value {
+            None => None,
+            Some(_) if !matches!(viewer, Viewer::Shop { .. }) => {
+                let message = "Only the shop says what an order is worth.";
+                return Ok(PointsPayload::refused(PointsErrorCode::Invalid, Some("orderValue"), message));
+            }
+            Some(value) => match Money::parse_unsigned(&value.0, currency) {
+                Ok(money) => Some(money.minor),
+                Err(problem) => {
+                    let message = format!("The value {problem}.");
+                    return Ok(PointsPayload::refused(PointsErrorCode::Invalid, Some("orderValue"), message));
+                }
+            },
+        };
+        let hold = Hold { requested: input.points, currency, order_value };
+        run(ctx, "pointsHold", input.idempotency_key, account, Act::Hold(hold)).await
+    }
+
+    /// Gives back a hold that no order has; the shop also one that an order has. For the customer, shop keys with `points:write`.
+    #[graphql(guard = "Allowed")]
+    async fn points_void(
+        &self,
+        ctx: &Context<'_>,
+        input: PointsHoldEndInput,
+    ) -> Result<PointsPayload, ApiError> {
+        let viewer = ctx.data_unchecked::<Viewer>();
+        let Some(hold) = local_id(&input.hold_id, NodeType::PointsHold) else {
+            return Ok(PointsPayload::not_found("holdId"));
+        };
+        let Some(account) = account_of_hold(ctx.data_unchecked::<App>(), viewer, hold).await? else {
+            return Ok(PointsPayload::not_found("holdId"));
+        };
+        let by_customer = matches!(viewer, Viewer::Customer { .. });
+        let why = if by_customer { Release::ByCustomer } else { Release::ByShop };
+        run(ctx, "pointsVoid", input.idempotency_key, account, Act::Void { hold, why }).await
+    }
+
+    /// Spends a hold that no order has; an order captures its own when it is paid. For shop keys with `points:write`.
+    #[graphql(guard = "Allowed")]
+    async fn points_capture(
+        &self,
+        ctx: &Context<'_>,
+        input: PointsHoldEndInput,
+    ) -> Result<PointsPayload, ApiError> {
+        let viewer = ctx.data_unchecked::<Viewer>();
+        let Some(hold) = local_id(&input.hold_id, NodeType::PointsHold) else {
+            return Ok(PointsPayload::not_found("holdId"));
+        };
+        let Some(account) = account_of_hold(ctx.data_unchecked::<App>(), viewer, hold).await? else {
+            return Ok(PointsPayload::not_found("holdId"));
+        };
+        run(ctx, "pointsCapture", input.idempotency_key, account, Act::Capture { hold, order: None }).await
+    }
+
+    /// Spends points at once, all or none. For the customer, shop keys with `points:write`.
+    #[graphql(guard = "Allowed")]
+    async fn points_redeem(
+        &self,
+        ctx: &Context<'_>,
+        input: PointsRedeemInput,
+    ) -> Result<PointsPayload, ApiError> {
+        let Some(account) = meant(ctx.data_unchecked::<Viewer>(), input.customer_id.as_ref()) else {
+            return Ok(PointsPayload::not_found("customerId"));
+        };
+        let Some(reference) = readable(&input.reference) else { return Ok(unreadable("reference")) };
+        let act = Act::Redeem(input.points, Some(reference));
+        run(ctx, "pointsRedeem", input.idempotency_key, account, act).await
+    }
+
+    /// Makes a pending earn spendable now. For shop keys with `points:write`, staff with `points.activate`.
+    #[graphql(guard = "Allowed")]
+    async fn points_activate(
+        &self,
+        ctx: &Context<'_>,
+        input: PointsActivateInput,
+    ) -> Result<PointsPayload, ApiError> {
+        let Some(lot) = local_id::<LotId>(&input.lot_id, NodeType::PointsLot) else {
+            return Ok(PointsPayload::not_found("lotId"));
+        };
+        let found = points_lot::Entity::find_by_id(lot).one(&ctx.data_unchecked::<App>().db.read).await?;
+        let Some(row) = found else { return Ok(PointsPayload::not_found("lotId")) };
+        run(ctx, "pointsActivate", input.idempotency_key, row.account_id, Act::Activate(lot)).await
+    }
+
+    /// Corrects a balance; to undo a correction, make the opposite one. Support may adjust by 1,000 points at once,
+    /// managers by 100,000, owners without limit. For staff with `points.adjust`.
+    #[graphql(guard = "Allowed")]
+    async fn points_adjust(
+        &self,
+        ctx: &Context<'_>,
+        input: PointsAdjustInput,
+    ) -> Result<PointsPayload, ApiError> {
+        let viewer = ctx.data_unchecked::<Viewer>();
+        let Some(account) = meant(viewer, Some(&input.customer_id)) else {
+            return Ok(PointsPayload::not_found("customerId"));
+        };
+        let Some(reason) = readable(&input.reason) else { return Ok(unreadable("reason")) };
+        if let Viewer::Staff { role, .. } = viewer
+            && let limit = rules::adjustment_limit(*role)
+            && input.delta.abs() > limit
+        {
+            let message = format!("Your role adjusts by at most {} points at once.", limit.get());
+            return Ok(PointsPayload::refused(PointsErrorCode::AboveLimit, Some("delta"), message));
+        }
+        run(ctx, "pointsAdjust", input.idempotency_key, account, Act::Adjust(input.delta.get(), reason)).await
+    }
+}
