@@ -38,7 +38,7 @@ pub struct Job {
 }
 
 /// Enqueues `job` with the change of this transaction.
-pub(crate) async fn enqueue(tx: &Tx, job: Job) -> Result<(), Fault> {
+pub async fn enqueue(tx: &Tx, job: Job) -> Result<(), Fault> {
     let due = job.due.unwrap_or_else(|| tx.now());
     let mut rows = Rows::new(
         "jobs",
@@ -76,7 +76,7 @@ pub(crate) async fn enqueue(tx: &Tx, job: Job) -> Result<(), Fault> {
 }
 
 /// Takes up to `limit` due jobs for this worker.
-pub(crate) async fn lease(app: &App, limit: u64) -> Result<Vec<Model>, Fault> {
+pub async fn lease(app: &App, limit: u64) -> Result<Vec<Model>, Fault> {
     let now = app.clock.now().timestamp_millis();
     let waiting = Entity::find().filter(due(now)).limit(1).one(&app.db.read).await?;
     if waiting.is_none() {
@@ -119,7 +119,7 @@ async fn take(tx: &Tx, now: i64, limit: u64) -> Result<Vec<Model>, Fault> {
 
 /// How a run of a job ended.
 #[derive(Debug)]
-pub(crate) enum Ended {
+pub enum Ended {
     /// Done: the row goes.
     Done,
     /// Done for now; due again then.
@@ -129,7 +129,7 @@ pub(crate) enum Ended {
 }
 
 /// Writes down how the run of `job` ended, unless another worker has the job by now.
-pub(crate) async fn settle(app: &App, job: &Model, ended: Ended) -> Result<(), Fault> {
+pub async fn settle(app: &App, job: &Model, ended: Ended) -> Result<(), Fault> {
     let rows =
         app.change(&(job, ended), async |tx: &Tx, (job, ended)| settle_in(tx, job, ended).await).await?;
     if rows == 0 {
@@ -173,7 +173,7 @@ fn back_off_millis(attempts: i64) -> i64 {
 }
 
 /// Milliseconds that the longest waiting due job has waited.
-pub(crate) async fn lag_millis(app: &App) -> Result<i64, Fault> {
+pub async fn lag_millis(app: &App) -> Result<i64, Fault> {
     let now = app.clock.now().timestamp_millis();
     let oldest: Option<Option<i64>> = Entity::find()
         .select_only()

@@ -33,7 +33,7 @@ pub struct Event {
 }
 
 /// Writes `events` with the change of this transaction.
-pub(crate) async fn emit(tx: &Tx, events: impl IntoIterator<Item = Event>) -> Result<(), Fault> {
+pub async fn emit(tx: &Tx, events: impl IntoIterator<Item = Event>) -> Result<(), Fault> {
     let mut rows = Rows::new(
         "outbox",
         &["id", "topic", "aggregate_id", "payload", "imported", "occurred_at", "position"],
@@ -54,7 +54,7 @@ pub(crate) async fn emit(tx: &Tx, events: impl IntoIterator<Item = Event>) -> Re
 }
 
 /// Gives positions to committed events that have none; answers how many.
-pub(crate) async fn relay(app: &App) -> Result<usize, Fault> {
+pub async fn relay(app: &App) -> Result<usize, Fault> {
     let waiting = Entity::find().filter(Column::Position.is_null()).limit(1).one(&app.db.read).await?;
     if waiting.is_none() {
         return Ok(0);

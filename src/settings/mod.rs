@@ -71,7 +71,7 @@ pub enum SettingsError {
 }
 
 /// Reads the version in force.
-pub(crate) async fn load(db: &impl ConnectionTrait) -> Result<ShopSettings, Fault> {
+pub async fn load(db: &impl ConnectionTrait) -> Result<ShopSettings, Fault> {
     let Some(row) = Entity::find().order_by_desc(Column::Version).one(db).await? else {
         return Ok(ShopSettings::default());
     };
@@ -80,7 +80,7 @@ pub(crate) async fn load(db: &impl ConnectionTrait) -> Result<ShopSettings, Faul
 }
 
 /// Makes `settings` the next version after `settings.version`.
-pub(crate) async fn change(
+pub async fn change(
     tx: &Tx,
     settings: &ShopSettings,
     by: Option<StaffId>,
@@ -107,7 +107,7 @@ pub(crate) async fn change(
 }
 
 /// Keeps the settings of this instance current, until it stops.
-pub(crate) async fn follow(app: App) {
+pub async fn follow(app: App) {
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         if let Err(fault) = refresh(&app).await {
@@ -117,7 +117,7 @@ pub(crate) async fn follow(app: App) {
 }
 
 /// Takes over a newer version, if there is one.
-pub(crate) async fn refresh(app: &App) -> Result<(), Fault> {
+pub async fn refresh(app: &App) -> Result<(), Fault> {
     let newest: Option<Option<i64>> =
         Entity::find().select_only().expr(Column::Version.max()).into_tuple().one(&app.db.read).await?;
     if newest.flatten().unwrap_or_default() > app.settings().version {
