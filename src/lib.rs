@@ -17,3 +17,6 @@ pub mod points;
 pub mod settings;
 pub mod tx;
 pub mod worker;
+
+#[cfg(test)]
+mod testing;

@@ -18,3 +18,8 @@ mod returns;
 mod rules;
 mod store;
 pub mod verify;
+
+#[cfg(test)]
+mod ledger_tests;
+#[cfg(test)]
+mod model;

@@ -1,0 +1,363 @@
+//! Random histories of accounts, posted to both databases and told to a plain model.
+
+use chrono::TimeDelta;
+use entity::id::{CustomerId, GuestId, HoldId, LineId, LotId, OrderId, ReturnId};
+use entity::points_account;
+use entity::points_lot::LotSource;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use sea_orm::{ConnectionTrait, EntityTrait};
+use uuid::Uuid;
+
+use super::amount::Points;
+use super::command::{Act, Command, Earn, Hold, Release, Return, When};
+use super::ledger::post;
+use super::model::{Member, Stage};
+use super::orders::{Owner, join, open_accounts};
+use super::programme::{Expiry, Programme, ReturnPolicy};
+use super::{jobs, verify};
+use crate::actor::Actor;
+use crate::app::App;
+use crate::money::Currency;
+use crate::settings::ShopSettings;
+use crate::testing::{self, Engine};
+use crate::tx::Tx;
+
+/// Pieces bought on every line.
+const BOUGHT: i32 = 7;
+
+#[derive(Clone, Debug)]
+enum Op {
+    Earn {
+        points: u16,
+        line: Option<usize>,
+        at_once: bool,
+    },
+    Activate(usize),
+    Hold(u16),
+    Capture(usize),
+    Void(usize),
+    Redeem(u16),
+    Adjust(i16),
+    Return {
+        line: usize,
+        pieces: i32,
+    },
+    Wait {
+        minutes: i64,
+    },
+    /// What follows may name what came before, and starts a new batch.
+    Look,
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let amount = || 0..150_u16;
+    prop_oneof![
+        4 => (1..200_u16, proptest::option::of(0..4_usize), any::<bool>())
+            .prop_map(|(points, line, at_once)| Op::Earn { points, line, at_once }),
+        2 => any::<usize>().prop_map(Op::Activate),
+        2 => amount().prop_map(Op::Hold),
+        2 => any::<usize>().prop_map(Op::Capture),
+        1 => any::<usize>().prop_map(Op::Void),
+        2 => amount().prop_map(Op::Redeem),
+        1 => (-100..100_i16).prop_map(Op::Adjust),
+        2 => (0..4_usize, 1..4_i32).prop_map(|(line, pieces)| Op::Return { line, pieces }),
+        1 => prop_oneof![Just(10), Just(31), Just(60 * 24 * 20), Just(60 * 24 * 70)]
+            .prop_map(|minutes| Op::Wait { minutes }),
+        4 => Just(Op::Look),
+    ]
+}
+
+/// An account under test with its model.
+struct History<'a> {
+    app: &'a App,
+    owner: Owner,
+    member: Member,
+    /// Post every command in a transaction of its own.
+    singly: bool,
+    batch: Vec<Command>,
+    expected: Vec<bool>,
+    lots: Vec<LotId>,
+    holds: Vec<HoldId>,
+    known: (usize, usize),
+    lines: [LineId; 4],
+    earned: [bool; 4],
+    returned: [i32; 4],
+}
+
+impl<'a> History<'a> {
+    async fn begin(app: &'a App, is_guest: bool, singly: bool) -> Self {
+        let owner = new_owner(app, is_guest).await;
+        let settings = app.settings();
+        let member = Member {
+            is_guest,
+            now: app.clock.now(),
+            programme: settings.programme.clone(),
+            zone: settings.time_zone,
+            parcels: Vec::new(),
+            asides: Vec::new(),
+            redeemed: 0,
+            expired: 0,
+            debt: 0,
+        };
+        let lines = std::array::from_fn(|_| LineId(new_id(app)));
+        Self {
+            app,
+            owner,
+            member,
+            singly,
+            batch: Vec::new(),
+            expected: Vec::new(),
+            lots: Vec::new(),
+            holds: Vec::new(),
+            known: (0, 0),
+            lines,
+            earned: [false; 4],
+            returned: [0; 4],
+        }
+    }
+
+    async fn run(&mut self, op: &Op) -> Result<(), TestCaseError> {
+        match op {
+            Op::Wait { minutes } => {
+                self.look().await?;
+                let by = TimeDelta::minutes(*minutes);
+                self.app.clock.advance(by);
+                jobs::sweep(self.app).await.unwrap();
+                self.member.wait(by);
+            }
+            Op::Look => self.look().await?,
+            other => {
+                if let Some((act, succeeds)) = self.tell(other) {
+                    self.batch.push(Command {
+                        account: self.owner.account(),
+                        act,
+                        by: Actor::SYSTEM,
+                        effective_at: None,
+                        imported: false,
+                    });
+                    self.expected.push(succeeds);
+                    if self.singly {
+                        self.flush().await?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the model, and gives the act with whether it is to succeed.
+    fn tell(&mut self, op: &Op) -> Option<(Act, bool)> {
+        let pick = |of: usize, index: usize| (of > 0).then(|| index % of);
+        Some(match *op {
+            Op::Earn { points, line, at_once } => {
+                let line = line.filter(|line| !std::mem::replace(&mut self.earned[*line], true));
+                self.member.earn(points.into(), line, at_once);
+                (self.earning(points, line, at_once), true)
+            }
+            Op::Activate(index) => {
+                let index = pick(self.known.0, index)?;
+                (Act::Activate(self.lots[index]), self.member.activate(index))
+            }
+            Op::Hold(points) => {
+                let hold = Hold { requested: points_of(points), currency: Currency::EUR, order_value: None };
+                (Act::Hold(hold), self.member.hold(points.into()))
+            }
+            Op::Capture(index) => {
+                let index = pick(self.known.1, index)?;
+                (Act::Capture { hold: self.holds[index], order: None }, self.member.capture(index))
+            }
+            Op::Void(index) => {
+                let index = pick(self.known.1, index)?;
+                let act = Act::Void { hold: self.holds[index], why: Release::ByShop };
+                (act, self.member.void(index))
+            }
+            Op::Redeem(points) => (Act::Redeem(points_of(points), None), self.member.redeem(points.into())),
+            Op::Adjust(delta) => {
+                (Act::Adjust(delta.into(), "test".to_owned()), self.member.adjust(delta.into()))
+            }
+            Op::Return { line, pieces } => {
+                let before = self.returned[line];
+                let returned = (before + pieces).min(BOUGHT);
+                self.returned[line] = returned;
+                self.member.give_back(line, returned, BOUGHT);
+                (self.returning(line, before, returned), true)
+            }
+            Op::Wait { .. } | Op::Look => return None,
+        })
+    }
+
+    fn earning(&self, points: u16, line: Option<usize>, at_once: bool) -> Act {
+        Act::Earn(Earn {
+            source: LotSource::Order,
+            amount: points_of(points),
+            activation: if at_once { When::Now } else { When::Later },
+            order: None,
+            line: line.map(|line| self.lines[line]),
+            rule: None,
+            reason: None,
+        })
+    }
+
+    fn returning(&self, line: usize, before: i32, returned: i32) -> Act {
+        Act::Return(Return {
+            return_id: ReturnId(new_id(self.app)),
+            order: OrderId(self.lines[0].0),
+            line: self.lines[line],
+            bought: BOUGHT,
+            returned_before: before,
+            returned,
+            redeemed: None,
+        })
+    }
+
+    async fn flush(&mut self) -> Result<(), TestCaseError> {
+        let postings = self.app.change(self.batch.as_slice(), post).await.unwrap();
+        for ((command, posting), expected) in self.batch.iter().zip(postings).zip(&self.expected) {
+            prop_assert_eq!(posting.is_ok(), *expected, "{:?} gave {:?}", command.act, posting);
+            let Ok(posting) = posting else { continue };
+            match command.act {
+                Act::Earn(_) => self.lots.extend(posting.lot),
+                Act::Adjust(delta, _) if delta > 0 => self.lots.extend(posting.lot),
+                Act::Hold(_) => self.holds.extend(posting.hold),
+                _ => {}
+            }
+        }
+        self.batch.clear();
+        self.expected.clear();
+        Ok(())
+    }
+
+    async fn look(&mut self) -> Result<(), TestCaseError> {
+        self.flush().await?;
+        self.known = (self.lots.len(), self.holds.len());
+        let account = account(self.app, self.owner).await;
+        let is = (account.available, account.pending, account.held, account.debt);
+        let member = &self.member;
+        let should_be = (member.available(), member.pending(), member.held(), member.debt);
+        prop_assert_eq!(is, should_be, "available, pending, held, debt");
+        prop_assert_eq!(
+            (account.redeemed, account.expired),
+            (member.redeemed, member.expired),
+            "redeemed, expired"
+        );
+        prop_assert_eq!(self.lots.len(), member.parcels.len());
+        let waiting = member.parcels.iter().filter(|parcel| parcel.stage == Stage::Waiting).count();
+        prop_assert!(waiting == 0 || member.is_guest);
+        Ok(())
+    }
+}
+
+fn points_of(points: u16) -> Points {
+    Points::try_from(i64::from(points)).unwrap()
+}
+
+fn new_id(app: &App) -> Uuid {
+    app.ids.uuid(app.clock.now())
+}
+
+async fn account(app: &App, owner: Owner) -> points_account::Model {
+    points_account::Entity::find_by_id(owner.account()).one(&app.db.read).await.unwrap().unwrap()
+}
+
+async fn new_owner(app: &App, is_guest: bool) -> Owner {
+    let id = new_id(app);
+    let values = if is_guest {
+        format!("guest_identities (id, email, email_key, created_at) VALUES (ID, '{id}', '{id}', NOW)")
+    } else {
+        format!("customers (id, external_id, created_at, updated_at) VALUES (ID, '{id}', NOW, NOW)")
+    };
+    let id_text = if app.db.is_postgres() { format!("'{id}'") } else { format!("x'{}'", id.simple()) };
+    let sql = values.replace("ID,", &format!("{id_text},")).replace("NOW", "'2026-01-15T12:00:00+00:00'");
+    app.db.write.execute_unprepared(&format!("INSERT INTO {sql}")).await.unwrap();
+    let owner = if is_guest { Owner::Guest(GuestId(id)) } else { Owner::Customer(CustomerId(id)) };
+    app.change(&owner, async |tx: &Tx, owner| open_accounts(tx, &[*owner]).await).await.unwrap();
+    owner
+}
+
+fn programme() -> impl Strategy<Value = Programme> {
+    let policy = prop_oneof![
+        Just(ReturnPolicy::PendingOnly),
+        Just(ReturnPolicy::WithinBalance),
+        Just(ReturnPolicy::AllowDebt)
+    ];
+    let expiry = prop_oneof![Just(Expiry::Never), Just(Expiry::Months(1)), Just(Expiry::Months(3))];
+    (policy, expiry).prop_map(|(return_policy, expiry)| Programme {
+        return_policy,
+        expiry,
+        ..Programme::default()
+    })
+}
+
+fn random_histories_match_the_model(engine: Engine) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let test_app = runtime.block_on(testing::app(engine));
+    let app = &test_app.app;
+    let history = (programme(), any::<bool>(), proptest::collection::vec(op(), 10..80));
+    let mut runner = TestRunner::new(Config { cases: 40, failure_persistence: None, ..Config::default() });
+    let result = runner.run(&history, |(programme, is_guest, ops)| {
+        runtime.block_on(async {
+            app.use_settings(ShopSettings { programme, ..ShopSettings::default() });
+            let mut batched = History::begin(app, is_guest, false).await;
+            let mut singly = History::begin(app, is_guest, true).await;
+            for op in &ops {
+                // One clock for both: only the first may move it.
+                if let Op::Wait { minutes } = op {
+                    singly.look().await?;
+                    singly.member.wait(TimeDelta::minutes(*minutes));
+                } else {
+                    singly.run(op).await?;
+                }
+                batched.run(op).await?;
+            }
+            batched.look().await?;
+            singly.look().await
+        })
+    });
+    result.unwrap();
+    let report = runtime.block_on(verify::verify(app)).unwrap();
+    assert_eq!(report.drifts, []);
+    assert!(report.entries > 500, "{} entries", report.entries);
+}
+
+#[test]
+fn random_histories_end_as_the_plain_model_says_batched_or_singly_on_sqlite() {
+    random_histories_match_the_model(Engine::Sqlite);
+}
+
+#[test]
+fn random_histories_end_as_the_plain_model_says_batched_or_singly_on_postgres() {
+    random_histories_match_the_model(Engine::Postgres);
+}
+
+async fn a_guest_brings_pending_points(engine: Engine) {
+    let test_app = testing::app(engine).await;
+    let app = &test_app.app;
+    let mut guest = History::begin(app, true, false).await;
+    let mut customer = History::begin(app, false, false).await;
+    guest.run(&Op::Earn { points: 70, line: Some(0), at_once: true }).await.unwrap();
+    guest.run(&Op::Earn { points: 30, line: Some(1), at_once: false }).await.unwrap();
+    guest.run(&Op::Return { line: 0, pieces: 1 }).await.unwrap();
+    guest.look().await.unwrap();
+    customer.look().await.unwrap();
+    let both = (guest.owner, customer.owner);
+    let joined = app.change(&both, async |tx: &Tx, both| match *both {
+        (Owner::Guest(guest), Owner::Customer(customer)) => join(tx, guest, customer).await,
+        _ => unreachable!("made so above"),
+    });
+    joined.await.unwrap();
+    let (left, arrived) = (account(app, guest.owner).await, account(app, customer.owner).await);
+    assert_eq!((left.pending, left.issued), (0, -10), "only what the return took back stays: 70 ÷ 7");
+    assert_eq!((arrived.available, arrived.pending), (60, 30), "what was at once is active now");
+    assert_eq!(verify::verify(app).await.unwrap().drifts, []);
+}
+
+#[tokio::test]
+async fn a_guests_pending_points_join_the_customer_and_activate_by_the_normal_rules_on_sqlite() {
+    a_guest_brings_pending_points(Engine::Sqlite).await;
+}
+
+#[tokio::test]
+async fn a_guests_pending_points_join_the_customer_and_activate_by_the_normal_rules_on_postgres() {
+    a_guest_brings_pending_points(Engine::Postgres).await;
+}

@@ -1,0 +1,244 @@
+//! A plain model of the ledger, one point at a time, for the property tests: no buckets, no batches, no database.
+
+use chrono::TimeDelta;
+use chrono_tz::Tz;
+use entity::Instant;
+
+use super::programme::{Programme, ReturnPolicy};
+use super::rules;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    Waiting,
+    Pending,
+    Open,
+    Gone,
+}
+
+/// What one earn became.
+#[derive(Clone, Debug)]
+pub(super) struct Parcel {
+    pub(super) line: Option<usize>,
+    pub(super) earned: i32,
+    pub(super) unspent: i32,
+    pub(super) stage: Stage,
+    pub(super) claimed: i32,
+    pub(super) lost: i32,
+    pub(super) opened: Option<Instant>,
+    pub(super) ends: Option<Instant>,
+}
+
+/// Points set aside: which parcel each single point came from.
+#[derive(Clone, Debug)]
+pub(super) struct Aside {
+    pub(super) points: Vec<usize>,
+    pub(super) open: bool,
+    pub(super) spent: bool,
+    pub(super) lapses: Instant,
+}
+
+/// One member, or one guest.
+#[derive(Clone, Debug)]
+pub(super) struct Member {
+    pub(super) is_guest: bool,
+    pub(super) now: Instant,
+    pub(super) programme: Programme,
+    pub(super) zone: Tz,
+    pub(super) parcels: Vec<Parcel>,
+    pub(super) asides: Vec<Aside>,
+    pub(super) redeemed: i64,
+    pub(super) expired: i64,
+    pub(super) debt: i64,
+}
+
+impl Member {
+    pub(super) fn available(&self) -> i64 {
+        self.sum(Stage::Open)
+    }
+
+    pub(super) fn pending(&self) -> i64 {
+        self.sum(Stage::Pending) + self.sum(Stage::Waiting)
+    }
+
+    pub(super) fn held(&self) -> i64 {
+        let open = self.asides.iter().filter(|aside| aside.open);
+        open.map(|aside| i64::try_from(aside.points.len()).unwrap()).sum()
+    }
+
+    fn sum(&self, stage: Stage) -> i64 {
+        self.parcels.iter().filter(|p| p.stage == stage).map(|p| i64::from(p.unspent)).sum()
+    }
+
+    pub(super) fn earn(&mut self, points: i32, line: Option<usize>, at_once: bool) {
+        let stage = match (self.is_guest, at_once) {
+            (true, _) => Stage::Waiting,
+            (false, true) => Stage::Open,
+            (false, false) => Stage::Pending,
+        };
+        let (opened, ends) = match stage {
+            Stage::Waiting => (None, Some(self.now + TimeDelta::days(180))),
+            Stage::Open => (Some(self.now), self.end_of_what_opens_now()),
+            Stage::Pending | Stage::Gone => (None, None),
+        };
+        let parcel =
+            Parcel { line, earned: points, unspent: points, stage, claimed: 0, lost: 0, opened, ends };
+        self.parcels.push(parcel);
+        self.tidy();
+    }
+
+    pub(super) fn activate(&mut self, parcel: usize) -> bool {
+        if self.parcels[parcel].stage != Stage::Pending {
+            return false;
+        }
+        let ends = self.end_of_what_opens_now();
+        let opened = &mut self.parcels[parcel];
+        (opened.stage, opened.opened, opened.ends) = (Stage::Open, Some(self.now), ends);
+        self.tidy();
+        true
+    }
+
+    /// The calendar is tested with worked examples in `rules`.
+    fn end_of_what_opens_now(&self) -> Option<Instant> {
+        rules::expires_at(&self.programme, self.zone, self.now)
+    }
+
+    /// The parcel whose point is spent next.
+    fn next_to_spend(&self) -> Option<usize> {
+        let open = (0..self.parcels.len()).filter(|i| self.parcels[*i].stage == Stage::Open);
+        open.filter(|i| self.parcels[*i].unspent > 0).min_by_key(|i| {
+            (self.parcels[*i].ends.is_none(), self.parcels[*i].ends, self.parcels[*i].opened, *i)
+        })
+    }
+
+    fn take(&mut self, points: i64) -> Vec<usize> {
+        let mut taken = Vec::new();
+        for _ in 0..points {
+            let parcel = self.next_to_spend().unwrap();
+            self.parcels[parcel].unspent -= 1;
+            taken.push(parcel);
+        }
+        taken
+    }
+
+    fn put_back(&mut self, taken: Vec<usize>) {
+        for parcel in taken {
+            self.parcels[parcel].unspent += 1;
+            self.parcels[parcel].stage = Stage::Open;
+        }
+    }
+
+    pub(super) fn hold(&mut self, points: i64) -> bool {
+        let applied = points.min(self.available());
+        if self.is_guest || points == 0 || applied == 0 {
+            return false;
+        }
+        let taken = self.take(applied);
+        let lapses = self.now + TimeDelta::minutes(30);
+        self.asides.push(Aside { points: taken, open: true, spent: false, lapses });
+        self.tidy();
+        true
+    }
+
+    pub(super) fn capture(&mut self, aside: usize) -> bool {
+        let now = self.now;
+        let held = &mut self.asides[aside];
+        if !held.open || held.lapses <= now {
+            return false;
+        }
+        (held.open, held.spent) = (false, true);
+        self.redeemed += i64::try_from(self.asides[aside].points.len()).unwrap();
+        self.tidy();
+        true
+    }
+
+    pub(super) fn void(&mut self, aside: usize) -> bool {
+        if !self.asides[aside].open {
+            return false;
+        }
+        self.asides[aside].open = false;
+        let taken = self.asides[aside].points.clone();
+        self.put_back(taken);
+        self.tidy();
+        true
+    }
+
+    pub(super) fn redeem(&mut self, points: i64) -> bool {
+        if self.is_guest || points == 0 || points > self.available() {
+            return false;
+        }
+        self.take(points);
+        self.redeemed += points;
+        self.tidy();
+        true
+    }
+
+    pub(super) fn adjust(&mut self, delta: i32) -> bool {
+        if self.is_guest || delta == 0 || i64::from(-delta) > self.available() {
+            return false;
+        }
+        if delta > 0 {
+            self.earn(delta, None, true);
+        } else {
+            self.take(i64::from(-delta));
+            self.tidy();
+        }
+        true
+    }
+
+    /// `returned` of `bought` pieces of a line are back in all.
+    pub(super) fn give_back(&mut self, line: usize, returned: i32, bought: i32) {
+        for parcel in 0..self.parcels.len() {
+            if self.parcels[parcel].line != Some(line) {
+                continue;
+            }
+            let claim = self.parcels[parcel].earned * returned / bought;
+            for _ in self.parcels[parcel].claimed..claim {
+                self.claim_one(parcel);
+            }
+            self.parcels[parcel].claimed = claim.max(self.parcels[parcel].claimed);
+        }
+        self.tidy();
+    }
+
+    fn claim_one(&mut self, parcel: usize) {
+        let own = &mut self.parcels[parcel];
+        if own.unspent > 0 {
+            own.unspent -= 1;
+        } else if own.lost > 0 {
+            own.lost -= 1;
+        } else if self.programme.return_policy != ReturnPolicy::PendingOnly && self.available() > 0 {
+            self.take(1);
+        } else if self.programme.return_policy == ReturnPolicy::AllowDebt {
+            self.debt += 1;
+        }
+    }
+
+    /// Time moves; what lapsed is swept.
+    pub(super) fn wait(&mut self, by: TimeDelta) {
+        self.now += by;
+        self.tidy();
+        for aside in 0..self.asides.len() {
+            if self.asides[aside].open && self.asides[aside].lapses <= self.now {
+                self.void(aside);
+            }
+        }
+    }
+
+    /// What is due ends, and debts are paid.
+    pub(super) fn tidy(&mut self) {
+        let now = self.now;
+        for parcel in &mut self.parcels {
+            if matches!(parcel.stage, Stage::Open | Stage::Waiting)
+                && parcel.ends.is_some_and(|end| end <= now)
+            {
+                self.expired += i64::from(parcel.unspent);
+                parcel.lost += parcel.unspent;
+                parcel.unspent = 0;
+                parcel.stage = Stage::Gone;
+            }
+        }
+        let paid = self.debt.min(self.available());
+        self.take(paid);
+        self.debt -= paid;
+    }
+}
