@@ -45,11 +45,6 @@ impl Fault {
         }
     }
 
-    /// The database error behind it, if one is.
-    pub(crate) fn db_err(&self) -> Option<&DbErr> {
-        self.source.as_deref().and_then(|e| e.downcast_ref::<DbErr>())
-    }
-
     /// Whether running the transaction again may succeed: deadlock, serialization failure, busy.
     pub fn is_transient(&self) -> bool {
         self.source.as_deref().and_then(|e| e.downcast_ref::<DbErr>()).is_some_and(is_transient)

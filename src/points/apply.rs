@@ -2,19 +2,17 @@
 
 use chrono::TimeDelta;
 use chrono_tz::Tz;
-use entity::id::{HoldId, LotId};
+use entity::id::LotId;
 use entity::points_entry::{Bucket, EntryKind};
-use entity::points_hold::HoldState;
 use entity::points_lot::{LotSource, LotState};
-use entity::{Instant, points_hold, points_lot};
+use entity::{Instant, points_lot};
 use uuid::Uuid;
 
-use super::account::{About, Account, Tracked, close_if_empty};
-use super::command::{Act, Command, Earn, Hold, JoinedLot, PointsError, Posting, Release, When};
+use super::account::{About, Account, Tracked};
+use super::command::{Act, Command, Earn, PointsError, Posting, When};
 use super::programme::Programme;
-use super::{returns, rules};
+use super::{holds, joins, returns, rules};
 use crate::actor::Actor;
-use crate::money::Money;
 
 /// What a decision may know besides the account.
 pub(crate) struct Context<'a> {
@@ -50,15 +48,17 @@ pub(crate) fn apply(
         Act::Earn(earn) => earn_points(account, command, earn, ctx)?,
         Act::Activate(lot) => activate(account, command, *lot, ctx)?,
         Act::Schedule(lines, at) => schedule(account, command, lines, *at, ctx)?,
-        Act::Hold(hold) => hold_points(account, command, hold, ctx)?,
-        Act::Pin { hold, order, value } => pin(account, command, (*hold, *order), *value, ctx)?,
-        Act::Capture { hold, order } => capture(account, command, *hold, *order, ctx)?,
-        Act::Void { hold, why } => void(account, command, *hold, *why, ctx)?,
-        Act::Redeem(amount, reference) => redeem(account, command, amount.get(), reference.as_ref(), ctx)?,
+        Act::Hold(hold) => holds::hold_points(account, command, hold, ctx)?,
+        Act::Pin { hold, order, value } => holds::pin(account, command, (*hold, *order), *value, ctx)?,
+        Act::Capture { hold, order } => holds::capture(account, command, *hold, *order, ctx)?,
+        Act::Void { hold, why } => holds::void(account, command, *hold, *why, ctx)?,
+        Act::Redeem(amount, reference) => {
+            holds::redeem(account, command, amount.get(), reference.as_ref(), ctx)?
+        }
         Act::Adjust(delta, reason) => adjust(account, command, *delta, reason, ctx)?,
         Act::Return(returned) => returns::take_back(account, command, returned, ctx)?,
-        Act::JoinOut => join_out(account, command, ctx),
-        Act::JoinIn(lot) => join_in(account, command, lot, ctx)?,
+        Act::JoinOut => joins::join_out(account, command, ctx),
+        Act::JoinIn(lot) => joins::join_in(account, command, lot, ctx)?,
         Act::Expire => Posting::default(),
     };
     settle(account, ctx);
@@ -119,7 +119,7 @@ pub(crate) fn whole(amount: i64) -> i32 {
 }
 
 /// Refuses what would bring more into the account than a client can be told of.
-fn room_for(account: &Account, amount: i32) -> Result<(), PointsError> {
+pub(crate) fn room_for(account: &Account, amount: i32) -> Result<(), PointsError> {
     let row = &account.row;
     if row.pending + row.available + row.held + i64::from(amount) > i64::from(i32::MAX) {
         return Err(PointsError::BalanceLimit);
@@ -220,7 +220,12 @@ fn activate(
     Ok(activate_lot(account, command, index, ctx))
 }
 
-fn activate_lot(account: &mut Account, command: &Command, index: usize, ctx: &Context<'_>) -> Posting {
+pub(crate) fn activate_lot(
+    account: &mut Account,
+    command: &Command,
+    index: usize,
+    ctx: &Context<'_>,
+) -> Posting {
     let at = command.effective_at.or(account.lots[index].row.activates_at).unwrap_or(ctx.now).min(ctx.now);
     let amount = account.lots[index].row.pending;
     let dated = Command { effective_at: Some(at), ..command.clone() };
@@ -257,209 +262,8 @@ fn schedule(
     Ok(posting)
 }
 
-fn hold_points(
-    account: &mut Account,
-    command: &Command,
-    hold: &Hold,
-    ctx: &Context<'_>,
-) -> Result<Posting, PointsError> {
-    if account.is_guest() {
-        return Err(PointsError::GuestAccount);
-    }
-    if hold.requested.get() == 0 {
-        return Err(PointsError::ZeroAmount);
-    }
-    let per_unit = ctx.programme.redemption_rate(hold.currency).ok_or(PointsError::CurrencyNotAccepted)?;
-    if account.available() < i64::from(ctx.programme.redemption_minimum) {
-        return Err(PointsError::Insufficient { available: account.available() });
-    }
-    let cap = hold
-        .order_value
-        .map_or(i64::MAX, |value| rules::most_points_for(ctx.programme, value, hold.currency, per_unit));
-    let wanted = i64::from(hold.requested.get()).min(account.available()).min(cap);
-    let applied = at_least_minimum(rules::floor_to_multiple(wanted, ctx.programme), ctx)?;
-    let value = rules::value_of(i64::from(applied), hold.currency, per_unit);
-    let lives = TimeDelta::minutes(ctx.programme.hold_minutes.into());
-    let worth = Some((hold.currency.code().to_owned(), value));
-    Ok(set_aside(account, command, applied, worth, None, lives, ctx))
-}
-
-fn at_least_minimum(applied: i64, ctx: &Context<'_>) -> Result<i32, PointsError> {
-    let minimum = i64::from(ctx.programme.redemption_minimum);
-    if applied < minimum { Err(PointsError::BelowMinimum { applied, minimum }) } else { Ok(whole(applied)) }
-}
-
-/// Moves `amount`, which the caller knows is available, into a new hold.
-fn set_aside(
-    account: &mut Account,
-    command: &Command,
-    amount: i32,
-    worth: Option<(String, i64)>,
-    reference: Option<String>,
-    lives: TimeDelta,
-    ctx: &Context<'_>,
-) -> Posting {
-    let id = HoldId((ctx.ids)());
-    let about = About { hold: Some(id), reason: reference.clone(), ..About::default() };
-    let way = (Bucket::Available, Bucket::Held);
-    let entry = account.move_points(ctx, command, EntryKind::Hold, way, amount, about);
-    account.consume(entry, Some(id), amount);
-    let (currency, value) = worth.map_or((None, 0), |(currency, value)| (Some(currency), value));
-    let row = points_hold::Model {
-        id,
-        account_id: account.row.id,
-        order_id: None,
-        state: HoldState::Held,
-        amount,
-        reversed: 0,
-        currency,
-        value,
-        reference,
-        expires_at: later(ctx.now, lives),
-        created_at: ctx.now,
-        ended_at: None,
-    };
-    account.holds.push(Tracked::new(row));
-    Posting { points: amount, entries: vec![entry], hold: Some(id), value, ..Posting::default() }
-}
-
-/// The position of a hold that is still open.
-fn open_hold(account: &Account, hold: HoldId, ctx: &Context<'_>) -> Result<usize, PointsError> {
-    let index = account.holds.iter().position(|h| h.row.id == hold).ok_or(PointsError::NotFound)?;
-    let row = &account.holds[index].row;
-    match row.state {
-        HoldState::Held if row.expires_at > ctx.now => Ok(index),
-        HoldState::Held => Err(PointsError::NotHeld { state: HoldState::Expired }),
-        state => Err(PointsError::NotHeld { state }),
-    }
-}
-
-fn pin(
-    account: &mut Account,
-    command: &Command,
-    (hold, order): (HoldId, entity::id::OrderId),
-    value: Money,
-    ctx: &Context<'_>,
-) -> Result<Posting, PointsError> {
-    let index = open_hold(account, hold, ctx)?;
-    let row = account.holds[index].row.clone();
-    if row.order_id.is_some() {
-        return Err(PointsError::PinnedToOrder);
-    }
-    if row.currency.as_deref() != Some(value.currency.code()) {
-        return Err(PointsError::CurrencyMismatch);
-    }
-    let per_unit = ctx.programme.redemption_rate(value.currency).ok_or(PointsError::CurrencyNotAccepted)?;
-    let most = rules::most_points_for(ctx.programme, value.minor, value.currency, per_unit);
-    let clamped = rules::floor_to_multiple(i64::from(row.amount).min(most), ctx.programme);
-    let kept = at_least_minimum(clamped, ctx)?;
-    let worth = if kept == row.amount {
-        row.value
-    } else {
-        row.value.min(rules::value_of(i64::from(kept), value.currency, per_unit))
-    };
-    let mut entries = Vec::new();
-    if kept < row.amount {
-        entries.push(give_back(account, command, &row, row.amount - kept, ctx));
-    }
-    let lives = TimeDelta::days(ctx.programme.order_hold_days.into());
-    let changed = account.holds[index].change();
-    changed.order_id = Some(order);
-    changed.amount = kept;
-    changed.value = worth;
-    changed.expires_at = later(ctx.now, lives);
-    Ok(Posting { points: kept, entries, hold: Some(hold), value: worth, ..Posting::default() })
-}
-
-/// `HELD → AVAILABLE`, back into the lots they came from.
-fn give_back(
-    account: &mut Account,
-    command: &Command,
-    hold: &points_hold::Model,
-    amount: i32,
-    ctx: &Context<'_>,
-) -> entity::id::EntryId {
-    let about = About { hold: Some(hold.id), order: hold.order_id, ..About::default() };
-    let way = (Bucket::Held, Bucket::Available);
-    let entry = account.move_points(ctx, command, EntryKind::Release, way, amount, about);
-    account.refill(hold.id, amount, ctx.grace_end());
-    entry
-}
-
-fn capture(
-    account: &mut Account,
-    command: &Command,
-    hold: HoldId,
-    order: Option<entity::id::OrderId>,
-    ctx: &Context<'_>,
-) -> Result<Posting, PointsError> {
-    let index = open_hold(account, hold, ctx)?;
-    let row = account.holds[index].row.clone();
-    if row.order_id != order {
-        return Err(PointsError::PinnedToOrder);
-    }
-    let about = About { hold: Some(hold), order, reason: row.reference, ..About::default() };
-    let way = (Bucket::Held, Bucket::Redeemed);
-    let entry = account.move_points(ctx, command, EntryKind::Capture, way, row.amount, about);
-    end_hold(account, index, HoldState::Captured, ctx);
-    Ok(Posting {
-        points: row.amount,
-        entries: vec![entry],
-        hold: Some(hold),
-        value: row.value,
-        ..Posting::default()
-    })
-}
-
-fn end_hold(account: &mut Account, index: usize, state: HoldState, ctx: &Context<'_>) {
-    let hold = account.holds[index].change();
-    hold.state = state;
-    hold.ended_at = Some(ctx.now);
-}
-
-fn void(
-    account: &mut Account,
-    command: &Command,
-    hold: HoldId,
-    why: Release,
-    ctx: &Context<'_>,
-) -> Result<Posting, PointsError> {
-    let index = account.holds.iter().position(|h| h.row.id == hold).ok_or(PointsError::NotFound)?;
-    let row = account.holds[index].row.clone();
-    if row.state != HoldState::Held {
-        return Err(PointsError::NotHeld { state: row.state });
-    }
-    let state = match why {
-        Release::ByCustomer if row.order_id.is_some() => return Err(PointsError::PinnedToOrder),
-        Release::Lapsed if row.expires_at > ctx.now => return Err(PointsError::NotHeld { state: row.state }),
-        Release::Lapsed => HoldState::Expired,
-        Release::ByCustomer | Release::ByShop => HoldState::Voided,
-    };
-    let entry = give_back(account, command, &row, row.amount, ctx);
-    end_hold(account, index, state, ctx);
-    Ok(Posting { points: row.amount, entries: vec![entry], hold: Some(hold), ..Posting::default() })
-}
-
-fn redeem(
-    account: &mut Account,
-    command: &Command,
-    amount: i32,
-    reference: Option<&String>,
-    ctx: &Context<'_>,
-) -> Result<Posting, PointsError> {
-    if account.is_guest() {
-        return Err(PointsError::GuestAccount);
-    }
-    available(account, amount)?;
-    let held = set_aside(account, command, amount, None, reference.cloned(), TimeDelta::minutes(1), ctx);
-    let Some(hold) = held.hold else { return Err(PointsError::NotFound) };
-    let mut captured = capture(account, command, hold, None, ctx)?;
-    captured.entries.splice(0..0, held.entries);
-    Ok(captured)
-}
-
 /// Refuses zero and more than there is.
-fn available(account: &Account, amount: i32) -> Result<(), PointsError> {
+pub(crate) fn available(account: &Account, amount: i32) -> Result<(), PointsError> {
     match amount {
         0 => Err(PointsError::ZeroAmount),
         more if i64::from(more) > account.available() => {
@@ -500,73 +304,6 @@ fn adjust(
     let posting = earn_points(account, command, &earn, ctx)?;
     if let Some(entry) = account.entries.last_mut() {
         entry.kind = EntryKind::Adjust;
-    }
-    Ok(posting)
-}
-
-fn join_out(account: &mut Account, command: &Command, ctx: &Context<'_>) -> Posting {
-    let mut posting = Posting::default();
-    for index in 0..account.lots.len() {
-        let lot = account.lots[index].row.clone();
-        if lot.state != LotState::Waiting {
-            continue;
-        }
-        let way = (Bucket::Pending, Bucket::Issued);
-        let entry = account.move_points(ctx, command, EntryKind::JoinOut, way, lot.pending, about_lot(&lot));
-        posting.entries.push(entry);
-        posting.points += lot.pending;
-        posting.joined.push(JoinedLot {
-            source: lot.source,
-            line: lot.order_line_id,
-            rule: lot.rule,
-            rule_version: lot.rule_version,
-            amount: lot.amount,
-            pending: lot.pending,
-            clawed_back: lot.clawed_back,
-            activates_at: lot.activates_at,
-        });
-        let left = account.lots[index].change();
-        left.pending = 0;
-        close_if_empty(left);
-    }
-    posting
-}
-
-fn join_in(
-    account: &mut Account,
-    command: &Command,
-    joined: &JoinedLot,
-    ctx: &Context<'_>,
-) -> Result<Posting, PointsError> {
-    room_for(account, joined.pending)?;
-    let lot = points_lot::Model {
-        id: LotId((ctx.ids)()),
-        account_id: account.row.id,
-        source: joined.source,
-        order_line_id: joined.line,
-        rule: joined.rule.clone(),
-        rule_version: joined.rule_version,
-        amount: joined.amount,
-        pending: joined.pending,
-        remaining: 0,
-        clawed_back: joined.clawed_back,
-        lapsed: 0,
-        state: LotState::Pending,
-        activates_at: joined.activates_at,
-        opened_at: None,
-        expires_at: None,
-    };
-    let way = (Bucket::Issued, Bucket::Pending);
-    let entry = account.move_points(ctx, command, EntryKind::JoinIn, way, joined.pending, about_lot(&lot));
-    let (id, due) = (lot.id, lot.activates_at.is_some_and(|at| at <= ctx.now));
-    account.lots.push(Tracked::new(lot));
-    let mut posting =
-        Posting { points: joined.pending, entries: vec![entry], lot: Some(id), ..Posting::default() };
-    if due {
-        // Activated by the normal rules, but no earlier than the proof: nobody could have spent them before.
-        let now = Command { effective_at: Some(ctx.now), ..command.clone() };
-        let index = account.lots.len() - 1;
-        posting.entries.extend(activate_lot(account, &now, index, ctx).entries);
     }
     Ok(posting)
 }

@@ -9,7 +9,9 @@ pub mod api;
 mod apply;
 mod command;
 mod events;
+mod holds;
 pub(crate) mod jobs;
+mod joins;
 pub(crate) mod ledger;
 
 pub mod orders;

@@ -15,7 +15,7 @@ use super::programme::Activation;
 use super::rules;
 use crate::actor::Actor;
 use crate::db::bulk::Rows;
-use crate::error::{Fault, Outcome, Stop, refuse};
+use crate::error::{Fault, Outcome, Stop};
 use crate::money::{Currency, Money};
 use crate::tx::Tx;
 

@@ -8,7 +8,7 @@ use crate::points::amount::{Points, PointsDelta};
 
 /// Points to grant for something that is no order.
 #[derive(Debug, InputObject)]
-pub struct PointsEarnInput {
+pub(super) struct PointsEarnInput {
     /// Whose.
     pub customer_id: ID,
     /// How many, at least 1.
@@ -21,7 +21,7 @@ pub struct PointsEarnInput {
 
 /// Points to set aside for an order.
 #[derive(Debug, InputObject)]
-pub struct PointsHoldInput {
+pub(super) struct PointsHoldInput {
     /// Whose; a customer holds their own and leaves it out.
     pub customer_id: Option<ID>,
     /// At most so many, at least 1; what is applied may be less.
@@ -36,7 +36,7 @@ pub struct PointsHoldInput {
 
 /// A hold to capture or void.
 #[derive(Debug, InputObject)]
-pub struct PointsHoldEndInput {
+pub(super) struct PointsHoldEndInput {
     /// Which.
     pub hold_id: ID,
     /// The caller's key.
@@ -45,7 +45,7 @@ pub struct PointsHoldEndInput {
 
 /// Points to spend at once, for a reward.
 #[derive(Debug, InputObject)]
-pub struct PointsRedeemInput {
+pub(super) struct PointsRedeemInput {
     /// Whose; a customer spends their own and leaves it out.
     pub customer_id: Option<ID>,
     /// How many, at least 1; all or none.
@@ -58,7 +58,7 @@ pub struct PointsRedeemInput {
 
 /// A pending earn to activate.
 #[derive(Debug, InputObject)]
-pub struct PointsActivateInput {
+pub(super) struct PointsActivateInput {
     /// Which earn.
     pub lot_id: ID,
     /// The caller's key.
@@ -67,7 +67,7 @@ pub struct PointsActivateInput {
 
 /// A correction by staff.
 #[derive(Debug, InputObject)]
-pub struct PointsAdjustInput {
+pub(super) struct PointsAdjustInput {
     /// Whose.
     pub customer_id: ID,
     /// How many more or fewer; not 0, and within the role's limit.

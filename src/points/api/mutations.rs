@@ -62,7 +62,7 @@ pub enum PointsErrorCode {
 
 /// What a mutation of points did.
 #[derive(Debug, SimpleObject)]
-pub struct PointsPayload {
+pub(super) struct PointsPayload {
     /// Points that moved; below 0 if they were taken.
     points: Option<i32>,
     /// The hold it made or changed.

@@ -241,7 +241,7 @@ fn bounded(first: i32) -> Result<usize, ApiError> {
 
 /// Points that end at one instant.
 #[derive(Debug, SimpleObject)]
-pub struct PointsExpiry {
+pub(super) struct PointsExpiry {
     /// When they end.
     at: Instant,
     /// How many.
@@ -250,7 +250,7 @@ pub struct PointsExpiry {
 
 /// One earn and what is left of it.
 #[derive(Debug)]
-pub struct PointsLot(pub(crate) points_lot::Model);
+pub(super) struct PointsLot(pub(crate) points_lot::Model);
 
 #[Object]
 impl PointsLot {
@@ -292,7 +292,7 @@ impl PointsLot {
 
 /// Points set aside, then spent or given back.
 #[derive(Debug)]
-pub struct PointsHold(pub(crate) points_hold::Model);
+pub(super) struct PointsHold(pub(crate) points_hold::Model);
 
 #[Object]
 impl PointsHold {
@@ -340,7 +340,7 @@ impl PointsHold {
 
 /// One move of points.
 #[derive(Debug)]
-pub struct PointsEntry(pub(crate) points_entry::Model);
+pub(super) struct PointsEntry(pub(crate) points_entry::Model);
 
 #[Object]
 impl PointsEntry {
