@@ -40,6 +40,38 @@ pub struct ConfigArgs {
     /// Password hashes computed at once; each takes 19 MiB for its time
     #[arg(long, env = "REGULARS_PASSWORD_HASHES", default_value_t = 4)]
     pub password_hashes: usize,
+    /// What one request may ask for.
+    #[command(flatten)]
+    pub limits: Limits,
+}
+
+/// What one GraphQL request may ask for; more is refused before anything runs.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Limits {
+    /// Bytes of a request's body
+    #[arg(long, env = "REGULARS_MAX_BODY_BYTES", default_value_t = 262_144)]
+    pub max_body_bytes: usize,
+    /// Tokens of a GraphQL document
+    #[arg(long, env = "REGULARS_MAX_TOKENS", default_value_t = 2_000)]
+    pub max_tokens: u32,
+    /// Fields on the longest path of an operation
+    #[arg(long, env = "REGULARS_MAX_DEPTH", default_value_t = 12)]
+    pub max_depth: u32,
+    /// Aliases of an operation
+    #[arg(long, env = "REGULARS_MAX_ALIASES", default_value_t = 30)]
+    pub max_aliases: u32,
+    /// Fields directly under the root of an operation
+    #[arg(long, env = "REGULARS_MAX_ROOT_FIELDS", default_value_t = 10)]
+    pub max_root_fields: u32,
+    /// Directives of an operation
+    #[arg(long, env = "REGULARS_MAX_DIRECTIVES", default_value_t = 50)]
+    pub max_directives: u32,
+    /// Cost of an operation: objects it may read, by its own page sizes
+    #[arg(long, env = "REGULARS_MAX_COST", default_value_t = 5_000)]
+    pub max_cost: u32,
+    /// Seconds an operation may run before it is stopped
+    #[arg(long, env = "REGULARS_MAX_SECONDS", default_value_t = 10)]
+    pub max_seconds: u32,
 }
 
 /// Where the server runs.
@@ -68,6 +100,8 @@ pub struct Config {
     pub cors_origins: Vec<String>,
     /// Password hashes computed at once.
     pub password_hashes: usize,
+    /// What one request may ask for.
+    pub limits: Limits,
 }
 
 impl TryFrom<ConfigArgs> for Config {
@@ -79,6 +113,10 @@ impl TryFrom<ConfigArgs> for Config {
 
         ensure!((1..=1_000).contains(&args.database_connections), "database connections must be 1 to 1,000");
         ensure!((1..=64).contains(&args.password_hashes), "password hashes at once must be 1 to 64");
+        for origin in &args.cors_origins {
+            ensure!(is_origin(origin), "`{origin}` is no web origin; one looks like https://shop.example");
+        }
+        ensure!(args.limits.max_seconds > 0, "an operation must have a second at least");
         let production = args.mode == Mode::Production;
         ensure!(
             !production || args.smtp_url.is_some(),
@@ -98,6 +136,15 @@ impl TryFrom<ConfigArgs> for Config {
             mail_from: args.mail_from.parse().context("REGULARS_MAIL_FROM is not a mailbox")?,
             cors_origins: args.cors_origins,
             password_hashes: args.password_hashes,
+            limits: args.limits,
         })
     }
+}
+
+/// Scheme, host and perhaps a port, as browsers write it: no path, no slash at the end, no wildcard.
+fn is_origin(text: &str) -> bool {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    host.is_some_and(|host| {
+        !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
+    })
 }

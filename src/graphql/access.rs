@@ -121,3 +121,31 @@ impl Guard for Allowed {
         Err(coded(code, message))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Operation;
+
+    /// Each root field of the schema with its description.
+    async fn root_fields() -> Vec<(String, String)> {
+        let schema = crate::graphql::schema(None);
+        let fields = "{ fields { name description } }";
+        let asked = format!("{{ __schema {{ queryType {fields} mutationType {fields} }} }}");
+        let answer = schema.execute(asked).await.into_result().unwrap().data.into_json().unwrap();
+        let of = |root: &str| answer["__schema"][root]["fields"].as_array().unwrap().clone();
+        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        let fields = [of("queryType"), of("mutationType")].concat();
+        fields.iter().map(|field| (text(&field["name"]), text(&field["description"]))).collect()
+    }
+
+    #[tokio::test]
+    async fn every_root_field_has_callers_and_names_them() {
+        let fields = root_fields().await;
+        assert!(!fields.is_empty());
+        for (name, description) in fields {
+            let operation = Operation::of(&name).unwrap_or_else(|| panic!("{name} has no row in the table"));
+            let sentence = operation.sentence();
+            assert!(description.ends_with(&sentence), "{name} must end with {sentence:?}: {description:?}");
+        }
+    }
+}

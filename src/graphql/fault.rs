@@ -4,6 +4,23 @@ use async_graphql::{Error, ErrorExtensions};
 
 use crate::error::{Fault, FaultKind};
 
+/// Every `extensions.code` that a client can meet.
+pub const CODES: [&str; 13] = [
+    "UNAUTHENTICATED",
+    "FORBIDDEN",
+    "NOT_FOUND",
+    "BAD_USER_INPUT",
+    "GRAPHQL_PARSE_FAILED",
+    "GRAPHQL_VALIDATION_FAILED",
+    "OPERATION_TOO_COMPLEX",
+    "RATE_LIMITED",
+    "IDEMPOTENCY_KEY_REUSED",
+    "IDEMPOTENCY_IN_PROGRESS",
+    "PERSISTED_QUERY_NOT_FOUND",
+    "UNAVAILABLE",
+    "INTERNAL",
+];
+
 /// Why a field has an error instead of its value. Has no `Display`, so that nothing but this file words it.
 #[derive(Debug)]
 pub enum ApiError {
@@ -40,8 +57,12 @@ pub(crate) fn coded(code: &'static str, message: impl Into<String>) -> Error {
     Error::new(message).extend_with(|_, extensions| extensions.set("code", code))
 }
 
-fn of_fault(fault: &Fault) -> Error {
-    let (code, message) = match fault.kind() {
+/// The code and the message that a client gets for a fault; the log gets the fault itself.
+pub(crate) fn told(fault: &Fault) -> (&'static str, &'static str) {
+    if matches!(fault.kind(), FaultKind::Internal | FaultKind::Unavailable) {
+        tracing::error!(?fault, "a request failed");
+    }
+    match fault.kind() {
         FaultKind::Internal => ("INTERNAL", "Something went wrong on our side."),
         FaultKind::Unavailable => ("UNAVAILABLE", "Try again in a moment."),
         FaultKind::KeyReused => {
@@ -50,9 +71,10 @@ fn of_fault(fault: &Fault) -> Error {
         FaultKind::KeyInProgress => {
             ("IDEMPOTENCY_IN_PROGRESS", "The first request with this idempotency key is still running.")
         }
-    };
-    if matches!(fault.kind(), FaultKind::Internal | FaultKind::Unavailable) {
-        tracing::error!(?fault, "a request failed");
     }
+}
+
+fn of_fault(fault: &Fault) -> Error {
+    let (code, message) = told(fault);
     coded(code, message)
 }
