@@ -1,15 +1,32 @@
 //! The shop's settings over GraphQL.
 
-use async_graphql::{Context, Object, SimpleObject};
+use std::collections::BTreeMap;
 
+use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
+
+use super::update::{self, Update};
+use super::{SettingsError, ShopSettings};
 use crate::app::App;
+use crate::auth::viewer::Viewer;
+use crate::error::{Fault, split};
 use crate::graphql::access::Allowed;
 use crate::graphql::fault::ApiError;
+use crate::graphql::payload::UserError;
+use crate::graphql::scalars::IdempotencyKey;
+use crate::idempotency::Key;
 use crate::money::Currency;
+use crate::tx::Tx;
+use programme::{PointsProgramme, PointsProgrammeInput};
+
+mod programme;
 
 /// Queries about the shop.
 #[derive(Debug, Default)]
 pub struct SettingsQuery;
+
+/// Changes of the shop's settings.
+#[derive(Debug, Default)]
+pub struct SettingsMutation;
 
 /// What everybody may know of the shop.
 #[derive(Debug, SimpleObject)]
@@ -22,6 +39,63 @@ pub struct Shop {
     locale: String,
     /// IANA name; calendar rules are judged in it.
     time_zone: String,
+}
+
+/// All settings of the shop, as they are in force.
+#[derive(Debug, SimpleObject)]
+#[graphql(name = "ShopSettings")]
+pub struct SettingsNode {
+    /// Rises by one with every change; 0 until the first.
+    version: i32,
+    /// The shop's name, shown in mails.
+    name: String,
+    /// What an order is in if it does not say.
+    currency: Currency,
+    /// BCP 47; for mails to people whose own is unknown.
+    locale: String,
+    /// IANA name; calendar rules such as expiry and birthdays are judged in it.
+    time_zone: String,
+    /// The points programme.
+    programme: PointsProgramme,
+}
+
+/// A change of the settings. What is not given stays as it is.
+#[derive(Debug, InputObject)]
+pub struct ShopSettingsUpdateInput {
+    /// The caller's key for this change.
+    idempotency_key: IdempotencyKey,
+    /// The version that this change was made on; another one in force refuses it.
+    expected_version: i32,
+    /// The shop's name, 1 to 100 characters.
+    name: Option<String>,
+    /// What an order is in if it does not say.
+    currency: Option<Currency>,
+    /// BCP 47, such as `nl` or `en-GB`.
+    locale: Option<String>,
+    /// IANA name, such as `Europe/Amsterdam`.
+    time_zone: Option<String>,
+    /// The points programme.
+    programme: Option<PointsProgrammeInput>,
+}
+
+/// Why the settings were not changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+pub enum ShopSettingsErrorCode {
+    /// Somebody else changed them meanwhile: read them again.
+    VersionConflict,
+    /// A value is out of its bounds.
+    Invalid,
+}
+
+/// The settings after a change.
+#[derive(Debug, SimpleObject)]
+pub struct ShopSettingsUpdatePayload {
+    /// The settings in force; none if the change was refused.
+    settings: Option<SettingsNode>,
+    /// Whether an earlier request with this key made the change.
+    replayed: bool,
+    /// Why the change was refused.
+    user_errors: Vec<UserError<ShopSettingsErrorCode>>,
 }
 
 #[Object]
@@ -37,4 +111,113 @@ impl SettingsQuery {
             time_zone: settings.time_zone.name().to_owned(),
         })
     }
+
+    /// All settings of the shop, as this instance has them in force. For staff with `settings.write`.
+    #[graphql(guard = "Allowed")]
+    async fn shop_settings(&self, ctx: &Context<'_>) -> Result<SettingsNode, ApiError> {
+        let settings = ctx.data_unchecked::<App>().settings();
+        Ok(SettingsNode::try_from(settings.as_ref())?)
+    }
+}
+
+#[Object]
+impl SettingsMutation {
+    /// Changes the settings; every instance has them in force within a second. For staff with `settings.write`.
+    #[graphql(guard = "Allowed")]
+    async fn shop_settings_update(
+        &self,
+        ctx: &Context<'_>,
+        input: ShopSettingsUpdateInput,
+    ) -> Result<ShopSettingsUpdatePayload, ApiError> {
+        let app = ctx.data_unchecked::<App>();
+        let viewer = ctx.data_unchecked::<Viewer>();
+        let (key, command) = input.parse(viewer)?;
+        let done = match split(
+            app.write_once(&key, &command, async |tx: &Tx, command| update::update(tx, command).await).await,
+        )? {
+            Ok(done) => done,
+            Err(reason) => return Ok(ShopSettingsUpdatePayload::refused(&reason)),
+        };
+        super::refresh(app).await?;
+        Ok(ShopSettingsUpdatePayload {
+            settings: Some(SettingsNode::try_from(app.settings().as_ref())?),
+            replayed: done.replayed,
+            user_errors: Vec::new(),
+        })
+    }
+}
+
+impl ShopSettingsUpdateInput {
+    fn parse(self, viewer: &Viewer) -> Result<(Key, Update), ApiError> {
+        let key =
+            Key { scope: viewer.key_scope(), key: self.idempotency_key.0, operation: "shopSettingsUpdate" };
+        let by = match viewer {
+            Viewer::Staff { staff, .. } => Some(*staff),
+            Viewer::Anonymous | Viewer::Customer { .. } | Viewer::Shop { .. } => None,
+        };
+        let update = Update {
+            by,
+            expected_version: self.expected_version.into(),
+            name: self.name,
+            time_zone: self.time_zone,
+            currency: self.currency,
+            locale: self.locale,
+            programme: self.programme.map(PointsProgrammeInput::parse).transpose()?.unwrap_or_default(),
+        };
+        Ok((key, update))
+    }
+}
+
+impl ShopSettingsUpdatePayload {
+    fn refused(reason: &SettingsError) -> Self {
+        let error = match reason {
+            SettingsError::VersionConflict { current } => UserError {
+                code: ShopSettingsErrorCode::VersionConflict,
+                field: Some(vec!["expectedVersion".to_owned()]),
+                message: format!("Version {current} is in force."),
+            },
+            SettingsError::Invalid { field, problem } => UserError {
+                code: ShopSettingsErrorCode::Invalid,
+                field: Some(path_of(field)),
+                message: format!("{field} {problem}."),
+            },
+        };
+        Self { settings: None, replayed: false, user_errors: vec![error] }
+    }
+}
+
+/// Where in the input a value is: what is no setting of the shop itself is one of its programme.
+fn path_of(field: &str) -> Vec<String> {
+    let is_own = matches!(field, "name" | "timeZone" | "currency" | "locale");
+    let parent = (!is_own).then(|| "programme".to_owned());
+    parent.into_iter().chain([field.to_owned()]).collect()
+}
+
+impl TryFrom<&ShopSettings> for SettingsNode {
+    type Error = Fault;
+
+    fn try_from(settings: &ShopSettings) -> Result<Self, Fault> {
+        Ok(Self {
+            version: i32::try_from(settings.version)?,
+            name: settings.name.clone(),
+            currency: settings.currency,
+            locale: settings.locale.clone(),
+            time_zone: settings.time_zone.name().to_owned(),
+            programme: PointsProgramme::try_from(&settings.programme)?,
+        })
+    }
+}
+
+/// Pairs as a map; a currency that is there twice is a mistake.
+fn by_currency<T>(
+    pairs: impl IntoIterator<Item = (Currency, T)>,
+    field: &str,
+) -> Result<BTreeMap<String, T>, ApiError> {
+    let mut rates = BTreeMap::new();
+    for (currency, rate) in pairs {
+        if rates.insert(currency.code().to_owned(), rate).is_some() {
+            return Err(ApiError::bad_input(format!("{field} has {currency} twice")));
+        }
+    }
+    Ok(rates)
 }

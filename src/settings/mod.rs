@@ -1,6 +1,7 @@
 //! The shop's settings: versioned rows, the highest in force, effective on every instance within a second.
 
 pub mod api;
+pub mod update;
 
 use std::time::Duration;
 

@@ -1,0 +1,170 @@
+//! Changing some of the settings and leaving the rest as they are.
+
+use std::collections::BTreeMap;
+
+use chrono_tz::Tz;
+use entity::id::StaffId;
+use serde::Serialize;
+
+use super::{SettingsError, ShopSettings, change, load};
+use crate::error::{Outcome, refuse};
+use crate::money::{Currency, Rate};
+use crate::points::programme::{Activation, Expiry, Programme, ReturnPolicy};
+use crate::tx::Tx;
+
+/// A change of the settings; what is none stays as it is.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Update {
+    /// The version that the change was made on.
+    pub expected_version: i64,
+    /// Who makes it.
+    #[serde(skip)]
+    pub by: Option<StaffId>,
+    /// The shop's name.
+    pub name: Option<String>,
+    /// IANA name.
+    pub time_zone: Option<String>,
+    /// What an order is in if it does not say.
+    pub currency: Option<Currency>,
+    /// BCP 47.
+    pub locale: Option<String>,
+    /// The points programme.
+    pub programme: ProgrammeUpdate,
+}
+
+/// A change of the points programme; what is none stays as it is.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ProgrammeUpdate {
+    /// All rates of currencies, in place of those before.
+    pub base_rates: Option<BTreeMap<String, Rate>>,
+    /// Points per whole unit of other currencies.
+    pub default_rate: Option<Rate>,
+    /// Whether tax earns.
+    pub earn_on_tax: Option<bool>,
+    /// When points can be spent.
+    pub activation: Option<Activation>,
+    /// How long they live.
+    pub expiry: Option<Expiry>,
+    /// All rates of redemption, in place of those before.
+    pub redemption_rates: Option<BTreeMap<String, u32>>,
+    /// The fewest points of a hold.
+    pub redemption_minimum: Option<u32>,
+    /// What a hold is floored to a multiple of.
+    pub redemption_multiple: Option<u32>,
+    /// The largest share of an order, in per cent.
+    pub redemption_cap_percent: Option<u32>,
+    /// Minutes of a hold without an order.
+    pub hold_minutes: Option<u32>,
+    /// Days of a hold with an unpaid order.
+    pub order_hold_days: Option<u32>,
+    /// What a return takes back.
+    pub return_policy: Option<ReturnPolicy>,
+    /// Days that refunded points live at least.
+    pub refund_grace_days: Option<u32>,
+    /// Days after which a guest's points lapse.
+    pub guest_lapse_days: Option<u32>,
+}
+
+/// Applies `update` to the settings in force, if they are those that it was made on; answers the new version.
+pub(crate) async fn update(tx: &Tx, update: &Update) -> Outcome<i64, SettingsError> {
+    let current = load(tx.db()).await?;
+    if current.version != update.expected_version {
+        return refuse(SettingsError::VersionConflict { current: current.version });
+    }
+    let next = match update.applied_to(current) {
+        Ok(next) => next,
+        Err(invalid) => return refuse(invalid),
+    };
+    Ok(change(tx, &next, update.by).await?.version)
+}
+
+impl Update {
+    fn applied_to(&self, before: ShopSettings) -> Result<ShopSettings, SettingsError> {
+        let invalid = |field, problem| SettingsError::Invalid { field, problem };
+        let time_zone = match &self.time_zone {
+            None => before.time_zone,
+            Some(name) => {
+                name.parse::<Tz>().map_err(|_unknown| invalid("timeZone", "is no IANA time zone"))?
+            }
+        };
+        let name = self.name.as_ref().map_or(before.name, |name| name.trim().to_owned());
+        if !(1..=100).contains(&name.chars().count()) || name.chars().any(char::is_control) {
+            return Err(invalid("name", "must be 1 to 100 characters on one line"));
+        }
+        let locale = self.locale.clone().unwrap_or(before.locale);
+        if !is_language_tag(&locale) {
+            return Err(invalid("locale", "is no BCP 47 tag such as nl or en-GB"));
+        }
+        let programme = self.programme.applied_to(before.programme);
+        let currency = self.currency.unwrap_or(before.currency);
+        Ok(ShopSettings { version: before.version, name, time_zone, currency, locale, programme })
+    }
+}
+
+impl ProgrammeUpdate {
+    fn applied_to(&self, before: Programme) -> Programme {
+        let Self { base_rates, redemption_rates, .. } = self.clone();
+        Programme {
+            base_rates: base_rates.unwrap_or(before.base_rates),
+            default_rate: self.default_rate.unwrap_or(before.default_rate),
+            earn_on_tax: self.earn_on_tax.unwrap_or(before.earn_on_tax),
+            activation: self.activation.unwrap_or(before.activation),
+            expiry: self.expiry.unwrap_or(before.expiry),
+            redemption_rates: redemption_rates.unwrap_or(before.redemption_rates),
+            redemption_minimum: self.redemption_minimum.unwrap_or(before.redemption_minimum),
+            redemption_multiple: self.redemption_multiple.unwrap_or(before.redemption_multiple),
+            redemption_cap_percent: self.redemption_cap_percent.unwrap_or(before.redemption_cap_percent),
+            hold_minutes: self.hold_minutes.unwrap_or(before.hold_minutes),
+            order_hold_days: self.order_hold_days.unwrap_or(before.order_hold_days),
+            return_policy: self.return_policy.unwrap_or(before.return_policy),
+            refund_grace_days: self.refund_grace_days.unwrap_or(before.refund_grace_days),
+            guest_lapse_days: self.guest_lapse_days.unwrap_or(before.guest_lapse_days),
+        }
+    }
+}
+
+/// A language of two or three letters and up to three more parts, as far as it can be told without the registry.
+fn is_language_tag(tag: &str) -> bool {
+    let mut parts = tag.split('-');
+    let language = parts.next().unwrap_or_default();
+    let rest: Vec<&str> = parts.collect();
+    (2..=3).contains(&language.len())
+        && language.bytes().all(|byte| byte.is_ascii_lowercase())
+        && rest.len() <= 3
+        && rest.iter().all(|part| {
+            (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ProgrammeUpdate, SettingsError, ShopSettings, Update, is_language_tag};
+
+    #[test]
+    fn what_is_not_given_stays_as_it_is() {
+        let before = ShopSettings { version: 3, ..ShopSettings::default() };
+        assert_eq!(Update::default().applied_to(before.clone()), Ok(before.clone()));
+        let programme = ProgrammeUpdate { hold_minutes: Some(5), ..ProgrammeUpdate::default() };
+        let update = Update { name: Some(" Tea & Co ".to_owned()), programme, ..Update::default() };
+        let after = update.applied_to(before.clone()).unwrap();
+        assert_eq!((after.name.as_str(), after.programme.hold_minutes), ("Tea & Co", 5));
+        assert_eq!((after.version, after.programme.order_hold_days), (3, 14));
+    }
+
+    #[test]
+    fn wrong_values_are_named() {
+        let told = |update: Update| match update.applied_to(ShopSettings::default()) {
+            Err(SettingsError::Invalid { field, .. }) => field,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(told(Update { time_zone: Some("Mars/Base".to_owned()), ..Update::default() }), "timeZone");
+        assert_eq!(told(Update { name: Some(" ".to_owned()), ..Update::default() }), "name");
+        assert_eq!(told(Update { locale: Some("english".to_owned()), ..Update::default() }), "locale");
+    }
+
+    #[test]
+    fn language_tags_are_recognised() {
+        assert!(["nl", "en-GB", "he", "zh-Hant-TW"].into_iter().all(is_language_tag));
+        assert!(!["", "e", "EN", "en_GB", "en-", "nl-a-b-c-d"].into_iter().any(is_language_tag));
+    }
+}
