@@ -20,9 +20,9 @@ pub struct PointsProgramme {
     /// Whether tax inside the line total earns too.
     earn_on_tax: bool,
     /// When earned points can be spent.
-    activation: PointsActivation,
+    activation: PointsActivationPolicy,
     /// How long active points live.
-    expiry: PointsExpiry,
+    expiry: PointsExpiryPolicy,
     /// Points that one whole unit of discount takes, by currency; other currencies take no points.
     redemption_rates: Vec<RedemptionRate>,
     /// The fewest points one hold may set aside.
@@ -65,8 +65,8 @@ pub struct RedemptionRate {
 
 /// When earned points can be spent.
 #[derive(Debug, SimpleObject, InputObject)]
-#[graphql(input_name = "PointsActivationInput")]
-pub struct PointsActivation {
+#[graphql(input_name = "PointsActivationPolicyInput")]
+pub struct PointsActivationPolicy {
     /// What they wait for.
     when: PointsActivationMoment,
     /// Days after delivery, 0 to 365; only and always with `DAYS_AFTER_DELIVERY`.
@@ -86,8 +86,8 @@ pub enum PointsActivationMoment {
 
 /// How long active points live.
 #[derive(Debug, SimpleObject, InputObject)]
-#[graphql(input_name = "PointsExpiryInput")]
-pub struct PointsExpiry {
+#[graphql(input_name = "PointsExpiryPolicyInput")]
+pub struct PointsExpiryPolicy {
     /// By which rule they end.
     rule: PointsExpiryRule,
     /// Calendar months, 1 to 120; only and always with `MONTHS_AFTER_ACTIVATION`.
@@ -125,9 +125,9 @@ pub struct PointsProgrammeInput {
     /// Whether tax inside the line total earns too.
     earn_on_tax: Option<bool>,
     /// When earned points can be spent.
-    activation: Option<PointsActivation>,
+    activation: Option<PointsActivationPolicy>,
     /// How long active points live.
-    expiry: Option<PointsExpiry>,
+    expiry: Option<PointsExpiryPolicy>,
     /// Points that one whole unit of discount takes, by currency.
     redemption_rates: Option<Vec<RedemptionRate>>,
     /// The fewest points one hold may set aside, 1 or more.
@@ -185,10 +185,10 @@ fn points(number: u32) -> Result<Points, Fault> {
     Ok(Points::try_from(i64::from(number))?)
 }
 
-impl TryFrom<PointsActivation> for Activation {
+impl TryFrom<PointsActivationPolicy> for Activation {
     type Error = ApiError;
 
-    fn try_from(input: PointsActivation) -> Result<Self, ApiError> {
+    fn try_from(input: PointsActivationPolicy) -> Result<Self, ApiError> {
         match (input.when, input.days) {
             (PointsActivationMoment::AtOnce, None) => Ok(Self::AtOnce),
             (PointsActivationMoment::OnRequest, None) => Ok(Self::OnRequest),
@@ -201,7 +201,7 @@ impl TryFrom<PointsActivation> for Activation {
     }
 }
 
-impl From<Activation> for PointsActivation {
+impl From<Activation> for PointsActivationPolicy {
     fn from(activation: Activation) -> Self {
         match activation {
             Activation::AtOnce => Self { when: PointsActivationMoment::AtOnce, days: None },
@@ -213,10 +213,10 @@ impl From<Activation> for PointsActivation {
     }
 }
 
-impl TryFrom<PointsExpiry> for Expiry {
+impl TryFrom<PointsExpiryPolicy> for Expiry {
     type Error = ApiError;
 
-    fn try_from(input: PointsExpiry) -> Result<Self, ApiError> {
+    fn try_from(input: PointsExpiryPolicy) -> Result<Self, ApiError> {
         match (input.rule, input.months) {
             (PointsExpiryRule::Never, None) => Ok(Self::Never),
             (PointsExpiryRule::MonthsAfterActivation, Some(months)) => Ok(Self::Months(months)),
@@ -227,7 +227,7 @@ impl TryFrom<PointsExpiry> for Expiry {
     }
 }
 
-impl From<Expiry> for PointsExpiry {
+impl From<Expiry> for PointsExpiryPolicy {
     fn from(expiry: Expiry) -> Self {
         match expiry {
             Expiry::Never => Self { rule: PointsExpiryRule::Never, months: None },
