@@ -130,8 +130,8 @@ pub enum Ended {
 
 /// Writes down how the run of `job` ended, unless another worker has the job by now.
 pub async fn settle(app: &App, job: &Model, ended: Ended) -> Result<(), Fault> {
-    let rows =
-        app.change(&(job, ended), async |tx: &Tx, (job, ended)| settle_in(tx, job, ended).await).await?;
+    let input = (job.clone(), ended);
+    let rows = app.change(&input, async |tx: &Tx, (job, ended)| settle_in(tx, job, ended).await).await?;
     if rows == 0 {
         tracing::warn!(job.id = %job.id.0, job.kind, "a lost lease: the job was not settled by this worker");
     }

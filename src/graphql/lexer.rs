@@ -3,16 +3,16 @@
 
 /// What a document is made of, before it is parsed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tokens {
+pub(super) struct Tokens {
     /// Names, numbers, strings and punctuators; commas, white space and comments are none.
-    pub count: u32,
+    pub(super) count: u32,
     /// The deepest nesting of `{ [ (`.
-    pub nesting: u32,
+    pub(super) nesting: u32,
 }
 
 impl Tokens {
     /// Counts; what is no GraphQL counts as one token a character and is left to the parser.
-    pub fn of(source: &str) -> Self {
+    pub(super) fn of(source: &str) -> Self {
         let mut tokens = Self::default();
         let mut open = 0_u32;
         let mut rest = source.as_bytes();

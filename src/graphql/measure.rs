@@ -31,25 +31,25 @@ const INTROSPECTION_LISTS: [&str; 4] = ["fields", "inputFields", "interfaces", "
 
 /// The size of a selection set, of an operation or of a fragment; numbers stop at their maximum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Measure {
+pub(super) struct Measure {
     /// Fields on the longest path, those of introspection aside.
-    pub depth: u64,
+    pub(super) depth: u64,
     /// Fields on the longest path through `__schema` or `__type`.
-    pub introspection_depth: u64,
+    pub(super) introspection_depth: u64,
     /// `fields`, `inputFields`, `interfaces` and `possibleTypes` on one path through `__schema` or `__type`.
-    pub introspection_lists: u64,
+    pub(super) introspection_lists: u64,
     /// Fields that rename themselves.
-    pub aliases: u64,
+    pub(super) aliases: u64,
     /// Directives.
-    pub directives: u64,
+    pub(super) directives: u64,
     /// Fields, spreads and inline fragments.
-    pub selections: u64,
+    pub(super) selections: u64,
     /// Fields directly in this set.
-    pub root_fields: u64,
+    pub(super) root_fields: u64,
     /// Fields directly in this set that try credentials.
-    pub credentials: u64,
+    pub(super) credentials: u64,
     /// By the rule in [`super::limits`].
-    pub cost: u64,
+    pub(super) cost: u64,
     /// Fields of [`INTROSPECTION_LISTS`] on one path, should this turn out to be introspection.
     lists: u64,
     /// Whether this set has `edges` or `nodes`, as connections do.
@@ -58,7 +58,7 @@ pub struct Measure {
 
 impl Measure {
     /// Measures one operation of a document; `variables` are those of the request.
-    pub fn of(document: &ExecutableDocument, operation: &OperationDefinition, variables: &Variables) -> Self {
+    pub(super) fn of(document: &ExecutableDocument, operation: &OperationDefinition, variables: &Variables) -> Self {
         let mut walk = Walk { document, operation, variables, fragments: HashMap::new() };
         let mut size = walk.set(&operation.selection_set.node);
         let on_variables: usize =

@@ -37,3 +37,8 @@ pub fn schema(app: Option<App>) -> Schema {
         None => builder.finish(),
     }
 }
+
+/// The schema as written in `schema.graphql`, ending without a line break.
+pub fn sdl() -> String {
+    schema(None).sdl().trim_end().to_owned()
+}

@@ -1,0 +1,118 @@
+//! Writes answers: those of operations, and the refusals of requests that never became one, in the same shape.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderMap};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse};
+use async_graphql::parser::types::OperationType;
+use async_graphql::{Response, ServerError, Value};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+use super::accept::{Media, negotiate};
+use crate::graphql::execute::{Answer, Ended, RequestId, code_of, error, stamp};
+
+/// What kind of operation a response answers; kept with it for the metrics.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Answered(pub(super) OperationType);
+
+/// A request that is answered without running anything.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    pub(super) code: &'static str,
+    pub(super) message: String,
+}
+
+impl Refusal {
+    pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into() }
+    }
+
+    pub(super) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "BAD_USER_INPUT", message)
+    }
+
+    /// As a response to `request`, in a media type that its client reads.
+    pub(super) fn response(self, request: &HttpRequest) -> HttpResponse {
+        let mut errors = [error(self.code, self.message)];
+        stamp(&mut errors, &request_id(request));
+        let media = media(request.headers()).unwrap_or(Media::Json);
+        let body = Body { data: None, errors: &errors, extensions: None };
+        let mut response = write(media, self.status, &body);
+        match self.status {
+            StatusCode::UNAUTHORIZED => set(&mut response, header::WWW_AUTHENTICATE, "Bearer"),
+            StatusCode::SERVICE_UNAVAILABLE => set(&mut response, header::RETRY_AFTER, "1"),
+            _needs_no_header => {}
+        }
+        response
+    }
+}
+
+/// The id that the outermost layer gave this request.
+pub(super) fn request_id(request: &HttpRequest) -> RequestId {
+    request.extensions().get::<RequestId>().cloned().unwrap_or_else(|| RequestId("unknown".to_owned()))
+}
+
+/// Which media type the client wants; none if it reads neither of ours.
+pub(super) fn media(headers: &HeaderMap) -> Option<Media> {
+    let values: Vec<&str> = headers.get_all(header::ACCEPT).filter_map(|value| value.to_str().ok()).collect();
+    negotiate(Some(values.join(",").as_str()))
+}
+
+/// Writes the answer to an operation.
+pub(super) fn answer(media: Media, answer: &Answer) -> HttpResponse {
+    let Answer { ended, operation, response } = answer;
+    count_errors(response);
+    let status = match (ended, media) {
+        (Ended::Executed, _) | (Ended::Refused, Media::Json) => StatusCode::OK,
+        (Ended::Refused, Media::GraphQl) => StatusCode::BAD_REQUEST,
+        (Ended::NotAQuery, _) => StatusCode::METHOD_NOT_ALLOWED,
+        (Ended::Stopped, _) => StatusCode::SERVICE_UNAVAILABLE,
+        (Ended::Broke, _) => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    let body = Body {
+        data: (*ended == Ended::Executed).then_some(&response.data),
+        errors: &response.errors,
+        extensions: Some(&response.extensions).filter(|extensions| !extensions.is_empty()),
+    };
+    let mut written = write(media, status, &body);
+    if *ended == Ended::NotAQuery {
+        set(&mut written, header::ALLOW, "POST");
+    }
+    if let Some(operation) = operation {
+        written.extensions_mut().insert(Answered(*operation));
+    }
+    written
+}
+
+fn count_errors(response: &Response) {
+    for code in response.errors.iter().filter_map(code_of) {
+        metrics::counter!("regulars_graphql_errors_total", "code" => code).increment(1);
+    }
+}
+
+/// The shape of every answer; `data` is left out when nothing ran.
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a Value>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [ServerError],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extensions: Option<&'a BTreeMap<String, Value>>,
+}
+
+fn write(media: Media, status: StatusCode, body: &Body<'_>) -> HttpResponse {
+    match serde_json::to_vec(body) {
+        Ok(bytes) => HttpResponse::build(status).content_type(media.content_type()).body(bytes),
+        Err(error) => {
+            tracing::error!(%error, "an answer could not be written");
+            HttpResponse::InternalServerError().finish()
+        }
+    }
+}
+
+/// Sets a header of a fixed value.
+pub(super) fn set(response: &mut HttpResponse, name: header::HeaderName, value: &'static str) {
+    response.headers_mut().insert(name, header::HeaderValue::from_static(value));
+}
