@@ -58,7 +58,11 @@ pub(super) struct Measure {
 
 impl Measure {
     /// Measures one operation of a document; `variables` are those of the request.
-    pub(super) fn of(document: &ExecutableDocument, operation: &OperationDefinition, variables: &Variables) -> Self {
+    pub(super) fn of(
+        document: &ExecutableDocument,
+        operation: &OperationDefinition,
+        variables: &Variables,
+    ) -> Self {
         let mut walk = Walk { document, operation, variables, fragments: HashMap::new() };
         let mut size = walk.set(&operation.selection_set.node);
         let on_variables: usize =

@@ -34,9 +34,14 @@ impl Refusal {
 
     /// As a response to `request`, in a media type that its client reads.
     pub(super) fn response(self, request: &HttpRequest) -> HttpResponse {
+        self.written(media(request.headers()), &request_id(request))
+    }
+
+    /// The same where the request is out of reach.
+    pub(super) fn written(self, media: Option<Media>, id: &RequestId) -> HttpResponse {
         let mut errors = [error(self.code, self.message)];
-        stamp(&mut errors, &request_id(request));
-        let media = media(request.headers()).unwrap_or(Media::Json);
+        stamp(&mut errors, id);
+        let media = media.unwrap_or(Media::Json);
         let body = Body { data: None, errors: &errors, extensions: None };
         let mut response = write(media, self.status, &body);
         match self.status {

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
@@ -13,7 +14,7 @@ use async_graphql::parser::types::OperationType;
 use tracing::Instrument;
 
 use super::State;
-use super::answer::{Answered, Refusal, set};
+use super::answer::{Answered, Refusal, media, set};
 use crate::app::App;
 use crate::clock::IdGen;
 use crate::graphql::execute::RequestId;
@@ -36,19 +37,26 @@ pub(super) async fn edge(
     request.extensions_mut().insert(id.clone());
     let span =
         tracing::info_span!("request", request.id = %id.0, method = %request.method(), path = request.path());
-    let http_request = request.request().clone();
+    let media = media(request.headers());
     let answered = if is_preflight {
         Ok(request.into_response(preflight()))
     } else {
         next.call(request).instrument(span).await.map(ServiceResponse::map_into_boxed_body)
     };
-    let mut response = answered.unwrap_or_else(|error| {
-        let refusal = of_framework(error.as_response_error().status_code());
-        ServiceResponse::new(http_request.clone(), refusal.response(&http_request))
-    });
-    finish(response.response_mut().headers_mut(), &id, origin);
-    count(&response, begun);
-    Ok(response)
+    match answered {
+        Ok(mut response) => {
+            finish(response.response_mut().headers_mut(), &id, origin);
+            count(response.response(), begun);
+            Ok(response)
+        }
+        Err(error) => {
+            let refusal = of_framework(error.as_response_error().status_code());
+            let mut response = refusal.written(media, &id);
+            finish(response.headers_mut(), &id, origin);
+            count(&response, begun);
+            Err(InternalError::from_response(error, response).into())
+        }
+    }
 }
 
 /// The client's own id if it is short and visible, a new one otherwise.
@@ -111,8 +119,8 @@ fn finish(headers: &mut HeaderMap, id: &RequestId, origin: Option<HeaderValue>) 
 }
 
 /// Counts by what came of it, never by anything that a client can choose freely.
-fn count(response: &ServiceResponse<BoxBody>, begun: Instant) {
-    let operation = match response.response().extensions().get::<Answered>() {
+fn count(response: &HttpResponse, begun: Instant) {
+    let operation = match response.extensions().get::<Answered>() {
         Some(Answered(OperationType::Query)) => "query",
         Some(Answered(OperationType::Mutation)) => "mutation",
         Some(Answered(OperationType::Subscription)) => "subscription",
