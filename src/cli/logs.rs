@@ -1,5 +1,7 @@
 //! Logs on standard error.
 
+use std::io::IsTerminal;
+
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
@@ -26,8 +28,10 @@ enum LogFormat {
 impl LogArgs {
     pub(super) fn install(&self) -> anyhow::Result<()> {
         let filter = EnvFilter::builder().parse(&self.log).context("REGULARS_LOG is no filter")?;
-        let to_stderr =
-            tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(true);
+        let to_stderr = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal());
         match self.log_format {
             LogFormat::Pretty => to_stderr.init(),
             LogFormat::Json => to_stderr.json().flatten_event(true).init(),

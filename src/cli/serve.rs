@@ -37,14 +37,14 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         // The receivers may be gone: the server failed by itself.
         let _ = stop.send(true);
     });
-    let served = server.run(stopped).await;
+    let ended = server.run(stopped).await;
     // Dropping the sender stops the worker as well, should the server have failed.
     signalled.abort();
     if let Some(working) = working {
         working.await?;
     }
     following.abort();
-    served?;
+    ended?;
     app.db.clone().close().await?;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)

@@ -82,8 +82,7 @@ fn prepare(app: &App, carries: Carries, mut request: Request) -> Result<Prepared
     limits::check_source(limits, &request.query).map_err(|much| too_much(&much))?;
     let name = request.operation_name.clone();
     let variables = std::mem::take(&mut request.variables);
-    let document =
-        request.parsed_query().map_err(|error| refused(with_code(error, "GRAPHQL_PARSE_FAILED"), None))?;
+    let document = request.parsed_query().map_err(|error| refused(unparsed(error), None))?;
     let Some(selected) = limits::selected(document, name.as_deref()) else {
         let message = "The document has several operations or none of this operationName.";
         return Err(refused(error("BAD_USER_INPUT", message), None));
@@ -99,6 +98,13 @@ fn prepare(app: &App, carries: Carries, mut request: Request) -> Result<Prepared
     check_variables(selected, &variables).map_err(|error| refused(error, Some(operation)))?;
     request.variables = variables;
     Ok(Prepared { request, operation, cost })
+}
+
+/// The parser draws a picture of the place, with the client's whole line in it; the last line says what is wrong.
+fn unparsed(mut error: ServerError) -> ServerError {
+    let reason = error.message.lines().last().unwrap_or_default().trim_start_matches([' ', '=']);
+    error.message = format!("The document cannot be parsed: {}.", reason.trim_end_matches('.'));
+    with_code(error, "GRAPHQL_PARSE_FAILED")
 }
 
 /// Refuses a variable that must not be null and is: the library looks only at those that are used.
@@ -192,3 +198,6 @@ fn refused(error: ServerError, operation: Option<OperationType>) -> Box<Answer> 
 fn too_much(much: &TooMuch) -> Box<Answer> {
     refused(error("OPERATION_TOO_COMPLEX", much.message()), None)
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,9 +88,8 @@ fn after_block_string(mut bytes: &[u8]) -> &[u8] {
     loop {
         bytes = match bytes {
             [] => return bytes,
-            [b'\\', b'"', b'"', b'"', tail @ ..] => tail,
             [b'"', b'"', b'"', tail @ ..] => return tail,
-            [_, tail @ ..] => tail,
+            [b'\\', b'"', b'"', b'"', tail @ ..] | [_, tail @ ..] => tail,
         };
     }
 }

@@ -166,7 +166,7 @@ impl<'a> Walk<'a> {
         let rows = match asked {
             Some(argument) => match argument.node.clone().into_const_with(|name| self.variable(&name)) {
                 Ok(Value::Number(rows)) => rows.as_i64().map_or(DEFAULT_ROWS, at_least_one),
-                Ok(_) | Err(_) => DEFAULT_ROWS,
+                Ok(_) | Err(()) => DEFAULT_ROWS,
             },
             None if inner.has_rows => DEFAULT_ROWS,
             None => 1,

@@ -18,6 +18,12 @@ use crate::points::api::PointsMutation;
 use crate::settings::api::{SettingsMutation, SettingsQuery};
 
 /// Reading.
+///
+/// An operation has a cost, told in `extensions.cost` of its answer: a field with a selection costs 1 and what is
+/// selected in it, `totalCount` 1, other fields without a selection nothing. A connection costs 1 and its selection as
+/// many times as `first` or `last` says, or 20 times. A root field of a mutation costs 10 more; `__schema` and `__type`
+/// cost 100 each. An operation that costs more than 5,000, unless the shop has set another limit, is refused with
+/// `OPERATION_TOO_COMPLEX`.
 #[derive(Debug, Default, MergedObject)]
 pub struct Query(SettingsQuery);
 

@@ -18,7 +18,7 @@ use crate::money::Currency;
 use crate::tx::Tx;
 use programme::{PointsProgramme, PointsProgrammeInput};
 
-mod programme;
+pub mod programme;
 
 /// Queries about the shop.
 #[derive(Debug, Default)]
