@@ -221,3 +221,6 @@ fn by_currency<T>(
     }
     Ok(rates)
 }
+
+#[cfg(test)]
+mod tests;
