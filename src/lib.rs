@@ -3,14 +3,17 @@
 pub mod actor;
 pub mod app;
 pub mod auth;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod customers;
 pub mod db;
 pub mod error;
+pub mod external_id;
 pub mod graphql;
 pub mod idempotency;
 pub mod jobs;
+pub mod messages;
 pub mod money;
 pub mod outbox;
 pub mod points;

@@ -10,16 +10,18 @@ pub mod scalars;
 use async_graphql::{EmptySubscription, MergedObject};
 
 use crate::app::App;
+use crate::auth::api::AuthMutation;
+use crate::customers::api::{CustomersMutation, CustomersQuery};
 use crate::points::api::PointsMutation;
 use crate::settings::api::SettingsQuery;
 
 /// Reading.
 #[derive(Debug, Default, MergedObject)]
-pub struct Query(SettingsQuery);
+pub struct Query(SettingsQuery, CustomersQuery);
 
 /// Changing.
 #[derive(Debug, Default, MergedObject)]
-pub struct Mutation(PointsMutation);
+pub struct Mutation(AuthMutation, CustomersMutation, PointsMutation);
 
 /// The schema with the application in it.
 pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
