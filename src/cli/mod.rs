@@ -1,0 +1,4 @@
+//! The commands beside serving.
+
+pub mod api_key;
+pub mod staff;
