@@ -42,3 +42,31 @@ pub async fn create(app: &App, args: &CreateArgs) -> anyhow::Result<()> {
     println!("{}", key.expose_secret());
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: CreateArgs,
+    }
+
+    fn scopes(arguments: &str) -> Option<Vec<Scope>> {
+        let words = std::iter::once("create").chain(arguments.split(' '));
+        Command::try_parse_from(words).ok().map(|command| command.args.scopes)
+    }
+
+    #[test]
+    fn scopes_are_named_one_after_the_other_or_with_commas() {
+        let both = Some(vec![Scope::OrdersWrite, Scope::PointsWrite]);
+        assert_eq!(scopes("--name web --scope orders:write points:write"), both);
+        assert_eq!(scopes("--name web --scope orders:write,points:write --expires-days 30"), both);
+        assert_eq!(scopes("--scope orders:write --scope points:write --name web"), both);
+        assert_eq!(scopes("--name web"), None);
+        assert_eq!(scopes("--name web --scope orders:everything"), None);
+    }
+}
