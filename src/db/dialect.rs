@@ -50,7 +50,7 @@ pub(crate) fn try_lock(backend: DbBackend, name: SimpleExpr) -> SimpleExpr {
     if backend == DbBackend::Postgres {
         Expr::cust_with_exprs("pg_try_advisory_xact_lock(hashtextextended($1, 0))", [name])
     } else {
-        Expr::val(true).into()
+        Expr::val(true)
     }
 }
 
