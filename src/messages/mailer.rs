@@ -18,6 +18,9 @@ use crate::error::{Fault, FaultKind};
 /// How long a mail server may take to answer.
 const TIME_LIMIT: Duration = Duration::from_secs(15);
 
+/// What a mail server answers to a mailbox that there is not.
+const MAILBOX_REFUSED: [&str; 3] = ["550", "551", "553"];
+
 /// Sends mail.
 pub struct Mailer {
     from: Mailbox,
@@ -63,17 +66,14 @@ impl fmt::Debug for Mailer {
 impl Mailer {
     /// Over the server that `config` names.
     pub fn new(config: &Config) -> anyhow::Result<Self> {
-        let way = match &config.smtp_url {
-            Some(url) => {
-                let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.expose_secret());
-                // The error's own text may repeat the URL with its password.
-                let transport = transport.ok().context("REGULARS_SMTP_URL is not a URL of a mail server")?;
-                Way::Smtp(transport.timeout(Some(TIME_LIMIT)).build())
-            }
-            None => {
-                anyhow::ensure!(config.mode == Mode::Development, "production needs REGULARS_SMTP_URL");
-                Way::Log
-            }
+        let way = if let Some(url) = &config.smtp_url {
+            let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.expose_secret());
+            // The error's own text may repeat the URL with its password.
+            let transport = transport.ok().context("REGULARS_SMTP_URL is not a URL of a mail server")?;
+            Way::Smtp(transport.timeout(Some(TIME_LIMIT)).build())
+        } else {
+            anyhow::ensure!(config.mode == Mode::Development, "production needs REGULARS_SMTP_URL");
+            Way::Log
         };
         Ok(Self { from: config.mail_from.clone(), way })
     }
@@ -91,9 +91,11 @@ impl Mailer {
         let Err(error) = transport.send(message).await else {
             return Ok(Sent::Yes);
         };
-        let code = error.status().map(|code| code.to_string());
+        let code = error.status().map(|code| code.to_string()).unwrap_or_default();
         tracing::warn!(mail.cause = %mail.cause, smtp.code = code, "a mail was not sent");
-        if error.is_permanent() { Ok(Sent::Refused) } else { Err(Fault::of(FaultKind::Unavailable)) }
+        // Other permanent answers, such as to a wrong password of ours, end when somebody mends the settings.
+        let refused = MAILBOX_REFUSED.contains(&code.as_str());
+        if refused { Ok(Sent::Refused) } else { Err(Fault::of(FaultKind::Unavailable)) }
     }
 
     fn message(&self, mail: &Mail) -> Result<Message, Fault> {
@@ -150,5 +152,59 @@ mod tests {
         let text = formatted("Shop\r\nBcc: eve@example.com");
         let (head, _) = text.split_once("\r\n\r\n").unwrap();
         assert!(!head.lines().any(|line| line.starts_with("Bcc:")), "{head}");
+    }
+
+    /// Takes one mail like a server does and answers what it was given.
+    fn smtp_server(to_recipient: &'static str) -> (String, std::thread::JoinHandle<String>) {
+        use std::io::{BufRead, BufReader, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("smtp://{}", listener.local_addr().unwrap());
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            stream.write_all(b"220 test\r\n").unwrap();
+            let (mut heard, mut in_data) = (String::new(), false);
+            for line in lines.map_while(Result::ok) {
+                heard.push_str(&line);
+                heard.push('\n');
+                let answer = match line.as_str() {
+                    "." => "250 taken",
+                    _ if in_data => continue,
+                    "DATA" => "354 go on",
+                    "QUIT" => "221 bye",
+                    rcpt if rcpt.starts_with("RCPT") => to_recipient,
+                    _ => "250 fine",
+                };
+                in_data = answer.starts_with("354");
+                stream.write_all(format!("{answer}\r\n").as_bytes()).unwrap();
+                if line == "." || answer.starts_with('5') {
+                    break;
+                }
+            }
+            heard
+        });
+        (url, server)
+    }
+
+    fn over(url: &str) -> Mailer {
+        let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url).unwrap().build();
+        Mailer { from: "Shop <shop@example.com>".parse().unwrap(), way: Way::Smtp(transport) }
+    }
+
+    #[tokio::test]
+    async fn a_mail_reaches_the_server_with_its_recipient() {
+        let (url, server) = smtp_server("250 fine");
+        assert_eq!(over(&url).send(mail("Your code")).await.unwrap(), Sent::Yes);
+        let heard = server.join().unwrap();
+        assert!(heard.contains("RCPT TO:<anna@example.com>\n"), "{heard}");
+        assert!(heard.contains("Subject: Your code\n") && heard.contains("\nHello\n"), "{heard}");
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_refused_for_good_is_not_tried_again() {
+        let (url, server) = smtp_server("550 no such user");
+        assert_eq!(over(&url).send(mail("Your code")).await.unwrap(), Sent::Refused);
+        server.join().unwrap();
+        over("smtp://127.0.0.1:1").send(mail("Your code")).await.unwrap_err();
     }
 }
