@@ -44,7 +44,7 @@ pub enum MailboxStatus {
 }
 
 /// What a client signs in with from now on.
-#[derive(Debug, SimpleObject)]
+#[derive(SimpleObject)]
 pub struct SessionTokens {
     /// For the header `Authorization: Bearer …`.
     access_token: String,
@@ -57,7 +57,7 @@ pub struct SessionTokens {
 impl From<Tokens> for SessionTokens {
     fn from(tokens: Tokens) -> Self {
         Self {
-            access_token: tokens.access_token,
+            access_token: tokens.access_token.expose_secret().to_owned(),
             access_token_expires_at: tokens.access_token_expires_at,
             refresh_token: tokens.refresh_token.expose_secret().to_owned(),
         }
@@ -118,7 +118,7 @@ pub struct MailboxProveInput {
 }
 
 /// A new session of a customer, or why there is none.
-#[derive(Debug, SimpleObject)]
+#[derive(SimpleObject)]
 pub struct MailboxProvePayload {
     /// Of the new session.
     tokens: Option<SessionTokens>,
@@ -138,7 +138,7 @@ pub struct SignInWithPasswordInput {
 }
 
 /// A new session of a customer, or why there is none.
-#[derive(Debug, SimpleObject)]
+#[derive(SimpleObject)]
 pub struct SignInWithPasswordPayload {
     /// Of the new session.
     tokens: Option<SessionTokens>,
@@ -158,7 +158,7 @@ pub struct StaffSignInInput {
 }
 
 /// A new session of a member of staff, or why there is none.
-#[derive(Debug, SimpleObject)]
+#[derive(SimpleObject)]
 pub struct StaffSignInPayload {
     /// Of the new session.
     tokens: Option<SessionTokens>,
@@ -176,7 +176,7 @@ pub struct SessionRefreshInput {
 }
 
 /// The next tokens of a session, or why there are none.
-#[derive(Debug, SimpleObject)]
+#[derive(SimpleObject)]
 pub struct SessionRefreshPayload {
     /// The next ones.
     tokens: Option<SessionTokens>,
@@ -376,4 +376,49 @@ fn user_error(error: AuthError) -> UserError<AuthErrorCode> {
     };
     let field = field.map(|field| vec!["input".to_owned(), field.to_owned()]);
     UserError { code, field, message: message.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::ID;
+
+    use crate::auth::viewer::Viewer;
+    use crate::auth::{authenticate, code};
+    use crate::graphql::node::{NodeType, local_id};
+    use crate::test_shop::shop;
+
+    #[tokio::test]
+    async fn over_graphql_an_address_registers_proves_and_sees_itself() {
+        let shop = shop().await;
+        let app = &shop.app;
+        let schema = crate::graphql::schema(Some(app.clone()));
+        let run = async |query: String, viewer: Viewer| {
+            let response = schema.execute(async_graphql::Request::new(query).data(viewer)).await;
+            assert!(response.errors.is_empty(), "{:?}", response.errors);
+            response.data.into_json().unwrap()
+        };
+        let register = r#"mutation { customerRegister(input: { email: "anna@example.com", password: "short" }) {
+        status challengeId userErrors { code field } } }"#;
+        let refused = run(register.to_owned(), Viewer::Anonymous).await;
+        let expected = serde_json::json!({ "status": null, "challengeId": null,
+            "userErrors": [{ "code": "PASSWORD_TOO_SHORT", "field": ["input", "password"] }] });
+        assert_eq!(refused["customerRegister"], expected);
+        let taken = run(register.replace("short", "correct horse"), Viewer::Anonymous).await;
+        assert_eq!(taken["customerRegister"]["status"], "CHECK_MAILBOX");
+        let id = taken["customerRegister"]["challengeId"].as_str().unwrap().to_owned();
+        let challenge = local_id(&ID(id.clone()), NodeType::MailboxChallenge).unwrap();
+        let code = code::of(&app.keys.code().unwrap(), challenge);
+        let prove = format!(
+            r#"mutation {{ mailboxProve(input: {{ challengeId: "{id}", code: "{code}" }}) {{
+                tokens {{ accessToken refreshToken }} customerId userErrors {{ code }} }} }}"#
+        );
+        let proven = run(prove.clone(), Viewer::Anonymous).await["mailboxProve"].clone();
+        let access = proven["tokens"]["accessToken"].as_str().unwrap();
+        let seen = authenticate(app, Some(&format!("Bearer {access}"))).await.unwrap();
+        let me = run("{ me { id email registered enrolled } }".to_owned(), seen).await["me"].clone();
+        assert_eq!((&me["id"], &me["email"]), (&proven["customerId"], &"anna@example.com".into()));
+        assert!(me["registered"].is_string() && me["enrolled"].is_string());
+        let again = run(prove, Viewer::Anonymous).await["mailboxProve"].clone();
+        assert_eq!(again["userErrors"][0]["code"], "CODE_INVALID");
+    }
 }

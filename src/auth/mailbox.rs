@@ -37,7 +37,6 @@ pub struct Register {
 }
 
 /// What a challenge keeps until its mailbox is proven.
-#[derive(Clone, Debug)]
 struct Prepared {
     purpose: Purpose,
     email: EmailAddress,

@@ -17,6 +17,9 @@ pub mod staff;
 pub(crate) mod tokens;
 pub mod viewer;
 
+#[cfg(test)]
+mod tests;
+
 use crate::app::App;
 use crate::error::Fault;
 use passwords::PasswordProblem;

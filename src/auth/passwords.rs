@@ -109,7 +109,7 @@ impl Passwords {
 
 fn argon2id() -> Result<Argon2<'static>, Fault> {
     let (memory, passes, lanes) = COST;
-    let params = Params::new(memory, passes, lanes, None)?;
+    let params = Params::new(memory, passes, lanes, Some(32))?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 

@@ -116,16 +116,15 @@ async fn make_account(tx: &Tx, proven: &Model) -> Result<CustomerId, Fault> {
     let Some(found) = account(tx, &proven.email_key).await? else {
         return Err(Fault::internal("the customer of a proven mailbox is gone"));
     };
-    use customer::Column as To;
     let registered = customer::Entity::update_many()
-        .col_expr(To::RegisteredAt, Expr::val(tx.now()))
-        .col_expr(To::EnrolledAt, Expr::val(found.enrolled_at.unwrap_or_else(|| tx.now())))
-        .col_expr(To::Email, Expr::val(proven.email.as_str()))
-        .col_expr(To::Name, Expr::val(proven.name.clone().or(found.name)))
-        .col_expr(To::Locale, Expr::val(proven.locale.clone().or(found.locale)))
-        .col_expr(To::PasswordHash, Expr::val(proven.password_hash.clone()))
-        .col_expr(To::UpdatedAt, Expr::val(tx.now()))
-        .filter(To::Id.eq(found.id).and(To::RegisteredAt.is_null()))
+        .col_expr(customer::Column::RegisteredAt, Expr::val(tx.now()))
+        .col_expr(customer::Column::EnrolledAt, Expr::val(found.enrolled_at.unwrap_or_else(|| tx.now())))
+        .col_expr(customer::Column::Email, Expr::val(proven.email.as_str()))
+        .col_expr(customer::Column::Name, Expr::val(proven.name.clone().or(found.name)))
+        .col_expr(customer::Column::Locale, Expr::val(proven.locale.clone().or(found.locale)))
+        .col_expr(customer::Column::PasswordHash, Expr::val(proven.password_hash.clone()))
+        .col_expr(customer::Column::UpdatedAt, Expr::val(tx.now()))
+        .filter(customer::Column::Id.eq(found.id).and(customer::Column::RegisteredAt.is_null()))
         .exec(tx.db())
         .await?;
     if registered.rows_affected != 1 {

@@ -35,7 +35,7 @@ const GRACE: TimeDelta = TimeDelta::seconds(10);
 #[derive(Clone, Debug)]
 pub struct Tokens {
     /// For the `Authorization` header.
-    pub access_token: String,
+    pub access_token: SecretString,
     /// When the access token ends.
     pub access_token_expires_at: Instant,
     /// For the next pair of tokens; good once.
@@ -59,7 +59,11 @@ impl Opened {
         let issuer = &app.config.public_url;
         let (access_token, access_token_expires_at) =
             tokens::issue(&signing, issuer, self.subject, self.at, self.ends, jti)?;
-        Ok(Tokens { access_token, access_token_expires_at, refresh_token: self.refresh_token })
+        Ok(Tokens {
+            access_token: access_token.into(),
+            access_token_expires_at,
+            refresh_token: self.refresh_token,
+        })
     }
 }
 

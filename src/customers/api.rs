@@ -201,8 +201,8 @@ impl CustomersQuery {
         found(ctx, &by).await
     }
 
-    /// A guest identity by exactly one of our id or its address; null if there is none. For shop keys with
-    /// `customers:read`, staff with `customers.read`.
+    /// A guest identity by exactly one of our id or its address; null if there is none.
+    /// For shop keys with `customers:read`, staff with `customers.read`.
     #[graphql(guard = "Allowed")]
     async fn guest(
         &self,
@@ -229,8 +229,8 @@ pub struct CustomersMutation;
 
 #[Object]
 impl CustomersMutation {
-    /// Makes or updates the customer with the shop's own id. For shop keys with `customers:write`, staff with
-    /// `customers.write`.
+    /// Makes or updates the customer with the shop's own id.
+    /// For shop keys with `customers:write`, staff with `customers.write`.
     #[graphql(guard = "Allowed")]
     async fn customer_record(
         &self,
@@ -258,9 +258,8 @@ impl CustomersMutation {
         ctx: &Context<'_>,
         input: CustomerUpdateInput,
     ) -> Result<CustomerUpdatePayload, ApiError> {
-        let given = input.customer_id.as_ref().map(|id| local_id(id, NodeType::Customer));
         let command = Update {
-            customer: changeable(viewer(ctx), given),
+            customer: changeable(viewer(ctx), input.customer_id.as_ref()),
             name: input.name.map(|name| bounded::<PersonName>("name", name)).transpose()?,
             locale: input.locale.map(|locale| bounded::<Locale>("locale", locale)).transpose()?,
         };
@@ -273,10 +272,12 @@ impl CustomersMutation {
 }
 
 /// Whose profile the viewer may change; `given` is what the input names, if it names any.
-fn changeable(viewer: &Viewer, given: Option<Option<CustomerId>>) -> Option<CustomerId> {
+fn changeable(viewer: &Viewer, given: Option<&ID>) -> Option<CustomerId> {
+    let named = given.and_then(|id| local_id(id, NodeType::Customer));
     match viewer {
-        Viewer::Customer { customer, .. } => given.unwrap_or(Some(*customer)).filter(|id| id == customer),
-        Viewer::Shop { .. } | Viewer::Staff { .. } => given.flatten(),
+        Viewer::Customer { customer, .. } if given.is_none() => Some(*customer),
+        Viewer::Customer { customer, .. } => named.filter(|id| id == customer),
+        Viewer::Shop { .. } | Viewer::Staff { .. } => named,
         Viewer::Anonymous => None,
     }
 }

@@ -6,6 +6,8 @@
 pub mod api;
 pub mod email;
 pub mod profile;
+#[cfg(test)]
+mod tests;
 
 use entity::customer::{Column, Entity, Model};
 use entity::id::{CustomerId, GuestId};
