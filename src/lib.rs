@@ -18,8 +18,6 @@ pub mod money;
 pub mod outbox;
 pub mod points;
 pub mod settings;
-#[cfg(test)]
-mod test_shop;
 pub mod tx;
 pub mod worker;
 

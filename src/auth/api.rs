@@ -385,12 +385,11 @@ mod tests {
     use crate::auth::viewer::Viewer;
     use crate::auth::{authenticate, code};
     use crate::graphql::node::{NodeType, local_id};
-    use crate::test_shop::shop;
+    use crate::testing::on_each_database;
 
     #[tokio::test]
     async fn over_graphql_an_address_registers_proves_and_sees_itself() {
-        let shop = shop().await;
-        let app = &shop.app;
+        on_each_database(async |app| {
         let schema = crate::graphql::schema(Some(app.clone()));
         let run = async |query: String, viewer: Viewer| {
             let response = schema.execute(async_graphql::Request::new(query).data(viewer)).await;
@@ -420,5 +419,7 @@ mod tests {
         assert!(me["registered"].is_string() && me["enrolled"].is_string());
         let again = run(prove, Viewer::Anonymous).await["mailboxProve"].clone();
         assert_eq!(again["userErrors"][0]["code"], "CODE_INVALID");
+        })
+        .await;
     }
 }
