@@ -3,9 +3,13 @@
 use std::ops::Deref;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::auth::api_keys::Uses;
+use crate::auth::keys::{self, Keys};
+use crate::auth::passwords::Passwords;
 use crate::clock::{Clock, IdGen};
 use crate::config::Config;
 use crate::db::{self, Db};
+use crate::messages::mailer::Mailer;
 use crate::settings::{self, ShopSettings};
 
 /// A handle to the application; cheap to clone.
@@ -23,6 +27,14 @@ pub struct Parts {
     pub ids: IdGen,
     /// What this process was started with.
     pub config: Config,
+    /// The keys of the server.
+    pub keys: Keys,
+    /// Hashes passwords.
+    pub passwords: Passwords,
+    /// When the use of an API key was noted last.
+    pub key_uses: Uses,
+    /// Sends mail.
+    pub mailer: Mailer,
     /// Wakes the worker of this process.
     pub(crate) worker_wake: tokio::sync::Notify,
     settings: RwLock<Arc<ShopSettings>>,
@@ -48,8 +60,21 @@ impl App {
         db::migrate(&db).await?;
         let settings = settings::load(&db.read).await.map_err(|fault| anyhow::anyhow!("{fault:?}"))?;
         let worker_wake = tokio::sync::Notify::new();
-        let settings = RwLock::new(Arc::new(settings));
-        Ok(Self(Arc::new(Parts { db, clock, ids, config, worker_wake, settings })))
+        let parts = Parts {
+            db,
+            clock,
+            ids,
+            keys: Keys::default(),
+            passwords: Passwords::new(config.password_hashes),
+            key_uses: Uses::default(),
+            mailer: Mailer::new(&config)?,
+            config,
+            worker_wake,
+            settings: RwLock::new(Arc::new(settings)),
+        };
+        let app = Self(Arc::new(parts));
+        keys::prepare(&app).await.map_err(|fault| anyhow::anyhow!("{fault:?}"))?;
+        Ok(app)
     }
 
     /// The shop's settings in force on this instance.

@@ -31,16 +31,32 @@ struct Arguments {
 /// A fresh application at noon on 15 January 2026.
 pub(crate) async fn app(engine: Engine) -> TestApp {
     let directory = tempfile::tempdir().unwrap();
-    let url = match engine {
-        Engine::Sqlite => format!("sqlite://{}?mode=rwc", directory.path().join("shop.db").display()),
-        Engine::Postgres => postgres_database().await,
-    };
-    let arguments =
-        Arguments::try_parse_from(["test", "--database-url", &url, "--database-connections", "6"]);
+    let app = instance(&database(engine, &directory).await).await;
+    TestApp { app, _directory: directory }
+}
+
+/// Runs a test on a fresh application on either database.
+pub(crate) async fn on_each_database(test: impl AsyncFn(&App)) {
+    for engine in [Engine::Sqlite, Engine::Postgres] {
+        let fresh = app(engine).await;
+        test(&fresh.app).await;
+    }
+}
+
+/// An instance over the database at `url`.
+pub(crate) async fn instance(url: &str) -> App {
+    let arguments = Arguments::try_parse_from(["test", "--database-url", url, "--database-connections", "6"]);
     let config = Config::try_from(arguments.unwrap().config).unwrap();
     let clock = Clock::manual("2026-01-15T12:00:00Z".parse().unwrap());
-    let app = App::build_with(config, clock, IdGen::seeded(1)).await.unwrap();
-    TestApp { app, _directory: directory }
+    App::build_with(config, clock, IdGen::seeded(1)).await.unwrap()
+}
+
+/// The URL of an empty database; a file goes with its directory.
+pub(crate) async fn database(engine: Engine, directory: &tempfile::TempDir) -> String {
+    match engine {
+        Engine::Sqlite => format!("sqlite://{}?mode=rwc", directory.path().join("shop.db").display()),
+        Engine::Postgres => postgres_database().await,
+    }
 }
 
 /// A new database of the server that the test command started, dropped with that server.

@@ -8,8 +8,10 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::watch;
 
 use crate::app::App;
+use crate::auth::prune;
 use crate::error::Fault;
 use crate::jobs::{self, Ended, Job};
+use crate::messages;
 use crate::outbox;
 use crate::points;
 use crate::tx::Tx;
@@ -24,7 +26,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const AT_ONCE: u64 = 8;
 
 /// Jobs that are due again and again; each is one row, armed by its own last run.
-const RECURRING: [(&str, &str); 1] = [(points::jobs::SWEEP, "0 * * * * *")];
+const RECURRING: [(&str, &str); 2] = [(points::jobs::SWEEP, "0 * * * * *"), (prune::KIND, prune::SCHEDULE)];
 
 /// Works until `stop` turns true; what is under way ends first.
 pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
@@ -78,6 +80,11 @@ async fn run_one(app: &App, job: Model) -> Result<(), Fault> {
 async fn dispatch(app: &App, job: &Model) -> Result<Ended, Fault> {
     match job.kind.as_str() {
         points::jobs::SWEEP => points::jobs::sweep(app).await,
+        messages::code::KIND => messages::code::send(app, &job.payload).await.map(|()| Ended::Done),
+        prune::KIND => {
+            prune::run(app).await?;
+            Ok(Ended::Again(next_due(prune::SCHEDULE, app.clock.now())?))
+        }
         unknown => {
             tracing::error!(job.kind = unknown, "no handler for this kind of job");
             Err(Fault::internal("no handler for this kind of job"))

@@ -65,6 +65,7 @@ impl MigrationTrait for Migration {
             .take();
         manager.create_table(refresh).await?;
         index(manager, "refresh_tokens", &["session_id"], false).await?;
+        index(manager, "refresh_tokens", &["expires_at"], false).await?;
         let api_keys = table("api_keys")
             .col(pk_uuid("id"))
             // Stays the same when the key is rotated: idempotency keys belong to it.

@@ -2,12 +2,31 @@
 
 use std::process::ExitCode;
 
+use clap::{Args, Subcommand};
+
+use super::config;
 use crate::app::App;
+use crate::config::ConfigArgs;
 use crate::points::verify::{BUCKETS, Report, verify};
 
-/// Prints the totals per bucket on standard output; fails on any drift.
-pub async fn run_verify(app: &App) -> anyhow::Result<ExitCode> {
-    let report = verify(app).await.map_err(|fault| anyhow::anyhow!("could not read the ledger: {fault:?}"))?;
+/// What to do with the ledger.
+#[derive(Debug, Args)]
+pub(super) struct LedgerArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Recomputes every account from its entries and lots, prints the totals per bucket; exit 1 on any drift
+    Verify(ConfigArgs),
+}
+
+pub(super) async fn run(args: LedgerArgs) -> anyhow::Result<ExitCode> {
+    let What::Verify(args) = args.what;
+    let app = App::build(config(args)?).await?;
+    let report =
+        verify(&app).await.map_err(|fault| anyhow::anyhow!("could not read the ledger: {fault:?}"))?;
     print(&report);
     Ok(if report.drifts.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -2,11 +2,14 @@
 //!
 //! Results go to standard output, logs and progress to standard error. Exit codes: 0 done, 1 found or failed, 2 usage.
 
+mod api_key;
 mod file;
+mod ledger;
 mod logs;
 mod migrate;
 mod schema;
 mod serve;
+mod staff;
 mod worker;
 
 use std::process::ExitCode;
@@ -36,6 +39,12 @@ enum Command {
     Migrate(migrate::MigrateArgs),
     /// Prints the GraphQL schema
     Schema(schema::SchemaArgs),
+    /// Checks the points ledger
+    Ledger(ledger::LedgerArgs),
+    /// Adds the first people of the shop
+    Staff(staff::StaffArgs),
+    /// Makes keys for the shop's servers
+    ApiKey(api_key::ApiKeyArgs),
 }
 
 impl Command {
@@ -45,6 +54,9 @@ impl Command {
             Self::Worker(args) => worker::run(args).await,
             Self::Migrate(args) => migrate::run(args).await,
             Self::Schema(args) => Ok(schema::run(&args)),
+            Self::Ledger(args) => ledger::run(args).await,
+            Self::Staff(args) => staff::run(args).await,
+            Self::ApiKey(args) => api_key::run(args).await,
         }
     }
 }

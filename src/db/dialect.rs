@@ -50,8 +50,18 @@ pub(crate) fn try_lock(backend: DbBackend, name: SimpleExpr) -> SimpleExpr {
     if backend == DbBackend::Postgres {
         Expr::cust_with_exprs("pg_try_advisory_xact_lock(hashtextextended($1, 0))", [name])
     } else {
-        Expr::val(true).into()
+        Expr::val(true)
     }
+}
+
+/// Waits until the caller alone holds `name`, and holds it until its transaction ends. A `SQLite` writer is alone anyhow.
+pub(crate) async fn lock(tx: &DatabaseTransaction, name: &str) -> Result<(), DbErr> {
+    let backend = tx.get_database_backend();
+    if backend == DbBackend::Postgres {
+        let sql = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
+        tx.execute_raw(Statement::from_sql_and_values(backend, sql, [Value::from(name)])).await?;
+    }
+    Ok(())
 }
 
 /// Tells the other instances, when the transaction commits; a `SQLite` file has no other.

@@ -14,6 +14,8 @@ pub mod scalars;
 use async_graphql::{EmptySubscription, MergedObject};
 
 use crate::app::App;
+use crate::auth::api::AuthMutation;
+use crate::customers::api::{CustomersMutation, CustomersQuery};
 use crate::points::api::PointsMutation;
 use crate::settings::api::{SettingsMutation, SettingsQuery};
 
@@ -25,11 +27,11 @@ use crate::settings::api::{SettingsMutation, SettingsQuery};
 /// cost 100 each. An operation that costs more than 5,000, unless the shop has set another limit, is refused with
 /// `OPERATION_TOO_COMPLEX`.
 #[derive(Debug, Default, MergedObject)]
-pub struct Query(SettingsQuery);
+pub struct Query(SettingsQuery, CustomersQuery);
 
 /// Changing.
 #[derive(Debug, Default, MergedObject)]
-pub struct Mutation(PointsMutation, SettingsMutation);
+pub struct Mutation(AuthMutation, CustomersMutation, PointsMutation, SettingsMutation);
 
 /// The schema with the application in it.
 pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;

@@ -1,0 +1,170 @@
+//! Passwords: which are taken, and how they are hashed without exhausting memory or threads.
+
+use std::fmt;
+use std::sync::Arc;
+
+use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Semaphore;
+
+use crate::error::{Fault, FaultKind};
+
+/// Who may wait for a hash; the next is told to come again.
+const WAITING: usize = 64;
+/// Characters of a password, not bytes.
+const LENGTH: std::ops::RangeInclusive<usize> = 8..=128;
+/// KiB, passes and lanes of argon2id.
+const COST: (u32, u32, u32) = (19_456, 2, 1);
+/// In lower case, one a line.
+const COMMON: &str = include_str!("common_passwords.txt");
+/// A hash of nothing anybody knows: verifying against it costs what verifying costs.
+const DUMMY: &str = "$argon2id$v=19$m=19456,t=2,p=1$N0E3R8yCqXh5cZ1kTnVd2w$\
+                     Yb0w2mQf7n1Gk5Jt8rUzL3xPq9sVhE4aCdNoB6iKuXo";
+
+/// A password that may be set: 8 to 128 characters, and not one of the common ones.
+#[derive(Clone, Debug)]
+pub struct Password(SecretString);
+
+/// Why a password cannot be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PasswordProblem {
+    /// Fewer than 8 characters.
+    TooShort,
+    /// More than 128 characters.
+    TooLong,
+    /// Among the first that anybody would try.
+    Common,
+}
+
+impl Password {
+    /// Takes `text` if it keeps the rules.
+    pub fn parse(text: SecretString) -> Result<Self, PasswordProblem> {
+        let characters = text.expose_secret().chars().count();
+        if characters < *LENGTH.start() {
+            return Err(PasswordProblem::TooShort);
+        }
+        if characters > *LENGTH.end() {
+            return Err(PasswordProblem::TooLong);
+        }
+        let lower = text.expose_secret().to_lowercase();
+        if COMMON.lines().any(|common| common == lower) {
+            return Err(PasswordProblem::Common);
+        }
+        Ok(Self(text))
+    }
+}
+
+/// Hashes passwords, a few at once: each takes 19 MiB for its time.
+pub struct Passwords {
+    admitted: Semaphore,
+    running: Arc<Semaphore>,
+}
+
+impl fmt::Debug for Passwords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Passwords").field("free", &self.running.available_permits()).finish_non_exhaustive()
+    }
+}
+
+impl Passwords {
+    /// Computes `at_once` hashes at once.
+    pub fn new(at_once: usize) -> Self {
+        Self { admitted: Semaphore::new(at_once + WAITING), running: Arc::new(Semaphore::new(at_once)) }
+    }
+
+    /// Hashes for storing, as a PHC string with a salt of its own.
+    pub(crate) async fn hash(&self, password: Password) -> Result<String, Fault> {
+        self.run(move || Ok(argon2id()?.hash_password(password.0.expose_secret().as_bytes())?.to_string()))
+            .await
+    }
+
+    /// Whether `password` is the one that was hashed. Without a hash the answer is no, after the same work.
+    pub(crate) async fn verify(&self, password: SecretString, hash: Option<String>) -> Result<bool, Fault> {
+        self.run(move || {
+            let (known, stored) = (hash.is_some(), hash.unwrap_or_else(|| DUMMY.to_owned()));
+            let stored = PasswordHash::new(&stored)?;
+            let same = argon2id()?.verify_password(password.expose_secret().as_bytes(), &stored).is_ok();
+            Ok(same && known)
+        })
+        .await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let Ok(_admitted) = self.admitted.try_acquire() else {
+            return Err(Fault::of(FaultKind::Unavailable));
+        };
+        let permit = Arc::clone(&self.running).acquire_owned().await?;
+        let hashing = tokio::task::spawn_blocking(move || {
+            let done = work();
+            // Only now: a caller that went away does not stop the hashing.
+            drop(permit);
+            done
+        });
+        hashing.await?
+    }
+}
+
+fn argon2id() -> Result<Argon2<'static>, Fault> {
+    let (memory, passes, lanes) = COST;
+    let params = Params::new(memory, passes, lanes, Some(32))?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(text: &str) -> Option<PasswordProblem> {
+        Password::parse(text.into()).err()
+    }
+
+    #[test]
+    fn length_is_counted_in_characters() {
+        assert_eq!(problem("kort-pw"), Some(PasswordProblem::TooShort));
+        assert_eq!(problem("ééééééé"), Some(PasswordProblem::TooShort));
+        assert_eq!(problem("éééééééé"), None);
+        assert_eq!(problem(&"é".repeat(128)), None);
+        assert_eq!(problem(&"é".repeat(129)), Some(PasswordProblem::TooLong));
+    }
+
+    #[test]
+    fn common_passwords_are_refused_in_any_case() {
+        for common in ["password1", "Password1", "QWERTYUIOP", "welkom01", "12345678"] {
+            assert_eq!(problem(common), Some(PasswordProblem::Common), "{common}");
+        }
+        assert_eq!(problem("correct horse battery"), None);
+    }
+
+    #[test]
+    fn the_list_has_lower_case_lines_of_a_length_that_would_pass() {
+        assert!(COMMON.lines().count() >= 200);
+        assert!(COMMON.lines().all(|line| LENGTH.contains(&line.len()) && line == line.to_lowercase()));
+    }
+
+    #[tokio::test]
+    async fn a_hash_has_the_agreed_cost_and_verifies_its_password_only() {
+        let passwords = Passwords::new(2);
+        let hash = passwords.hash(Password::parse("correct horse".into()).unwrap()).await.unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        assert!(passwords.verify("correct horse".into(), Some(hash.clone())).await.unwrap());
+        assert!(!passwords.verify("correct horsf".into(), Some(hash)).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn without_a_hash_the_same_work_answers_no() {
+        let stored = PasswordHash::new(DUMMY).unwrap();
+        assert_eq!(Params::try_from(&stored).unwrap(), *argon2id().unwrap().params());
+        assert!(!Passwords::new(1).verify("anything at all".into(), None).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_flood_is_told_to_come_again() {
+        let passwords = Passwords::new(1);
+        let _all = passwords.admitted.acquire_many(65).await.unwrap();
+        let refused = passwords.verify("anything at all".into(), None).await.unwrap_err();
+        assert_eq!(refused.kind(), FaultKind::Unavailable);
+    }
+}

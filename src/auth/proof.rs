@@ -1,0 +1,210 @@
+//! Proof of a mailbox: with the mailed code an account is made or found, what others prepared on the address is dropped,
+//! and what was ordered with it as a guest joins the account.
+
+use aws_lc_rs::hmac;
+use entity::id::{ChallengeId, CustomerId, GuestId};
+use entity::mailbox_challenge::{Column, Entity, Model, Purpose};
+use entity::session::Audience;
+use entity::{customer, guest_identity, order};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QuerySelect};
+use serde_json::json;
+
+use super::sessions::{self, Opened, Tokens};
+use super::{AuthError, code, mailbox};
+use crate::app::App;
+use crate::db::bulk::Rows;
+use crate::error::{Fault, Outcome, refuse, refuse_recorded};
+use crate::outbox::{self, Event};
+use crate::points::orders::{self as points, Owner};
+use crate::tx::Tx;
+
+/// Tries of one code.
+const TRIES: i32 = 5;
+/// Wrong codes for one mailbox a day, over all its challenges.
+const TRIES_A_DAY: i64 = 20;
+
+/// Proves the mailbox of a challenge with the mailed code and signs in.
+pub(crate) async fn prove(
+    app: &App,
+    challenge: ChallengeId,
+    given: &str,
+) -> Outcome<(Tokens, CustomerId), AuthError> {
+    let answer = Answer { key: app.keys.code()?, challenge, given };
+    let (opened, customer) = app.write(&answer, prove_in).await?;
+    Ok((opened.tokens(app)?, customer))
+}
+
+/// A code that somebody gives for a challenge.
+struct Answer<'a> {
+    key: hmac::Key,
+    challenge: ChallengeId,
+    given: &'a str,
+}
+
+async fn prove_in(tx: &Tx, answer: &Answer<'_>) -> Outcome<(Opened, CustomerId), AuthError> {
+    let Answer { key, challenge, given } = answer;
+    let challenge = *challenge;
+    let Some(found) = Entity::find_by_id(challenge).one(tx.db()).await? else {
+        return refuse(AuthError::CodeInvalid);
+    };
+    mailbox::lock(tx, &found.email_key).await?;
+    if tries_today(tx, &found.email_key).await? >= TRIES_A_DAY {
+        return refuse(AuthError::CodeInvalid);
+    }
+    let account = account(tx, &found.email_key).await?;
+    let right = code::matches(key, challenge, given) && may_enter(found.purpose, account.as_ref());
+    if !count_try(tx, challenge, right).await? {
+        return refuse(AuthError::CodeInvalid);
+    }
+    if !right {
+        return refuse_recorded(AuthError::CodeInvalid);
+    }
+    let customer = match account {
+        Some(account) if account.registered_at.is_some() => account.id,
+        _ => make_account(tx, &found).await?,
+    };
+    drop_prepared(tx, &found.email_key).await?;
+    attach_guest(tx, &found, customer).await?;
+    Ok((sessions::open(tx, Audience::Customer, customer.0).await?, customer))
+}
+
+async fn tries_today(tx: &Tx, email_key: &str) -> Result<i64, Fault> {
+    let tries: Vec<i32> = mailbox::since(email_key, tx.now() - mailbox::DAY)
+        .select_only()
+        .column(Column::Tries)
+        .into_tuple()
+        .all(tx.db())
+        .await?;
+    Ok(tries.into_iter().map(i64::from).sum())
+}
+
+/// The customer whose mailbox this is, locked.
+async fn account(tx: &Tx, email_key: &str) -> Result<Option<customer::Model>, Fault> {
+    let mailbox = customer::Entity::find().filter(customer::Column::EmailKey.eq(email_key));
+    Ok(mailbox.lock_exclusive().one(tx.db()).await?)
+}
+
+/// A code to sign in is mailed to accounts only: without one it was guessed.
+fn may_enter(purpose: Purpose, account: Option<&customer::Model>) -> bool {
+    let enabled = account.is_none_or(|account| account.disabled_at.is_none());
+    let registered = account.is_some_and(|account| account.registered_at.is_some());
+    enabled && (registered || purpose == Purpose::Register)
+}
+
+/// Counts a wrong try, or ends the challenge with the right one; false if no try is left.
+async fn count_try(tx: &Tx, challenge: ChallengeId, right: bool) -> Result<bool, Fault> {
+    let update = Entity::update_many();
+    let update = if right {
+        update.col_expr(Column::EndedAt, Expr::val(tx.now()))
+    } else {
+        update.col_expr(Column::Tries, Expr::col(Column::Tries).add(1))
+    };
+    let open = Column::EndedAt.is_null().and(Column::ExpiresAt.gt(tx.now()));
+    let counted =
+        update.filter(Column::Id.eq(challenge).and(Column::Tries.lt(TRIES)).and(open)).exec(tx.db()).await?;
+    Ok(counted.rows_affected == 1)
+}
+
+/// Makes the account, or registers the customer whom an import knows by this mailbox.
+async fn make_account(tx: &Tx, proven: &Model) -> Result<CustomerId, Fault> {
+    let mut rows = Rows::new("customers", &["id", "email_key", "created_at", "updated_at"]);
+    let new: CustomerId = tx.id();
+    rows.push([new.0.into(), proven.email_key.clone().into(), tx.now().into(), tx.now().into()]);
+    // An import may have written the same mailbox meanwhile: then that customer is the one.
+    rows.insert_missing(tx.db()).await?;
+    let Some(found) = account(tx, &proven.email_key).await? else {
+        return Err(Fault::internal("the customer of a proven mailbox is gone"));
+    };
+    let registered = customer::Entity::update_many()
+        .col_expr(customer::Column::RegisteredAt, Expr::val(tx.now()))
+        .col_expr(customer::Column::EnrolledAt, Expr::val(found.enrolled_at.unwrap_or_else(|| tx.now())))
+        .col_expr(customer::Column::Email, Expr::val(proven.email.as_str()))
+        .col_expr(customer::Column::Name, Expr::val(proven.name.clone().or(found.name)))
+        .col_expr(customer::Column::Locale, Expr::val(proven.locale.clone().or(found.locale)))
+        .col_expr(customer::Column::PasswordHash, Expr::val(proven.password_hash.clone()))
+        .col_expr(customer::Column::UpdatedAt, Expr::val(tx.now()))
+        .filter(customer::Column::Id.eq(found.id).and(customer::Column::RegisteredAt.is_null()))
+        .exec(tx.db())
+        .await?;
+    if registered.rows_affected != 1 {
+        return Err(Fault::internal("a locked customer was registered by another"));
+    }
+    sessions::end_all(tx, Audience::Customer, found.id.0).await?;
+    points::open_accounts(tx, &[Owner::Customer(found.id)]).await?;
+    outbox::emit(
+        tx,
+        [Event {
+            topic: "customer.registered",
+            aggregate_id: found.id.0,
+            payload: json!({ "customerId": found.id }),
+            imported: false,
+            occurred_at: tx.now(),
+        }],
+    )
+    .await?;
+    Ok(found.id)
+}
+
+/// Ends what else is open on the mailbox, and forgets what any of it had prepared.
+async fn drop_prepared(tx: &Tx, email_key: &str) -> Result<(), Fault> {
+    let mailbox = Column::EmailKey.eq(email_key);
+    Entity::update_many()
+        .col_expr(Column::EndedAt, Expr::val(tx.now()))
+        .filter(mailbox.clone().and(Column::EndedAt.is_null()))
+        .exec(tx.db())
+        .await?;
+    Entity::update_many()
+        .col_expr(Column::PasswordHash, Expr::val(None::<String>))
+        .col_expr(Column::Name, Expr::val(None::<String>))
+        .filter(mailbox)
+        .exec(tx.db())
+        .await?;
+    Ok(())
+}
+
+/// Gives the customer what was ordered with the address before it was proven.
+async fn attach_guest(tx: &Tx, proven: &Model, customer: CustomerId) -> Result<(), Fault> {
+    use guest_identity::Column as Guest;
+    // The row of the address is made if there is none: an order that is just being recorded with this address waits for
+    // it, and then sees whose the address is.
+    let mut rows = Rows::new("guest_identities", &["id", "email", "email_key", "created_at"]);
+    let (id, email, key) = (tx.id::<GuestId>(), proven.email.clone(), proven.email_key.clone());
+    rows.push([id.0.into(), email.into(), key.into(), tx.now().into()]);
+    let ordered = rows.insert_missing(tx.db()).await? == 0;
+    let found = guest_identity::Entity::find()
+        .filter(Guest::EmailKey.eq(proven.email_key.as_str()))
+        .lock_exclusive()
+        .one(tx.db())
+        .await?;
+    let Some(guest) = found.filter(|guest| guest.customer_id.is_none()) else {
+        return Ok(());
+    };
+    guest_identity::Entity::update_many()
+        .col_expr(Guest::CustomerId, Expr::val(customer))
+        .col_expr(Guest::JoinedAt, Expr::val(tx.now()))
+        .filter(Guest::Id.eq(guest.id).and(Guest::CustomerId.is_null()))
+        .exec(tx.db())
+        .await?;
+    if !ordered {
+        return Ok(());
+    }
+    order::Entity::update_many()
+        .col_expr(order::Column::CustomerId, Expr::val(customer))
+        .col_expr(order::Column::GuestId, Expr::val(None::<uuid::Uuid>))
+        .filter(order::Column::GuestId.eq(guest.id))
+        .exec(tx.db())
+        .await?;
+    points::join(tx, guest.id, customer).await?;
+    outbox::emit(
+        tx,
+        [Event {
+            topic: "guest.joined",
+            aggregate_id: customer.0,
+            payload: json!({ "customerId": customer, "guestId": guest.id }),
+            imported: false,
+            occurred_at: tx.now(),
+        }],
+    )
+    .await
+}
