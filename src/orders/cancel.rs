@@ -25,7 +25,7 @@ pub(crate) async fn cancel(tx: &Tx, cmd: &Step) -> Outcome<OrderId, OrderError> 
     move_to(tx, &order, state, Column::CancelledAt, at).await?;
     match (order.state, order.hold_id) {
         (OrderState::Placed, Some(hold)) => {
-            points::release(tx, owner_of(&order)?.account(), hold, cmd.by).await?;
+            points::release(tx, owner_of(&order)?, hold, cmd.by).await?;
         }
         (OrderState::Placed, None) => {}
         (OrderState::Paid | OrderState::Shipped | OrderState::Delivered | OrderState::Cancelled, _) => {

@@ -39,10 +39,10 @@ pub(crate) async fn pay(tx: &Tx, cmd: &Pay) -> Outcome<entity::id::OrderId, Orde
     let owner = owner_of(&order)?;
     if let Some(hold) = order.hold_id {
         if cmd.without_points {
-            points::release(tx, owner.account(), hold, cmd.by).await?;
+            points::release(tx, owner, hold, cmd.by).await?;
             clear_hold(tx, &mut order, hold).await?;
         } else {
-            capture(tx, &order, hold, cmd.by, at).await?;
+            points::capture(tx, owner, hold, order.id, cmd.by, at).await.map_err(of_hold)?;
         }
     }
     move_to(tx, &order, state, Column::PaidAt, at).await?;
@@ -62,13 +62,8 @@ pub(crate) async fn pay(tx: &Tx, cmd: &Pay) -> Outcome<entity::id::OrderId, Orde
     Ok(order.id)
 }
 
-async fn capture(tx: &Tx, order: &Model, hold: HoldId, by: Actor, at: Instant) -> Outcome<(), OrderError> {
-    let account = owner_of(order)?.account();
-    points::capture(tx, account, hold, by, at).await.map_err(of_hold)
-}
-
 /// A refusal of the points slice as one of ours.
-pub(super) fn of_hold(stop: Stop<points::HoldError>) -> Stop<OrderError> {
+fn of_hold(stop: Stop<points::HoldError>) -> Stop<OrderError> {
     match stop {
         Stop::Refused(reason) => Stop::Refused(OrderError::Hold(reason)),
         Stop::RefusedRecorded(reason) => Stop::RefusedRecorded(OrderError::Hold(reason)),
