@@ -1,1 +1,3 @@
-//! x
+//! The commands of the command line, besides serving.
+
+pub mod import;

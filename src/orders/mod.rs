@@ -4,7 +4,7 @@
 //! bought, and the shares of the points that pay an order add up to the hold exactly.
 
 pub mod api;
-mod attach;
+pub(crate) mod attach;
 mod cancel;
 mod error;
 mod events;
@@ -14,14 +14,15 @@ mod progress;
 pub mod record;
 mod returns;
 pub mod rules;
+#[cfg(test)]
+mod tests;
 
-pub(crate) use attach::attach;
 pub(crate) use cancel::cancel;
 pub use error::OrderError;
 pub use find::OrderRef;
 pub(crate) use pay::{Pay, pay};
 pub(crate) use progress::{deliver, ship};
-pub(crate) use record::{record, record_one};
+pub(crate) use record::record_one;
 pub(crate) use returns::{Return, ReturnPieces, Which, return_lines};
 
 use entity::Instant;

@@ -43,7 +43,8 @@ pub fn check(record: &Record, now: Instant) -> Result<(), OrderError> {
     record.placed_at.map_or(Ok(()), |at| instant(at, now, "placedAt").map(drop))
 }
 
-fn check_line(line: &RecordLine) -> Result<(), (&'static str, &'static str)> {
+/// Checks a line; a mistake is a field and what is wrong with it.
+pub fn check_line(line: &RecordLine) -> Result<(), (&'static str, &'static str)> {
     visible(&line.sku).map_err(|problem| ("sku", problem))?;
     visible(&line.name).map_err(|problem| ("name", problem))?;
     check_categories(&line.categories).map_err(|problem| ("categories", problem))?;

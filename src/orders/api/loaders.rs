@@ -6,7 +6,7 @@ use std::hash::Hash;
 use async_graphql::dataloader::{DataLoader, Loader};
 use entity::id::OrderId;
 use entity::{order_line, order_return};
-use sea_orm::{ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{EntityTrait, QueryFilter, QueryOrder};
 
 use crate::app::App;
 use crate::db::dialect::is_among;
