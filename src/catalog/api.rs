@@ -1,9 +1,9 @@
 //! The catalogue over GraphQL.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
+use entity::Instant;
 use entity::id::ProductId;
 use entity::product::{Column, Entity, Model};
-use entity::Instant;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::{InvalidProduct, Upsert, upsert};
@@ -163,7 +163,11 @@ impl CatalogMutation {
             Ok(Once { value, replayed }) => {
                 let product = Entity::find_by_id(value).one(&app.db.read).await?;
                 let product = product.ok_or_else(|| Fault::internal("a product that was written is gone"))?;
-                Ok(ProductUpsertPayload { product: Some(Product(product)), replayed, user_errors: Vec::new() })
+                Ok(ProductUpsertPayload {
+                    product: Some(Product(product)),
+                    replayed,
+                    user_errors: Vec::new(),
+                })
             }
             Err(reason) => Ok(ProductUpsertPayload {
                 product: None,

@@ -54,7 +54,10 @@ pub async fn run(app: &App, args: ImportArgs) -> Result<ExitCode> {
 
 async fn orders(app: &App, args: &OrdersArgs) -> Result<ExitCode> {
     let from_input = args.file.as_os_str() == "-";
-    ensure!(!(args.strict && from_input), "--strict reads the file twice, which standard input does not admit");
+    ensure!(
+        !(args.strict && from_input),
+        "--strict reads the file twice, which standard input does not admit"
+    );
     let format = args.format.unwrap_or_else(|| by_ending(&args.file));
     let reading = Reading { format, guests: args.guests, now: app.clock.now() };
     if args.strict {
@@ -146,9 +149,6 @@ fn unreadable(error: Unreadable, file: &Path) -> anyhow::Error {
 fn why(stopped: &Stopped) -> String {
     match stopped {
         Stopped::Reading(error) => format!("the file could not be read on: {error}"),
-        Stopped::Writing(fault) => match fault.db_err() {
-            Some(error) => format!("the database stopped the import: {error}"),
-            None => format!("the import stopped: {fault:?}"),
-        },
+        Stopped::Writing(fault) => format!("the import could not go on: {}", fault.for_operator()),
     }
 }

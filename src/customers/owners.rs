@@ -275,8 +275,7 @@ async fn customers_by(
         return Ok(HashMap::new());
     }
     let among = is_among_texts(tx.db().get_database_backend(), name, keys);
-    let query =
-        customer::Entity::find().select_only().columns([column, customer::Column::Id]).filter(among);
+    let query = customer::Entity::find().select_only().columns([column, customer::Column::Id]).filter(among);
     let found: Vec<(String, CustomerId)> = query.into_tuple().all(tx.db()).await?;
     Ok(found.into_iter().collect())
 }

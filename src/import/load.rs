@@ -202,7 +202,11 @@ async fn record_rows(
         return Err(fault);
     }
     let reason = "could not be written; the log says why";
-    bad.extend(failed.iter().map(|row| BadRow { place: row.place, rows: row.rows, reason: reason.to_owned() }));
+    bad.extend(failed.iter().map(|row| BadRow {
+        place: row.place,
+        rows: row.rows,
+        reason: reason.to_owned(),
+    }));
     Ok(())
 }
 

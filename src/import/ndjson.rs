@@ -82,7 +82,8 @@ pub(super) fn read(text: &str, reading: &Reading) -> Result<Record, String> {
         return Err("lines must be 1 to 500".to_owned());
     }
     for (number, stated) in (1..).zip(stated.lines) {
-        let read = read_line(stated, &record).map_err(|problem| format!("line {number} of the order: {problem}"));
+        let read =
+            read_line(stated, &record).map_err(|problem| format!("line {number} of the order: {problem}"));
         record.lines.push(read?);
     }
     Ok(record)

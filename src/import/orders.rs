@@ -1,7 +1,7 @@
 //! From bytes to orders: one item for each order or bad row, in the order of the file.
 
-use std::collections::VecDeque;
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::io::{self, BufRead};
 
 use super::csv::Header;

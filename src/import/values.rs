@@ -82,7 +82,8 @@ pub(super) fn line(
         line_total: amount(texts.line_total, currency, "line_total")?,
         tax_rate: optional(texts.tax_rate).map(tax_rate).transpose()?,
     };
-    crate::orders::rules::check_line(&line).map_err(|(field, problem)| format!("{} {problem}", column(field)))?;
+    crate::orders::rules::check_line(&line)
+        .map_err(|(field, problem)| format!("{} {problem}", column(field)))?;
     Ok(line)
 }
 

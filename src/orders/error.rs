@@ -71,7 +71,9 @@ impl fmt::Display for OrderError {
             Self::ExternalIdReused => {
                 f.write_str("An order with this external id and a different body is recorded already.")
             }
-            Self::InvalidLine { index, field, problem } => write!(f, "Line {}: {field} {problem}.", index + 1),
+            Self::InvalidLine { index, field, problem } => {
+                write!(f, "Line {}: {field} {problem}.", index + 1)
+            }
             Self::UnknownLine { index } => write!(f, "Line {}: the order has no such line.", index + 1),
             Self::QuantityExceeded { index, left } => {
                 write!(f, "Line {}: only {left} pieces are left to return.", index + 1)

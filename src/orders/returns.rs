@@ -70,10 +70,7 @@ pub(crate) async fn return_lines(tx: &Tx, cmd: &Return) -> Outcome<OrderId, Orde
 }
 
 /// Pieces per line, by the line's place in `lines`.
-fn wanted(
-    lines: &[order_line::Model],
-    pieces: &[ReturnPieces],
-) -> Result<BTreeMap<usize, i32>, OrderError> {
+fn wanted(lines: &[order_line::Model], pieces: &[ReturnPieces]) -> Result<BTreeMap<usize, i32>, OrderError> {
     if pieces.is_empty() || pieces.len() > MOST_LINES {
         return Err(OrderError::invalid("lines", "must be 1 to 500"));
     }

@@ -53,7 +53,9 @@ pub(super) fn order_ref(id: Option<ID>, external_id: Option<String>) -> Result<O
     match (id, external_id) {
         (Some(id), None) => Ok(local_id::<OrderId>(&id, NodeType::Order).map(OrderRef::Id)),
         (None, Some(id)) => Ok(ExternalId::try_from(id).ok().map(|id| OrderRef::External(id.into()))),
-        (Some(_), Some(_)) | (None, None) => Err(ApiError::bad_input("give exactly one of id and externalId")),
+        (Some(_), Some(_)) | (None, None) => {
+            Err(ApiError::bad_input("give exactly one of id and externalId"))
+        }
     }
 }
 
@@ -126,12 +128,16 @@ impl OrderRecordInput {
             email: self.email,
             channel: self.channel.unwrap_or_else(|| DEFAULT_CHANNEL.to_owned()),
             currency: self.currency,
-            lines: lines.map(|(index, line)| line.into_line(index, self.currency)).collect::<Result<_, _>>()?,
+            lines: lines
+                .map(|(index, line)| line.into_line(index, self.currency))
+                .collect::<Result<_, _>>()?,
             shipping: match self.shipping {
                 None => 0,
-                Some(Decimal(amount)) => Money::parse_unsigned(&amount, self.currency)
-                    .map_err(|error| OrderError::invalid("shipping", error.to_string()))?
-                    .minor,
+                Some(Decimal(amount)) => {
+                    Money::parse_unsigned(&amount, self.currency)
+                        .map_err(|error| OrderError::invalid("shipping", error.to_string()))?
+                        .minor
+                }
             },
             placed_at: self.placed_at.map(cut),
             coupon: self.coupon,

@@ -19,11 +19,7 @@ pub type OrderKey = (Instant, Uuid);
 pub type OrderPages = Pages<OrderKey, Order>;
 
 /// The orders of one customer or guest identity, those placed last first.
-pub async fn orders_of(
-    app: &App,
-    owner: Owner,
-    arguments: PageArguments,
-) -> Result<OrderPages, ApiError> {
+pub async fn orders_of(app: &App, owner: Owner, arguments: PageArguments) -> Result<OrderPages, ApiError> {
     let theirs = match owner {
         Owner::Customer(customer) => Column::CustomerId.eq(customer),
         Owner::Guest(guest) => Column::GuestId.eq(guest),

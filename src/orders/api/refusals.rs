@@ -117,9 +117,7 @@ fn user_error(reason: &OrderError) -> UserError<OrderErrorCode> {
         OrderError::InvalidLine { index, field, .. } => {
             (OrderErrorCode::InvalidLine, path(&["lines", &index.to_string(), field]))
         }
-        OrderError::UnknownLine { index } => {
-            (OrderErrorCode::NotFound, path(&["lines", &index.to_string()]))
-        }
+        OrderError::UnknownLine { index } => (OrderErrorCode::NotFound, path(&["lines", &index.to_string()])),
         OrderError::QuantityExceeded { index, .. } => {
             (OrderErrorCode::QuantityExceeded, path(&["lines", &index.to_string(), "quantity"]))
         }

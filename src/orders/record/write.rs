@@ -27,10 +27,7 @@ pub(super) struct Stored {
 }
 
 /// The orders that are recorded under these external ids.
-pub(super) async fn stored(
-    tx: &Tx,
-    external_ids: Vec<String>,
-) -> Result<Vec<(String, Stored)>, Fault> {
+pub(super) async fn stored(tx: &Tx, external_ids: Vec<String>) -> Result<Vec<(String, Stored)>, Fault> {
     if external_ids.is_empty() {
         return Ok(Vec::new());
     }
@@ -42,9 +39,8 @@ pub(super) async fn stored(
         .into_tuple()
         .all(tx.db())
         .await?;
-    let stored = |(external_id, id, fingerprint, recorded_at)| {
-        (external_id, Stored { id, fingerprint, recorded_at })
-    };
+    let stored =
+        |(external_id, id, fingerprint, recorded_at)| (external_id, Stored { id, fingerprint, recorded_at });
     Ok(rows.into_iter().map(stored).collect())
 }
 
