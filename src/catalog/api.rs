@@ -1,5 +1,7 @@
 //! The catalogue over GraphQL.
 
+#![expect(clippy::unused_async, reason = "async-graphql takes no resolver that is not async")]
+
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use entity::Instant;
 use entity::id::ProductId;

@@ -19,8 +19,8 @@ mod totals;
 mod values;
 
 pub use load::{Stopped, examine, load};
-pub use orders::{Orders, Unreadable};
-pub use row::{BadRow, Row};
+pub use orders::{Item, Orders, Unreadable};
+pub use row::{BadRow, Place, Row};
 pub use totals::Totals;
 
 /// How a file is written.

@@ -10,8 +10,8 @@ use crate::orders::rules::MOST_LINES;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Order {
-    #[serde(alias = "orderId")]
-    order_id: Text,
+    #[serde(rename = "order_id", alias = "orderId")]
+    id: Text,
     #[serde(alias = "placedAt")]
     placed_at: String,
     email: Option<String>,
@@ -34,8 +34,8 @@ struct Line {
     #[serde(default)]
     categories: Vec<String>,
     quantity: Text,
-    #[serde(alias = "lineTotal")]
-    line_total: Text,
+    #[serde(rename = "line_total", alias = "lineTotal")]
+    total: Text,
     #[serde(alias = "taxRate")]
     tax_rate: Option<Text>,
 }
@@ -65,7 +65,7 @@ fn written(text: Option<Text>) -> String {
 pub(super) fn read(text: &str, reading: &Reading) -> Result<Record, String> {
     let stated: Order = serde_json::from_str(text).map_err(|error| format!("is not an order: {error}"))?;
     let texts = OrderTexts {
-        order_id: &stated.order_id.written(),
+        order_id: &stated.id.written(),
         placed_at: &stated.placed_at,
         email: stated.email.as_deref().unwrap_or_default(),
         customer_id: &written(stated.customer_id),
@@ -96,7 +96,7 @@ fn read_line(stated: Line, record: &Record) -> Result<crate::orders::record::Rec
         sku: &stated.sku.written(),
         name: stated.name.as_deref().unwrap_or_default(),
         quantity: &stated.quantity.written(),
-        line_total: &stated.line_total.written(),
+        line_total: &stated.total.written(),
         tax_rate: &written(stated.tax_rate),
     };
     line(&texts, categories, record.currency)

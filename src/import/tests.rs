@@ -167,8 +167,8 @@ async fn import(app: &App, text: &'static str) -> (Totals, Vec<String>) {
 
 #[tokio::test]
 async fn an_import_that_is_run_again_changes_nothing() {
-    let test = testing::app(Engine::Sqlite).await;
-    let app = &test.app;
+    let shop = testing::app(Engine::Sqlite).await;
+    let app = &shop.app;
     let text = include_str!("../../tests/data/cdnow/CDNOW_first_300.txt");
     let (first, bad) = import(app, text).await;
     assert_eq!((bad.len(), first.rows, first.recorded, first.new_customers), (0, 300, 300, 77));

@@ -16,10 +16,10 @@ pub use self::inputs::{
     OrderCancelInput, OrderDeliverInput, OrderPayInput, OrderRecordInput, OrderReturnInput, OrderShipInput,
     OrdersFilter,
 };
-pub use self::list::{OrderPages, orders_of};
+pub use self::list::{OrderKey, OrderPages, orders_of};
 pub use self::loaders::{OrderLoader, loader};
 pub use self::refusals::{OrderErrorCode, Payload};
-pub use self::types::Order;
+pub use self::types::{Order, OrderLine, OrderReturn};
 use super::{OrderError, OrderRef, cancel, deliver, pay, record_one, return_lines, ship};
 use crate::app::App;
 use crate::auth::viewer::Viewer;
@@ -62,7 +62,6 @@ impl OrdersQuery {
 
     /// Orders, those placed last first. For shop keys with `orders:read`, staff with `orders.read`.
     #[graphql(guard = "Allowed")]
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection, and a filter")]
     async fn orders(
         &self,
         ctx: &Context<'_>,

@@ -309,7 +309,7 @@ async fn addresses(shop: Shop) {
 
 async fn race(shop: Shop) {
     let record = |number: usize| {
-        let total = if number % 2 == 0 { "10.00" } else { "11.00" };
+        let total = if number.is_multiple_of(2) { "10.00" } else { "11.00" };
         let shop = &shop;
         async move { shop.mutate("orderRecord", order_of("A-1", "c-1", &[total])).await }
     };

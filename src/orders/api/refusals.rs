@@ -41,22 +41,22 @@ pub trait Mutation: Send + Sync + 'static {
 
 /// `orderRecord`.
 #[derive(Debug)]
-pub struct Record;
+pub(super) struct Record;
 /// `orderPay`.
 #[derive(Debug)]
-pub struct Pay;
+pub(super) struct Pay;
 /// `orderShip`.
 #[derive(Debug)]
-pub struct Ship;
+pub(super) struct Ship;
 /// `orderDeliver`.
 #[derive(Debug)]
-pub struct Deliver;
+pub(super) struct Deliver;
 /// `orderCancel`.
 #[derive(Debug)]
-pub struct Cancel;
+pub(super) struct Cancel;
 /// `orderReturn`.
 #[derive(Debug)]
-pub struct Return;
+pub(super) struct Return;
 
 impl Mutation for Record {
     const PAYLOAD: &'static str = "OrderRecordPayload";

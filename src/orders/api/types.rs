@@ -1,5 +1,7 @@
 //! Orders, their lines and returns, as callers see them.
 
+#![expect(clippy::unused_async, reason = "async-graphql takes no resolver that is not async")]
+
 use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, Enum, ID, Object};
 use entity::order::OrderState as Stored;
