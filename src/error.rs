@@ -45,6 +45,15 @@ impl Fault {
         }
     }
 
+    /// What went wrong, for the terminal of an operator; never for a client.
+    pub fn for_operator(&self) -> String {
+        match (&self.source, self.context) {
+            (Some(source), _) => source.to_string(),
+            (None, Some(context)) => context.to_owned(),
+            (None, None) => format!("{:?}", self.kind),
+        }
+    }
+
     /// Whether running the transaction again may succeed: deadlock, serialization failure, busy.
     pub fn is_transient(&self) -> bool {
         self.source.as_deref().and_then(|e| e.downcast_ref::<DbErr>()).is_some_and(is_transient)

@@ -5,7 +5,7 @@ use aws_lc_rs::hmac;
 use entity::id::{ChallengeId, CustomerId, GuestId};
 use entity::mailbox_challenge::{Column, Entity, Model, Purpose};
 use entity::session::Audience;
-use entity::{customer, guest_identity, order};
+use entity::{customer, guest_identity};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QuerySelect};
 use serde_json::json;
@@ -15,6 +15,7 @@ use super::{AuthError, code, mailbox};
 use crate::app::App;
 use crate::db::bulk::Rows;
 use crate::error::{Fault, Outcome, refuse, refuse_recorded};
+use crate::orders;
 use crate::outbox::{self, Event};
 use crate::points::orders::{self as points, Owner};
 use crate::tx::Tx;
@@ -189,12 +190,7 @@ async fn attach_guest(tx: &Tx, proven: &Model, customer: CustomerId) -> Result<(
     if !ordered {
         return Ok(());
     }
-    order::Entity::update_many()
-        .col_expr(order::Column::CustomerId, Expr::val(customer))
-        .col_expr(order::Column::GuestId, Expr::val(None::<uuid::Uuid>))
-        .filter(order::Column::GuestId.eq(guest.id))
-        .exec(tx.db())
-        .await?;
+    orders::attach(tx, guest.id, customer).await?;
     points::join(tx, guest.id, customer).await?;
     outbox::emit(
         tx,

@@ -4,6 +4,7 @@
 
 mod api_key;
 mod file;
+mod import;
 mod ledger;
 mod logs;
 mod migrate;
@@ -39,6 +40,8 @@ enum Command {
     Migrate(migrate::MigrateArgs),
     /// Prints the GraphQL schema
     Schema(schema::SchemaArgs),
+    /// Brings a shop's past in
+    Import(import::ImportArgs),
     /// Checks the points ledger
     Ledger(ledger::LedgerArgs),
     /// Adds the first people of the shop
@@ -54,6 +57,7 @@ impl Command {
             Self::Worker(args) => worker::run(args).await,
             Self::Migrate(args) => migrate::run(args).await,
             Self::Schema(args) => Ok(schema::run(&args)),
+            Self::Import(args) => import::run(args).await,
             Self::Ledger(args) => ledger::run(args).await,
             Self::Staff(args) => staff::run(args).await,
             Self::ApiKey(args) => api_key::run(args).await,

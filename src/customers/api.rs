@@ -12,12 +12,16 @@ use crate::app::App;
 use crate::auth::viewer::Viewer;
 use crate::error::{Fault, Outcome, split};
 use crate::external_id::ExternalId;
-use crate::graphql::access::Allowed;
+use crate::graphql::access::{Allowed, AllowedAs};
 use crate::graphql::fault::ApiError;
 use crate::graphql::node::{NodeType, global_id, local_id};
+use crate::graphql::page::PageArguments;
 use crate::graphql::payload::UserError;
 use crate::graphql::scalars::IdempotencyKey;
 use crate::idempotency::{Key, Once};
+use crate::orders::api::{OrderPages, orders_of};
+use crate::points::api::{PointsAccount, account_of};
+use crate::points::orders::Owner;
 use crate::tx::Tx;
 
 /// A person known to the shop.
@@ -70,6 +74,24 @@ impl Customer {
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
     }
+
+    /// The points account; null only for somebody who takes no part in the programme.
+    async fn points(&self, ctx: &Context<'_>) -> Result<Option<PointsAccount>, ApiError> {
+        account_of(ctx.data_unchecked::<App>(), Owner::Customer(self.0.id).account()).await
+    }
+
+    /// Orders, those placed last first; needs what `orders` needs.
+    #[graphql(guard = "AllowedAs(\"orders\")")]
+    async fn orders(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "This many from the last placed, 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the first placed, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
+    ) -> Result<OrderPages, ApiError> {
+        orders_of(ctx, Owner::Customer(self.0.id), PageArguments { first, after, last, before }).await
+    }
 }
 
 /// An address that ordered and is not proven.
@@ -102,6 +124,24 @@ impl Guest {
     /// When it first ordered.
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
+    }
+
+    /// The points account; null only for somebody who takes no part in the programme.
+    async fn points(&self, ctx: &Context<'_>) -> Result<Option<PointsAccount>, ApiError> {
+        account_of(ctx.data_unchecked::<App>(), Owner::Guest(self.0.id).account()).await
+    }
+
+    /// Orders, those placed last first; needs what `orders` needs.
+    #[graphql(guard = "AllowedAs(\"orders\")")]
+    async fn orders(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "This many from the last placed, 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the first placed, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
+    ) -> Result<OrderPages, ApiError> {
+        orders_of(ctx, Owner::Guest(self.0.id), PageArguments { first, after, last, before }).await
     }
 }
 

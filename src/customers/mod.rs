@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod email;
+pub mod owners;
 pub mod profile;
 #[cfg(test)]
 mod tests;

@@ -110,16 +110,34 @@ pub struct Allowed;
 
 impl Guard for Allowed {
     async fn check(&self, ctx: &Context<'_>) -> GuardResult<()> {
-        let viewer = ctx.data_opt::<Viewer>().unwrap_or(&Viewer::Anonymous);
-        if Operation::of(ctx.field().name()).is_some_and(|operation| operation.allows(viewer)) {
-            return Ok(());
-        }
-        let (code, message) = match viewer {
-            Viewer::Anonymous => ("UNAUTHENTICATED", "Sign in, or send an API key, to do this."),
-            _ => ("FORBIDDEN", "These credentials do not allow this."),
-        };
-        Err(coded(code, message))
+        check(ctx, Operation::of(ctx.field().name()))
     }
+}
+
+/// The same for a field that shows what an operation shows: customers, who only ever reach their own, and whoever may
+/// call that operation.
+#[derive(Debug)]
+pub struct AllowedAs(pub &'static str);
+
+impl Guard for AllowedAs {
+    async fn check(&self, ctx: &Context<'_>) -> GuardResult<()> {
+        match ctx.data_opt::<Viewer>() {
+            Some(Viewer::Customer { .. }) => Ok(()),
+            _ => check(ctx, Operation::of(self.0)),
+        }
+    }
+}
+
+fn check(ctx: &Context<'_>, operation: Option<&Operation>) -> GuardResult<()> {
+    let viewer = ctx.data_opt::<Viewer>().unwrap_or(&Viewer::Anonymous);
+    if operation.is_some_and(|operation| operation.allows(viewer)) {
+        return Ok(());
+    }
+    let (code, message) = match viewer {
+        Viewer::Anonymous => ("UNAUTHENTICATED", "Sign in, or send an API key, to do this."),
+        _ => ("FORBIDDEN", "These credentials do not allow this."),
+    };
+    Err(coded(code, message))
 }
 
 #[cfg(test)]

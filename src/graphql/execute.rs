@@ -129,7 +129,7 @@ fn check_variables(operation: &OperationDefinition, variables: &Variables) -> Re
 
 async fn run(app: &App, schema: &Schema, asker: (Viewer, RequestId), prepared: Prepared) -> Answer {
     let Prepared { request, operation, cost } = prepared;
-    let request = request.data(asker.0).data(asker.1);
+    let request = super::request_data(app, request.data(asker.0).data(asker.1));
     let limit = Duration::from_secs(app.config.limits.max_seconds.into());
     let running = AssertUnwindSafe(schema.execute(request)).catch_unwind();
     let (ended, response) = match tokio::time::timeout(limit, running).await {

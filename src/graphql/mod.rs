@@ -11,11 +11,13 @@ pub mod page;
 pub mod payload;
 pub mod scalars;
 
-use async_graphql::{EmptySubscription, MergedObject};
+use async_graphql::{EmptySubscription, MergedObject, Request};
 
 use crate::app::App;
 use crate::auth::api::AuthMutation;
+use crate::catalog::api::{CatalogMutation, CatalogQuery};
 use crate::customers::api::{CustomersMutation, CustomersQuery};
+use crate::orders::api::{OrdersMutation, OrdersQuery};
 use crate::points::api::PointsMutation;
 use crate::settings::api::{SettingsMutation, SettingsQuery};
 
@@ -27,11 +29,18 @@ use crate::settings::api::{SettingsMutation, SettingsQuery};
 /// cost 100 each. An operation that costs more than 5,000, unless the shop has set another limit, is refused with
 /// `OPERATION_TOO_COMPLEX`.
 #[derive(Debug, Default, MergedObject)]
-pub struct Query(SettingsQuery, CustomersQuery);
+pub struct Query(SettingsQuery, CustomersQuery, OrdersQuery, CatalogQuery);
 
-/// Changing.
+/// Changing; every mutation takes an idempotency key, except those whose credential can be used once only.
 #[derive(Debug, Default, MergedObject)]
-pub struct Mutation(AuthMutation, CustomersMutation, PointsMutation, SettingsMutation);
+pub struct Mutation(
+    AuthMutation,
+    CustomersMutation,
+    OrdersMutation,
+    CatalogMutation,
+    PointsMutation,
+    SettingsMutation,
+);
 
 /// The schema with the application in it.
 pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
@@ -49,4 +58,9 @@ pub fn schema(app: Option<App>) -> Schema {
 /// The schema as written in `schema.graphql`, ending without a line break.
 pub fn sdl() -> String {
     schema(None).sdl().trim_end().to_owned()
+}
+
+/// Gives `request` its loaders: they live as long as it does, so that nothing they keep is seen by another viewer.
+pub fn request_data(app: &App, request: Request) -> Request {
+    request.data(crate::orders::api::loader(app))
 }

@@ -87,7 +87,7 @@ impl Member {
     }
 
     pub(super) fn activate(&mut self, parcel: usize) -> bool {
-        if self.parcels[parcel].stage != Stage::Pending {
+        if self.parcels[parcel].stage != Stage::Pending || self.parcels[parcel].unspent == 0 {
             return false;
         }
         let ends = self.end_of_what_opens_now();

@@ -1,0 +1,63 @@
+//! What an import did, in numbers that can be held against the file.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::money::{Currency, Money};
+use crate::orders::record::Record;
+
+/// What an import did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Rows of data read.
+    pub rows: u64,
+    /// Orders that are new.
+    pub recorded: u64,
+    /// Orders that were in already.
+    pub unchanged: u64,
+    /// Rows left out.
+    pub bad_rows: u64,
+    /// Customers that are new.
+    pub new_customers: u64,
+    /// Points that the new orders earned.
+    pub points: i64,
+    /// Points earned by all orders ever, once the import is through.
+    pub points_ever: Option<i64>,
+    /// Minor units of the lines of recorded and unchanged orders, by currency code.
+    money: BTreeMap<&'static str, (Currency, i128)>,
+}
+
+impl Totals {
+    /// Counts the money of an order that is in.
+    pub(super) fn add_money(&mut self, record: &Record) {
+        let (_, sum) = self.money.entry(record.currency.code()).or_insert((record.currency, 0));
+        *sum += record.lines.iter().map(|line| i128::from(line.line_total)).sum::<i128>();
+    }
+}
+
+/// One number a line.
+impl fmt::Display for Totals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "rows read: {}", self.rows)?;
+        writeln!(f, "orders recorded: {}", self.recorded)?;
+        writeln!(f, "orders unchanged: {}", self.unchanged)?;
+        writeln!(f, "bad rows: {}", self.bad_rows)?;
+        writeln!(f, "customers new: {}", self.new_customers)?;
+        for (code, (currency, sum)) in &self.money {
+            writeln!(f, "money {code}: {}", whole_units(*sum, *currency))?;
+        }
+        writeln!(f, "points earned: {}", self.points)?;
+        if let Some(ever) = self.points_ever {
+            writeln!(f, "points earned ever: {ever}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A sum over many orders, which may pass what one amount can hold.
+fn whole_units(sum: i128, currency: Currency) -> String {
+    match i64::try_from(sum) {
+        Ok(minor) => Money { minor, currency }.amount(),
+        Err(_) => format!("{sum} minor units"),
+    }
+}

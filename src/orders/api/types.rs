@@ -1,0 +1,271 @@
+//! Orders, their lines and returns, as callers see them.
+
+#![expect(clippy::unused_async, reason = "async-graphql takes no resolver that is not async")]
+
+use async_graphql::dataloader::DataLoader;
+use async_graphql::{Context, Enum, ID, Object};
+use entity::order::OrderState as Stored;
+use entity::{Instant, order, order_line, order_return};
+
+use super::loaders::{LinesOf, OrderLoader, ReturnsOf};
+use crate::error::{Fault, FaultKind};
+use crate::graphql::fault::ApiError;
+use crate::graphql::node::{NodeType, global_id};
+use crate::graphql::scalars::MoneyValue;
+use crate::money::{Currency, Money, Rate};
+
+/// Where an order is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "Stored")]
+pub enum OrderState {
+    /// Not paid yet.
+    Placed,
+    /// Paid.
+    Paid,
+    /// On its way.
+    Shipped,
+    /// Arrived.
+    Delivered,
+    /// Undone before it left.
+    Cancelled,
+}
+
+/// An order, as the shop stated it.
+#[derive(Clone, Debug)]
+pub struct Order(pub(crate) order::Model);
+
+/// A line of an order.
+#[derive(Clone, Debug)]
+pub struct OrderLine {
+    row: order_line::Model,
+    currency: Currency,
+}
+
+/// Pieces of a line that came back.
+#[derive(Clone, Debug)]
+pub struct OrderReturn(order_return::Model);
+
+#[Object]
+impl Order {
+    /// Ours.
+    async fn id(&self) -> ID {
+        global_id(NodeType::Order, self.0.id)
+    }
+
+    /// The shop's.
+    async fn external_id(&self) -> &str {
+        &self.0.external_id
+    }
+
+    /// Where it is.
+    async fn state(&self) -> OrderState {
+        self.0.state.into()
+    }
+
+    /// Whose; null while it is a guest's.
+    async fn customer_id(&self) -> Option<ID> {
+        self.0.customer_id.map(|id| global_id(NodeType::Customer, id))
+    }
+
+    /// Whose, until the address is proven.
+    async fn guest_id(&self) -> Option<ID> {
+        self.0.guest_id.map(|id| global_id(NodeType::Guest, id))
+    }
+
+    /// Where the shop writes to about it, as written on it.
+    async fn email(&self) -> Option<&str> {
+        self.0.email.as_deref()
+    }
+
+    /// Where it was bought, such as `web`.
+    async fn channel(&self) -> &str {
+        &self.0.channel
+    }
+
+    /// What its amounts are in.
+    async fn currency(&self) -> Result<Currency, ApiError> {
+        Ok(self.0.currency.parse()?)
+    }
+
+    /// Sum of the lines, after discount.
+    async fn lines_total(&self) -> Result<MoneyValue, ApiError> {
+        self.money(self.0.lines_total)
+    }
+
+    /// Cost of shipping.
+    async fn shipping(&self) -> Result<MoneyValue, ApiError> {
+        self.money(self.0.shipping)
+    }
+
+    /// What of the lines is paid with points.
+    async fn paid_with_points(&self) -> Result<MoneyValue, ApiError> {
+        self.money(self.0.hold_value)
+    }
+
+    /// Lines and shipping, less what is paid with points.
+    async fn total(&self) -> Result<MoneyValue, ApiError> {
+        self.money(self.0.lines_total + self.0.shipping - self.0.hold_value)
+    }
+
+    /// Code of the coupon used.
+    async fn coupon(&self) -> Option<&str> {
+        self.0.coupon.as_deref()
+    }
+
+    /// The points set aside for it.
+    async fn hold_id(&self) -> Option<ID> {
+        self.0.hold_id.map(|id| global_id(NodeType::PointsHold, id))
+    }
+
+    /// Whether it came with an import of history.
+    async fn imported(&self) -> bool {
+        self.0.imported
+    }
+
+    /// By position.
+    async fn lines(&self, ctx: &Context<'_>) -> Result<Vec<OrderLine>, ApiError> {
+        let currency: Currency = self.0.currency.parse()?;
+        let loader = ctx.data_unchecked::<DataLoader<OrderLoader>>();
+        let lines = loader.load_one(LinesOf(self.0.id)).await.map_err(of_kind)?.unwrap_or_default();
+        Ok(lines.into_iter().map(|row| OrderLine { row, currency }).collect())
+    }
+
+    /// The first recorded first.
+    async fn returns(&self, ctx: &Context<'_>) -> Result<Vec<OrderReturn>, ApiError> {
+        let loader = ctx.data_unchecked::<DataLoader<OrderLoader>>();
+        let returns = loader.load_one(ReturnsOf(self.0.id)).await.map_err(of_kind)?.unwrap_or_default();
+        Ok(returns.into_iter().map(OrderReturn).collect())
+    }
+
+    /// By the shop's word.
+    async fn placed_at(&self) -> Instant {
+        self.0.placed_at
+    }
+
+    /// By the shop's word.
+    async fn paid_at(&self) -> Option<Instant> {
+        self.0.paid_at
+    }
+
+    /// By the shop's word.
+    async fn shipped_at(&self) -> Option<Instant> {
+        self.0.shipped_at
+    }
+
+    /// By the shop's word.
+    async fn delivered_at(&self) -> Option<Instant> {
+        self.0.delivered_at
+    }
+
+    /// By the shop's word.
+    async fn cancelled_at(&self) -> Option<Instant> {
+        self.0.cancelled_at
+    }
+
+    /// When it was recorded here.
+    async fn recorded_at(&self) -> Instant {
+        self.0.recorded_at
+    }
+}
+
+impl Order {
+    fn money(&self, minor: i64) -> Result<MoneyValue, ApiError> {
+        Ok(Money { minor, currency: self.0.currency.parse()? }.into())
+    }
+}
+
+fn of_kind(kind: FaultKind) -> ApiError {
+    ApiError::Fault(Fault::of(kind))
+}
+
+#[Object]
+impl OrderLine {
+    /// Ours.
+    async fn id(&self) -> ID {
+        global_id(NodeType::OrderLine, self.row.id)
+    }
+
+    /// Place in the order, from 1.
+    async fn position(&self) -> i32 {
+        self.row.position
+    }
+
+    /// The shop's.
+    async fn sku(&self) -> &str {
+        &self.row.sku
+    }
+
+    /// As sold.
+    async fn name(&self) -> &str {
+        &self.row.name
+    }
+
+    /// As stated with the order.
+    async fn categories(&self) -> Result<Vec<String>, ApiError> {
+        Ok(serde_json::from_value(self.row.categories.clone())?)
+    }
+
+    /// Pieces bought.
+    async fn quantity(&self) -> i32 {
+        self.row.quantity
+    }
+
+    /// Pieces that came back.
+    async fn returned(&self) -> i32 {
+        self.row.returned
+    }
+
+    /// For all pieces, after discount.
+    async fn line_total(&self) -> MoneyValue {
+        Money { minor: self.row.line_total, currency: self.currency }.into()
+    }
+
+    /// Share of tax inside the total; null if the shop did not say.
+    async fn tax_rate(&self) -> Option<Rate> {
+        let rate = u32::try_from(self.row.tax_rate?).ok()?;
+        Some(Rate::from_ten_thousandths(rate))
+    }
+
+    /// What of the total is paid with points.
+    async fn redeemed_value(&self) -> MoneyValue {
+        Money { minor: self.row.redeemed_value, currency: self.currency }.into()
+    }
+
+    /// Those points.
+    async fn redeemed_points(&self) -> i32 {
+        self.row.redeemed_points
+    }
+}
+
+#[Object]
+impl OrderReturn {
+    /// Ours.
+    async fn id(&self) -> ID {
+        global_id(NodeType::OrderReturn, self.0.id)
+    }
+
+    /// Which line.
+    async fn line_id(&self) -> ID {
+        global_id(NodeType::OrderLine, self.0.line_id)
+    }
+
+    /// Pieces.
+    async fn quantity(&self) -> i32 {
+        self.0.quantity
+    }
+
+    /// As stated.
+    async fn reason(&self) -> Option<&str> {
+        self.0.reason.as_deref()
+    }
+
+    /// By the shop's word.
+    async fn returned_at(&self) -> Instant {
+        self.0.returned_at
+    }
+
+    /// When it was recorded here.
+    async fn recorded_at(&self) -> Instant {
+        self.0.recorded_at
+    }
+}

@@ -1,0 +1,21 @@
+//! A guest proved the mailbox: the orders of that address become the customer's.
+
+use entity::id::{CustomerId, GuestId};
+use entity::order::{Column, Entity};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+
+use crate::error::Fault;
+use crate::tx::Tx;
+
+/// Moves every order of `guest` to `customer`; answers how many. To be called before the points move, since a payment
+/// locks its order before the account.
+pub(crate) async fn attach(tx: &Tx, guest: GuestId, customer: CustomerId) -> Result<u64, Fault> {
+    let moved = Entity::update_many()
+        .col_expr(Column::CustomerId, Expr::val(Some(customer)))
+        .col_expr(Column::GuestId, Expr::val(None::<GuestId>))
+        .filter(Column::GuestId.eq(guest))
+        .exec(tx.db())
+        .await?;
+    Ok(moved.rows_affected)
+}

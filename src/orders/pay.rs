@@ -1,0 +1,100 @@
+//! An order is paid: the points set aside for it are spent, and it earns.
+
+use entity::Instant;
+use entity::id::HoldId;
+use entity::order::{Column, Entity, Model};
+use entity::order_line;
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter};
+use serde::Serialize;
+use serde_json::json;
+
+use super::find::{lines_of, locked, move_to, owner_of};
+use super::rules::{Happening, instant, next};
+use super::{OrderError, OrderRef, events};
+use crate::actor::Actor;
+use crate::error::{Fault, Outcome, Stop};
+use crate::points::orders::{self as points, PaidLine, PaidOrder};
+use crate::tx::Tx;
+
+/// An order is paid.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Pay {
+    /// Which.
+    pub(crate) order: OrderRef,
+    /// When; now if none.
+    pub(crate) at: Option<Instant>,
+    /// It was paid in full with money: give the hold back, whatever became of it.
+    pub(crate) without_points: bool,
+    /// Who says so.
+    #[serde(skip)]
+    pub(crate) by: Actor,
+}
+
+/// Captures the order's hold, then earns for its lines.
+pub(crate) async fn pay(tx: &Tx, cmd: &Pay) -> Outcome<entity::id::OrderId, OrderError> {
+    let mut order = locked(tx, &cmd.order).await?;
+    let state = next(order.state, Happening::Pay).map_err(Stop::Refused)?;
+    let at = instant(cmd.at.unwrap_or_else(|| tx.now()), tx.now(), "at").map_err(Stop::Refused)?;
+    let owner = owner_of(&order)?;
+    if let Some(hold) = order.hold_id {
+        if cmd.without_points {
+            points::release(tx, owner, hold, cmd.by).await?;
+            clear_hold(tx, &mut order, hold).await?;
+        } else {
+            points::capture(tx, owner, hold, order.id, cmd.by, at).await.map_err(of_hold)?;
+        }
+    }
+    move_to(tx, &order, state, Column::PaidAt, at).await?;
+    let lines = lines_of(tx, order.id).await?;
+    let paid = PaidOrder {
+        order: order.id,
+        owner,
+        currency: order.currency.parse()?,
+        paid_at: at,
+        delivered_at: None,
+        by: cmd.by,
+        imported: order.imported,
+        lines: lines.iter().map(paid_line).collect(),
+    };
+    points::earn(tx, &[paid]).await?;
+    events::tell(tx, "order.paid", &order, state, at, json!({})).await?;
+    Ok(order.id)
+}
+
+/// A refusal of the points slice as one of ours.
+fn of_hold(stop: Stop<points::HoldError>) -> Stop<OrderError> {
+    match stop {
+        Stop::Refused(reason) => Stop::Refused(OrderError::Hold(reason)),
+        Stop::RefusedRecorded(reason) => Stop::RefusedRecorded(OrderError::Hold(reason)),
+        Stop::Fault(fault) => Stop::Fault(fault),
+    }
+}
+
+/// The order is not paid with points any more: its lines earn on their whole total.
+async fn clear_hold(tx: &Tx, order: &mut Model, hold: HoldId) -> Result<(), Fault> {
+    Entity::update_many()
+        .col_expr(Column::HoldId, Expr::val(None::<HoldId>))
+        .col_expr(Column::HoldValue, Expr::val(0_i64))
+        .filter(Column::Id.eq(order.id).and(Column::HoldId.eq(hold)))
+        .exec(tx.db())
+        .await?;
+    order_line::Entity::update_many()
+        .col_expr(order_line::Column::RedeemedValue, Expr::val(0_i64))
+        .col_expr(order_line::Column::RedeemedPoints, Expr::val(0_i32))
+        .filter(order_line::Column::OrderId.eq(order.id))
+        .exec(tx.db())
+        .await?;
+    order.hold_id = None;
+    order.hold_value = 0;
+    Ok(())
+}
+
+fn paid_line(line: &order_line::Model) -> PaidLine {
+    PaidLine {
+        line: line.id,
+        line_total: line.line_total,
+        redeemed_value: line.redeemed_value,
+        tax_rate: line.tax_rate,
+    }
+}

@@ -1,0 +1,337 @@
+//! Writes a batch of new orders: rows, holds, earnings and events.
+
+use std::collections::HashMap;
+
+use entity::Instant;
+use entity::id::{CustomerId, GuestId, LineId, OrderId};
+use entity::order::{Column, Entity, Model, OrderState};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ActiveEnum, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, Value};
+
+use super::{OrderError, Record};
+use crate::db::bulk::Rows;
+use crate::db::dialect::{is_among, is_among_texts};
+use crate::error::{Fault, split};
+use crate::money::{Currency, Money};
+use crate::orders::events;
+use crate::orders::rules::{cut, lines_total, spread};
+use crate::outbox::emit;
+use crate::points::orders::{self as points, Owner, PaidLine, PaidOrder, Pinned};
+use crate::tx::Tx;
+
+/// An order that is recorded, as far as a repetition needs it.
+pub(super) struct Stored {
+    pub(super) id: OrderId,
+    pub(super) fingerprint: Vec<u8>,
+    pub(super) recorded_at: Instant,
+}
+
+/// The orders that are recorded under these external ids.
+pub(super) async fn stored(tx: &Tx, external_ids: Vec<String>) -> Result<Vec<(String, Stored)>, Fault> {
+    if external_ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let among = is_among_texts(tx.db().get_database_backend(), "external_id", external_ids);
+    let rows: Vec<(String, OrderId, Vec<u8>, Instant)> = Entity::find()
+        .select_only()
+        .columns([Column::ExternalId, Column::Id, Column::Fingerprint, Column::RecordedAt])
+        .filter(among)
+        .into_tuple()
+        .all(tx.db())
+        .await?;
+    let stored =
+        |(external_id, id, fingerprint, recorded_at)| (external_id, Stored { id, fingerprint, recorded_at });
+    Ok(rows.into_iter().map(stored).collect())
+}
+
+/// An order that is about to be written.
+pub(super) struct Draft<'a> {
+    /// Place in the batch.
+    pub(super) index: usize,
+    pub(super) id: OrderId,
+    pub(super) lines: Vec<DraftLine>,
+    record: &'a Record,
+    owner: Owner,
+    model: Model,
+}
+
+/// A line that is about to be written, with its share of the order's points.
+pub(super) struct DraftLine {
+    pub(super) id: LineId,
+    redeemed_value: i64,
+    redeemed_points: i64,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(
+        tx: &Tx,
+        index: usize,
+        record: &'a Record,
+        fingerprint: Vec<u8>,
+        owner: Owner,
+    ) -> Result<Self, Fault> {
+        let id = tx.id();
+        let lines_total = lines_total(record).ok_or_else(|| Fault::internal("an unchecked order"))?;
+        let lines = record
+            .lines
+            .iter()
+            .map(|_| DraftLine { id: tx.id(), redeemed_value: 0, redeemed_points: 0 })
+            .collect();
+        let model = model(tx, id, record, fingerprint, owner, lines_total);
+        Ok(Self { index, id, lines, record, owner, model })
+    }
+
+    fn external_id(&self) -> &str {
+        self.record.external_id.as_str()
+    }
+
+    /// Spreads what points pay over the lines, by what each line costs; the points follow the value.
+    fn carry(&mut self, pinned: &Pinned) {
+        let totals: Vec<i64> = self.record.lines.iter().map(|line| line.line_total).collect();
+        let values = spread(pinned.value.minor, &totals);
+        let shares = spread(pinned.points.into(), &values);
+        for ((line, value), share) in self.lines.iter_mut().zip(values).zip(shares) {
+            line.redeemed_value = value;
+            line.redeemed_points = share;
+        }
+        self.model.hold_id = self.record.hold;
+        self.model.hold_value = pinned.value.minor;
+    }
+
+    /// What earns, if the order is paid already.
+    fn paid(&self) -> Option<PaidOrder> {
+        let record = self.record;
+        let line = |(line, stated): (&DraftLine, &super::RecordLine)| PaidLine {
+            line: line.id,
+            line_total: stated.line_total,
+            redeemed_value: line.redeemed_value,
+            tax_rate: stated.tax_rate,
+        };
+        Some(PaidOrder {
+            order: self.id,
+            owner: self.owner,
+            currency: record.currency,
+            paid_at: self.model.paid_at?,
+            delivered_at: self.model.delivered_at,
+            by: record.by,
+            imported: record.imported,
+            lines: self.lines.iter().zip(&record.lines).map(line).collect(),
+        })
+    }
+}
+
+fn model(
+    tx: &Tx,
+    id: OrderId,
+    record: &Record,
+    fingerprint: Vec<u8>,
+    owner: Owner,
+    lines_total: i64,
+) -> Model {
+    use OrderState::{Cancelled, Delivered, Paid, Shipped};
+
+    let (customer_id, guest_id): (Option<CustomerId>, Option<GuestId>) = match owner {
+        Owner::Customer(customer) => (Some(customer), None),
+        Owner::Guest(guest) => (None, Some(guest)),
+    };
+    let placed_at = record.placed_at.map_or_else(|| tx.now(), cut);
+    let since = |states: &[OrderState]| states.contains(&record.state).then_some(placed_at);
+    Model {
+        id,
+        external_id: record.external_id.as_str().to_owned(),
+        fingerprint,
+        customer_id,
+        guest_id,
+        email: record.email.as_ref().map(|email| email.as_str().to_owned()),
+        channel: record.channel.clone(),
+        currency: record.currency.code().to_owned(),
+        state: record.state,
+        lines_total,
+        shipping: record.shipping,
+        coupon: record.coupon.clone(),
+        hold_id: None,
+        hold_value: 0,
+        imported: record.imported,
+        placed_at,
+        paid_at: since(&[Paid, Shipped, Delivered]),
+        shipped_at: since(&[Shipped, Delivered]),
+        delivered_at: since(&[Delivered]),
+        cancelled_at: since(&[Cancelled]),
+        recorded_at: tx.now(),
+    }
+}
+
+/// What became of the drafts; one that is in neither was recorded by another transaction meanwhile.
+pub(super) struct Written<'a> {
+    pub(super) new: Vec<Draft<'a>>,
+    pub(super) refused: Vec<(usize, OrderError)>,
+}
+
+/// Writes the drafts that are not there yet.
+pub(super) async fn write<'a>(tx: &Tx, mut drafts: Vec<Draft<'a>>) -> Result<Written<'a>, Fault> {
+    // Two batches that share orders wait for each other in one direction only.
+    drafts.sort_by(|a, b| a.external_id().cmp(b.external_id()));
+    let new = insert_orders(tx, drafts).await?;
+    let (new, refused) = pin_holds(tx, new).await?;
+    insert_lines(tx, &new).await?;
+    let paid: Vec<PaidOrder> = new.iter().filter_map(Draft::paid).collect();
+    if !paid.is_empty() {
+        points::earn(tx, &paid).await?;
+    }
+    if !new.is_empty() {
+        emit(tx, new.iter().map(|draft| events::recorded(&draft.model))).await?;
+    }
+    Ok(Written { new, refused })
+}
+
+const ORDER_COLUMNS: &[&str] = &[
+    "id",
+    "external_id",
+    "fingerprint",
+    "customer_id",
+    "guest_id",
+    "email",
+    "channel",
+    "currency",
+    "state",
+    "lines_total",
+    "shipping",
+    "coupon",
+    "hold_value",
+    "imported",
+    "placed_at",
+    "paid_at",
+    "shipped_at",
+    "delivered_at",
+    "cancelled_at",
+    "recorded_at",
+];
+
+/// Inserts the orders; answers those that no other transaction had recorded.
+async fn insert_orders<'a>(tx: &Tx, drafts: Vec<Draft<'a>>) -> Result<Vec<Draft<'a>>, Fault> {
+    let mut rows = Rows::new("orders", ORDER_COLUMNS);
+    for draft in &drafts {
+        rows.push(order_row(&draft.model));
+    }
+    if rows.insert_missing(tx.db()).await? == drafts.len() {
+        return Ok(drafts);
+    }
+    let ids = drafts.iter().map(|draft| draft.external_id().to_owned()).collect();
+    let winners: HashMap<String, Stored> = stored(tx, ids).await?.into_iter().collect();
+    let is_ours =
+        |draft: &Draft<'_>| winners.get(draft.external_id()).is_some_and(|order| order.id == draft.id);
+    Ok(drafts.into_iter().filter(is_ours).collect())
+}
+
+fn order_row(order: &Model) -> [Value; 20] {
+    [
+        order.id.0.into(),
+        order.external_id.as_str().into(),
+        order.fingerprint.clone().into(),
+        order.customer_id.map(|id| id.0).into(),
+        order.guest_id.map(|id| id.0).into(),
+        order.email.clone().into(),
+        order.channel.as_str().into(),
+        order.currency.as_str().into(),
+        order.state.to_value().into(),
+        order.lines_total.into(),
+        order.shipping.into(),
+        order.coupon.clone().into(),
+        // The hold is pinned once the order is ours.
+        0_i64.into(),
+        order.imported.into(),
+        order.placed_at.into(),
+        order.paid_at.into(),
+        order.shipped_at.into(),
+        order.delivered_at.into(),
+        order.cancelled_at.into(),
+        order.recorded_at.into(),
+    ]
+}
+
+/// Pins the holds of the orders that name one; an order whose hold cannot be used is taken out again.
+async fn pin_holds<'a>(
+    tx: &Tx,
+    drafts: Vec<Draft<'a>>,
+) -> Result<(Vec<Draft<'a>>, Vec<(usize, OrderError)>), Fault> {
+    let mut pinned = Vec::with_capacity(drafts.len());
+    let mut refused = Vec::new();
+    let mut dropped = Vec::new();
+    for mut draft in drafts {
+        match pin(tx, &draft).await? {
+            Ok(None) => pinned.push(draft),
+            Ok(Some(hold)) => {
+                draft.carry(&hold);
+                set_hold(tx, &draft.model).await?;
+                pinned.push(draft);
+            }
+            Err(reason) => {
+                refused.push((draft.index, reason));
+                dropped.push(draft.id.0);
+            }
+        }
+    }
+    if !dropped.is_empty() {
+        let among = is_among(tx.db().get_database_backend(), "id", dropped);
+        Entity::delete_many().filter(among).exec(tx.db()).await?;
+    }
+    Ok((pinned, refused))
+}
+
+async fn pin(tx: &Tx, draft: &Draft<'_>) -> Result<Result<Option<Pinned>, OrderError>, Fault> {
+    let Some(hold) = draft.record.hold else {
+        return Ok(Ok(None));
+    };
+    let currency: Currency = draft.record.currency;
+    let value = Money { minor: draft.model.lines_total, currency };
+    let outcome = points::pin(tx, hold, draft.owner, draft.id, value, draft.record.by).await;
+    Ok(split(outcome)?.map(Some).map_err(OrderError::Hold))
+}
+
+async fn set_hold(tx: &Tx, order: &Model) -> Result<(), Fault> {
+    Entity::update_many()
+        .col_expr(Column::HoldId, Expr::val(order.hold_id))
+        .col_expr(Column::HoldValue, Expr::val(order.hold_value))
+        .filter(Column::Id.eq(order.id))
+        .exec(tx.db())
+        .await?;
+    Ok(())
+}
+
+const LINE_COLUMNS: &[&str] = &[
+    "id",
+    "order_id",
+    "position",
+    "sku",
+    "name",
+    "categories",
+    "quantity",
+    "returned",
+    "line_total",
+    "tax_rate",
+    "redeemed_value",
+    "redeemed_points",
+];
+
+async fn insert_lines(tx: &Tx, drafts: &[Draft<'_>]) -> Result<(), Fault> {
+    let mut rows = Rows::new("order_lines", LINE_COLUMNS);
+    for draft in drafts {
+        for ((position, line), stated) in (1_i32..).zip(&draft.lines).zip(&draft.record.lines) {
+            rows.push([
+                line.id.0.into(),
+                draft.id.0.into(),
+                position.into(),
+                stated.sku.as_str().into(),
+                stated.name.as_str().into(),
+                serde_json::Value::from(stated.categories.clone()).into(),
+                stated.quantity.into(),
+                0_i32.into(),
+                stated.line_total.into(),
+                stated.tax_rate.into(),
+                line.redeemed_value.into(),
+                i32::try_from(line.redeemed_points)?.into(),
+            ]);
+        }
+    }
+    rows.insert(tx.db()).await
+}
