@@ -11,11 +11,6 @@ impl Answer {
         Self(body)
     }
 
-    /// The whole body.
-    pub(crate) fn body(&self) -> &Json {
-        &self.0
-    }
-
     /// The data; an answer with errors fails the test.
     pub(crate) fn data(&self) -> &Json {
         assert!(self.0.get("errors").is_none(), "errors instead of data: {:#}", self.0);

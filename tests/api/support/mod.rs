@@ -8,11 +8,11 @@ mod snapshot;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, Utc};
+use clap::Parser;
 use futures_util::FutureExt;
 use regulars::app::App;
 use regulars::clock::{Clock, IdGen};
-use regulars::config::{Config, Mode};
-use regulars::db::DbOptions;
+use regulars::config::{Config, ConfigArgs};
 use regulars::error::{Fault, Outcome, split};
 use regulars::tx::Tx;
 use regulars::worker;
@@ -134,17 +134,16 @@ impl TestApp {
     }
 }
 
+#[derive(Parser)]
+struct Arguments {
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
 /// What a shop of a test is started with.
 pub(crate) fn config(url: &str) -> Config {
-    Config {
-        database: DbOptions { url: url.to_owned(), max_connections: 8, allow_asynchronous_commit: false },
-        mode: Mode::Development,
-        public_url: "http://127.0.0.1:8080".to_owned(),
-        smtp_url: None,
-        mail_from: "Regulars <no-reply@shop.example>".parse().unwrap(),
-        cors_origins: vec!["https://shop.example".to_owned()],
-        password_hashes: 2,
-    }
+    let arguments = ["test", "--database-url", url, "--database-connections", "8", "--password-hashes", "2"];
+    Arguments::try_parse_from(arguments).unwrap().config.try_into().unwrap()
 }
 
 /// What an operation was refused for.
