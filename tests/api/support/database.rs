@@ -89,10 +89,10 @@ impl TestDatabase {
 }
 
 fn server_url() -> String {
-    std::env::var("REGULARS_TEST_POSTGRES")
-        .expect("start the tests with tests/run: it brings its own PostgreSQL")
-        .trim_end_matches('/')
-        .to_owned()
+    match std::env::var("REGULARS_TEST_POSTGRES") {
+        Ok(url) => url.trim_end_matches('/').to_owned(),
+        Err(_) => panic!("start the tests with tests/run: it brings its own PostgreSQL"),
+    }
 }
 
 async fn server() -> PgConnection {
