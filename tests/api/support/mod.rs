@@ -3,6 +3,7 @@
 mod answer;
 mod caller;
 mod database;
+mod serving;
 mod snapshot;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +12,7 @@ use chrono::{DateTime, Utc};
 use clap::Parser;
 use futures_util::FutureExt;
 use regulars::app::App;
+use regulars::auth::viewer::Viewer;
 use regulars::clock::{Clock, IdGen};
 use regulars::config::{Config, ConfigArgs};
 use regulars::error::{Fault, Outcome, split};
@@ -21,6 +23,7 @@ use serde_json::Value as Json;
 pub(crate) use answer::Answer;
 pub(crate) use caller::Caller;
 pub(crate) use database::{Engine, TestDatabase};
+use serving::Serving;
 pub(crate) use snapshot::Snapshot;
 
 /// When every test begins.
@@ -57,6 +60,7 @@ pub(crate) struct TestApp {
     /// Its database.
     pub(crate) database: TestDatabase,
     instances: AtomicU64,
+    serving: Serving,
 }
 
 /// Runs `test` in a shop on `engine`, and removes the shop however it ends.
@@ -74,10 +78,12 @@ impl TestApp {
         let database = TestDatabase::migrated(engine).await;
         let clock = Clock::manual(BEGIN.parse::<DateTime<Utc>>().unwrap());
         let app = App::build_with(config(database.url()), clock.clone(), IdGen::seeded(1)).await.unwrap();
-        Self { app, clock, database, instances: AtomicU64::new(1) }
+        let serving = Serving::begin(app.clone());
+        Self { app, clock, database, instances: AtomicU64::new(1), serving }
     }
 
     async fn close(self) {
+        self.serving.end().await;
         self.app.db.clone().close().await.unwrap();
         self.database.remove().await;
     }
@@ -96,6 +102,9 @@ impl TestApp {
 
     /// The one place that knows how an operation reaches the server.
     async fn transport(&self, caller: &Caller, query: &str, variables: Json) -> Answer {
+        if matches!(caller.viewer(), Viewer::Anonymous) {
+            return self.serving.post(query, variables).await;
+        }
         let request = async_graphql::Request::new(query)
             .variables(async_graphql::Variables::from_json(variables))
             .data(caller.viewer().clone());
