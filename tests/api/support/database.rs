@@ -89,10 +89,10 @@ impl TestDatabase {
 }
 
 fn server_url() -> String {
-    match std::env::var("REGULARS_TEST_POSTGRES") {
-        Ok(url) => url.trim_end_matches('/').to_owned(),
-        Err(_) => panic!("start the tests with tests/run: it brings its own PostgreSQL"),
-    }
+    let Ok(url) = std::env::var("REGULARS_TEST_POSTGRES") else {
+        panic!("start the tests with tests/run: it brings its own PostgreSQL");
+    };
+    url.trim_end_matches('/').to_owned()
 }
 
 async fn server() -> PgConnection {
