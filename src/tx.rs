@@ -162,7 +162,7 @@ impl App {
             let outcome = match claim_one(&tx, key, &fingerprint).await {
                 Ok(Claim::New) => match work(&tx, command).await {
                     Ok(done) => store_one(&tx, key, done).await,
-                    Err(stop) => Err(stop),
+                    Err(stop) => unclaim_one(&tx, key, stop).await,
                 },
                 Ok(Claim::Done(result)) => replay(result),
                 Ok(Claim::Reused) => Err(Fault::of(FaultKind::KeyReused).into()),
@@ -203,6 +203,14 @@ async fn claim_one(tx: &Tx, key: &Key, fingerprint: &[u8]) -> Result<Claim, Faul
 async fn store_one<T: Serialize, R>(tx: &Tx, key: &Key, done: T) -> Outcome<Option<Once<T>>, R> {
     idempotency::store(tx, &[(key, serde_json::to_value(&done)?)]).await?;
     Ok(Some(Once::first(done)))
+}
+
+/// What a recorded refusal wrote stays, but not its key: the request may run again.
+async fn unclaim_one<T, R>(tx: &Tx, key: &Key, stop: Stop<R>) -> Outcome<T, R> {
+    if matches!(stop, Stop::RefusedRecorded(_)) {
+        idempotency::release(tx, &[key]).await?;
+    }
+    Err(stop)
 }
 
 fn replay<T: DeserializeOwned, R>(result: serde_json::Value) -> Outcome<Option<Once<T>>, R> {

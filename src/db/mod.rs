@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sqlx::{Connection, PgConnection};
 
 /// Connections to one database: on `SQLite` one writer and several readers, on `PostgreSQL` one pool for both.
 #[derive(Clone, Debug)]
@@ -133,9 +134,10 @@ pub async fn pending_migrations(db: &Db) -> anyhow::Result<Vec<String>> {
     Ok(pending.iter().map(|migration| migration.name().to_owned()).collect())
 }
 
-/// Held while migrating, on a connection of its own; the server frees it when that connection ends.
+/// Held while migrating, on a connection beside the pool: a pool of one would starve the migration. The server frees it
+/// when that connection ends.
 struct MigrationLock {
-    _connection: Option<sqlx::pool::PoolConnection<sqlx::Postgres>>,
+    _connection: Option<PgConnection>,
 }
 
 impl MigrationLock {
@@ -146,9 +148,8 @@ impl MigrationLock {
         let Some(pool) = db.notifications() else {
             return Ok(Self { _connection: None });
         };
-        let mut connection = pool.acquire().await?;
-        connection.close_on_drop();
-        sqlx::query("SELECT pg_advisory_lock($1)").bind(Self::KEY).execute(&mut *connection).await?;
+        let mut connection = PgConnection::connect_with(&pool.connect_options()).await?;
+        sqlx::query("SELECT pg_advisory_lock($1)").bind(Self::KEY).execute(&mut connection).await?;
         Ok(Self { _connection: Some(connection) })
     }
 }

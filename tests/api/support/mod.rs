@@ -1,0 +1,164 @@
+//! A shop for a test: the whole application on a database of its own, a clock that the test moves, and its API.
+
+mod answer;
+mod caller;
+mod database;
+mod serving;
+mod snapshot;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use chrono::{DateTime, Utc};
+use clap::Parser;
+use futures_util::FutureExt;
+use regulars::app::App;
+use regulars::auth::viewer::Viewer;
+use regulars::clock::{Clock, IdGen};
+use regulars::config::{Config, ConfigArgs};
+use regulars::error::{Fault, Outcome, split};
+use regulars::tx::Tx;
+use regulars::worker;
+use serde_json::Value as Json;
+
+pub(crate) use answer::Answer;
+pub(crate) use caller::Caller;
+pub(crate) use database::{Engine, TestDatabase};
+use serving::Serving;
+pub(crate) use snapshot::Snapshot;
+
+/// When every test begins.
+pub(crate) const BEGIN: &str = "2026-01-15T12:00:00Z";
+
+/// Declares tests that run once on each database, named `…::sqlite` and `…::postgres`.
+macro_rules! both_engines {
+    ($($(#[$meta:meta])* async fn $name:ident($shop:ident: &TestApp) $body:block)+) => {$(
+        $(#[$meta])*
+        async fn $name($shop: &crate::support::TestApp) $body
+
+        mod $name {
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                crate::support::run(crate::support::Engine::Sqlite, super::$name).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                crate::support::run(crate::support::Engine::Postgres, super::$name).await;
+            }
+        }
+    )+};
+}
+pub(crate) use both_engines;
+
+/// A shop of one test.
+#[derive(Debug)]
+pub(crate) struct TestApp {
+    /// The application.
+    pub(crate) app: App,
+    /// Its clock; stands at [`BEGIN`] until the test moves it.
+    pub(crate) clock: Clock,
+    /// Its database.
+    pub(crate) database: TestDatabase,
+    instances: AtomicU64,
+    serving: Serving,
+}
+
+/// Runs `test` in a shop on `engine`, and removes the shop however it ends.
+pub(crate) async fn run(engine: Engine, test: impl AsyncFnOnce(&TestApp)) {
+    let shop = TestApp::open(engine).await;
+    let ended = std::panic::AssertUnwindSafe(test(&shop)).catch_unwind().await;
+    shop.close().await;
+    if let Err(panic) = ended {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+impl TestApp {
+    async fn open(engine: Engine) -> Self {
+        let database = TestDatabase::migrated(engine).await;
+        let clock = Clock::manual(BEGIN.parse::<DateTime<Utc>>().unwrap());
+        let app = App::build_with(config(database.url()), clock.clone(), IdGen::seeded(1)).await.unwrap();
+        let serving = Serving::begin(app.clone());
+        Self { app, clock, database, instances: AtomicU64::new(1), serving }
+    }
+
+    async fn close(self) {
+        self.serving.end().await;
+        self.app.db.clone().close().await.unwrap();
+        self.database.remove().await;
+    }
+
+    /// Another instance of the server on the same database, with the same clock and other ids.
+    pub(crate) async fn another_instance(&self) -> App {
+        let seed = self.instances.fetch_add(1, Ordering::SeqCst) + 1;
+        let config = config(self.database.url());
+        App::build_with(config, self.clock.clone(), IdGen::seeded(seed)).await.unwrap()
+    }
+
+    /// Sends an operation as `caller` would.
+    pub(crate) async fn graphql(&self, caller: &Caller, query: &str, variables: Json) -> Answer {
+        self.transport(caller, query, variables).await
+    }
+
+    /// The one place that knows how an operation reaches the server.
+    async fn transport(&self, caller: &Caller, query: &str, variables: Json) -> Answer {
+        if matches!(caller.viewer(), Viewer::Anonymous) {
+            return self.serving.post(query, variables).await;
+        }
+        let request = async_graphql::Request::new(query)
+            .variables(async_graphql::Variables::from_json(variables))
+            .data(caller.viewer().clone());
+        let response = regulars::graphql::schema(Some(self.app.clone())).execute(request).await;
+        Answer::of(serde_json::to_value(response).unwrap())
+    }
+
+    /// Runs what is due, and what that makes due, until nothing is; answers how much that was.
+    pub(crate) async fn run_jobs(&self) -> usize {
+        let mut ran = 0;
+        for _ in 0..1_000 {
+            match worker::run_due(&self.app).await.unwrap() {
+                0 => return ran,
+                more => ran += more,
+            }
+        }
+        panic!("jobs make each other due without end");
+    }
+
+    /// Every row of every table.
+    pub(crate) async fn snapshot(&self) -> Snapshot {
+        Snapshot::of(&self.app.db.read).await
+    }
+
+    /// Runs `act` and asserts that it left every table as it was: nothing changed and nothing was queued.
+    pub(crate) async fn unchanged_by<T>(&self, act: impl AsyncFnOnce() -> T) -> T {
+        let before = self.snapshot().await;
+        let done = act().await;
+        before.assert_same(&self.snapshot().await);
+        done
+    }
+
+    /// Runs work that nothing can refuse, in a transaction.
+    pub(crate) async fn change<T>(&self, work: impl AsyncFn(&Tx) -> Result<T, Fault>) -> T {
+        self.app.change(&(), async |tx: &Tx, ()| work(tx).await).await.unwrap()
+    }
+}
+
+#[derive(Parser)]
+struct Arguments {
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+/// What a shop of a test is started with.
+pub(crate) fn config(url: &str) -> Config {
+    let arguments = ["test", "--database-url", url, "--database-connections", "8", "--password-hashes", "2"];
+    Arguments::try_parse_from(arguments).unwrap().config.try_into().unwrap()
+}
+
+/// What an operation was refused for.
+pub(crate) fn refusal<T: std::fmt::Debug, R>(outcome: Outcome<T, R>) -> R {
+    match split(outcome).expect("a fault") {
+        Ok(done) => panic!("done instead of refused: {done:?}"),
+        Err(reason) => reason,
+    }
+}

@@ -1,0 +1,43 @@
+//! The server of a test: the real one, on a free port of this machine.
+
+use std::net::SocketAddr;
+
+use regulars::app::App;
+use regulars::http::Server;
+use serde_json::{Value as Json, json};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::Answer;
+
+/// A server that runs until the test ends.
+#[derive(Debug)]
+pub(crate) struct Serving {
+    address: SocketAddr,
+    client: reqwest::Client,
+    stop: watch::Sender<bool>,
+    running: JoinHandle<std::io::Result<()>>,
+}
+
+impl Serving {
+    pub(crate) fn begin(app: App) -> Self {
+        let server = Server::bind(app, "127.0.0.1:0").unwrap();
+        let address = server.address();
+        let (stop, stopped) = watch::channel(false);
+        Self { address, client: reqwest::Client::new(), stop, running: tokio::spawn(server.run(stopped)) }
+    }
+
+    /// Sends an operation and reads its answer, whatever the status.
+    pub(crate) async fn post(&self, query: &str, variables: Json) -> Answer {
+        let body = json!({ "query": query, "variables": variables });
+        let request = self.client.post(format!("http://{}/graphql", self.address)).json(&body);
+        Answer::of(request.send().await.unwrap().json().await.unwrap())
+    }
+
+    pub(crate) async fn end(self) {
+        // Its idle connections would make the server wait for them.
+        drop(self.client);
+        self.stop.send(true).unwrap();
+        self.running.await.unwrap().unwrap();
+    }
+}
