@@ -3,6 +3,7 @@
 //! Results go to standard output, logs and progress to standard error. Exit codes: 0 done, 1 found or failed, 2 usage.
 
 mod api_key;
+mod demo;
 mod file;
 mod import;
 mod ledger;
@@ -34,6 +35,8 @@ struct Cli {
 enum Command {
     /// Serves the API, and works off jobs unless told not to
     Serve(serve::ServeArgs),
+    /// Makes a demo shop on a fresh file and serves it at once
+    Demo(demo::DemoArgs),
     /// Works off jobs only
     Worker(worker::WorkerArgs),
     /// Brings the database's schema up to date, takes it back or tells what is missing
@@ -54,6 +57,7 @@ impl Command {
     async fn run(self) -> anyhow::Result<ExitCode> {
         match self {
             Self::Serve(args) => serve::run(args).await,
+            Self::Demo(args) => demo::run(args).await,
             Self::Worker(args) => worker::run(args).await,
             Self::Migrate(args) => migrate::run(args).await,
             Self::Schema(args) => Ok(schema::run(&args)),

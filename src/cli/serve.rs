@@ -1,5 +1,6 @@
 //! `regulars serve`.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -26,11 +27,22 @@ pub(super) struct ServeArgs {
 
 pub(super) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let app = App::build(config(args.config)?).await?;
-    let server = Server::bind(app.clone(), &args.listen)?;
+    serve(app, &args.listen, !args.no_worker, |_| {}).await
+}
+
+/// Serves until a signal asks to stop; `ready` is told the address once it is taken.
+pub(super) async fn serve(
+    app: App,
+    listen: &str,
+    works: bool,
+    ready: impl FnOnce(SocketAddr),
+) -> anyhow::Result<ExitCode> {
+    let server = Server::bind(app.clone(), listen)?;
     tracing::info!("listening on http://{}", server.address());
+    ready(server.address());
     let (stop, stopped) = watch::channel(false);
     let following = tokio::spawn(settings::follow(app.clone()));
-    let working = (!args.no_worker).then(|| tokio::spawn(worker::run(app.clone(), stopped.clone())));
+    let working = works.then(|| tokio::spawn(worker::run(app.clone(), stopped.clone())));
     let signalled = tokio::spawn(async move {
         stop_signal().await;
         tracing::info!("stopping: what is under way ends first");

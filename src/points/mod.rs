@@ -7,7 +7,7 @@ mod account;
 pub mod amount;
 pub mod api;
 mod apply;
-mod command;
+pub(crate) mod command;
 mod events;
 mod holds;
 pub(crate) mod jobs;
