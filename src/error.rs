@@ -139,8 +139,12 @@ fn is_unavailable(error: &DbErr) -> bool {
         return true;
     }
     match sqlx_error(error) {
-        Some(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed) => true,
-        Some(sqlx::Error::WorkerCrashed) => true,
+        Some(
+            sqlx::Error::Io(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed,
+        ) => true,
         // Connection exceptions, out of resources or disk, operator intervention; SQLITE_FULL and IOERR.
         Some(sqlx::Error::Database(e)) => e.code().is_some_and(|code| {
             code.starts_with("08")

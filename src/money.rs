@@ -130,14 +130,8 @@ impl Rate {
     pub const ONE: Self = Self(Self::SCALE);
 
     /// This many ten-thousandths.
-    pub const fn from_ten_thousandths(value: u32) -> Self {
-        // `i64::from` is not const yet; a u32 always fits.
-        #[expect(
-            clippy::as_conversions,
-            clippy::cast_lossless,
-            reason = "From is not const; u32 to i64 is exact"
-        )]
-        Self(value as i64)
+    pub fn from_ten_thousandths(value: u32) -> Self {
+        Self(value.into())
     }
 
     /// In ten-thousandths.

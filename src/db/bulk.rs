@@ -15,24 +15,24 @@ const CHUNKS: [usize; 3] = [64, 8, 1];
 pub(crate) struct Rows {
     table: &'static str,
     columns: &'static [&'static str],
-    rows: Vec<Vec<Value>>,
+    values: Vec<Vec<Value>>,
 }
 
 impl Rows {
     /// None yet; every row is to have these columns in this order.
     pub(crate) fn new(table: &'static str, columns: &'static [&'static str]) -> Self {
-        Self { table, columns, rows: Vec::new() }
+        Self { table, columns, values: Vec::new() }
     }
 
     /// One more row.
     pub(crate) fn push<const N: usize>(&mut self, row: [Value; N]) {
         debug_assert_eq!(N, self.columns.len(), "{}", self.table);
-        self.rows.push(row.into());
+        self.values.push(row.into());
     }
 
     /// Inserts them; a key that is there already is a fault.
     pub(crate) async fn insert(self, tx: &DatabaseTransaction) -> Result<(), Fault> {
-        let expected = self.rows.len();
+        let expected = self.values.len();
         if self.run(tx, &Action::Insert { conflict: "" }).await? == expected {
             return Ok(());
         }
@@ -57,7 +57,7 @@ impl Rows {
     /// Updates the rows whose first column is equal and that `guard` allows, which may name the table as `t` and the new
     /// values as `v`; a row that was not updated is a fault.
     pub(crate) async fn update(self, tx: &DatabaseTransaction, guard: &'static str) -> Result<(), Fault> {
-        let expected = self.rows.len();
+        let expected = self.values.len();
         if self.run(tx, &Action::Update { guard }).await? == expected {
             return Ok(());
         }
@@ -65,7 +65,7 @@ impl Rows {
     }
 
     async fn run(self, tx: &DatabaseTransaction, action: &Action) -> Result<usize, Fault> {
-        if self.rows.is_empty() {
+        if self.values.is_empty() {
             return Ok(0);
         }
         let affected = match tx.get_database_backend() {
@@ -92,7 +92,7 @@ impl Rows {
             }
         };
         let rows: Vec<serde_json::Value> = self
-            .rows
+            .values
             .into_iter()
             .map(|row| {
                 let fields = self.columns.iter().map(|c| (*c).to_owned()).zip(row.into_iter().map(json_of));
@@ -105,7 +105,7 @@ impl Rows {
 
     async fn run_as_values(self, tx: &DatabaseTransaction, action: &Action) -> Result<u64, DbErr> {
         let mut affected = 0;
-        let mut rows = self.rows.iter();
+        let mut rows = self.values.iter();
         for length in CHUNKS {
             while rows.len() >= length {
                 let values: Vec<Value> = rows.by_ref().take(length).flatten().cloned().collect();

@@ -61,7 +61,7 @@ pub async fn fill(app: &App) -> Result<Doors, Fault> {
 
 /// The demo states nothing that could be refused.
 fn granted<T, R>(outcome: Outcome<T, R>) -> Result<T, Fault> {
-    split(outcome)?.map_err(|_| Fault::internal("the demo shop was refused something"))
+    split(outcome)?.map_err(|_refusal| Fault::internal("the demo shop was refused something"))
 }
 
 async fn change_settings(app: &App) -> Result<(), Fault> {
@@ -103,7 +103,7 @@ async fn record_orders(app: &App) -> Result<usize, Fault> {
     let records = history::orders(app.clock.now())?;
     for batch in records.chunks(200) {
         for recorded in app.change(batch, orders::record::record).await?.results {
-            recorded.map_err(|_| Fault::internal("an order of the demo shop was refused"))?;
+            recorded.map_err(|_refusal| Fault::internal("an order of the demo shop was refused"))?;
         }
     }
     Ok(records.len())
@@ -161,8 +161,8 @@ async fn return_and_spend(app: &App) -> Result<(), Fault> {
 /// A password that nobody else has.
 fn password() -> Result<(SecretString, Password), Fault> {
     let text = secret::token()?;
-    let password =
-        Password::parse(text.clone()).map_err(|_| Fault::internal("a password of our own is refused"))?;
+    let password = Password::parse(text.clone())
+        .map_err(|_problem| Fault::internal("a password of our own is refused"))?;
     Ok((text, password))
 }
 

@@ -47,7 +47,7 @@ pub(crate) fn apply(
     let posting = match &command.act {
         Act::Earn(earn) => earn_points(account, command, earn, ctx)?,
         Act::Activate(lot) => activate(account, command, *lot, ctx)?,
-        Act::Schedule(lines, at) => schedule(account, command, lines, *at, ctx)?,
+        Act::Schedule(lines, at) => schedule(account, command, lines, *at, ctx),
         Act::Hold(hold) => holds::hold_points(account, command, hold, ctx)?,
         Act::Pin { hold, order, value } => holds::pin(account, command, (*hold, *order), *value, ctx)?,
         Act::Capture { hold, order } => holds::capture(account, command, *hold, *order, ctx)?,
@@ -56,7 +56,7 @@ pub(crate) fn apply(
             holds::redeem(account, command, amount.get(), reference.as_ref(), ctx)?
         }
         Act::Adjust(delta, reason) => adjust(account, command, *delta, reason, ctx)?,
-        Act::Return(returned) => returns::take_back(account, command, returned, ctx)?,
+        Act::Return(returned) => returns::take_back(account, command, returned, ctx),
         Act::JoinOut => joins::join_out(account, command, ctx),
         Act::JoinIn(lot) => joins::join_in(account, command, lot, ctx)?,
         Act::Expire => Posting::default(),
@@ -243,7 +243,7 @@ fn schedule(
     lines: &[entity::id::LineId],
     at: Instant,
     ctx: &Context<'_>,
-) -> Result<Posting, PointsError> {
+) -> Posting {
     let mut posting = Posting::default();
     for index in 0..account.lots.len() {
         let lot = &account.lots[index].row;
@@ -259,7 +259,7 @@ fn schedule(
             account.lots[index].change().activates_at = Some(at);
         }
     }
-    Ok(posting)
+    posting
 }
 
 /// Refuses zero and more than there is.

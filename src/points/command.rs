@@ -129,7 +129,7 @@ pub(crate) enum Release {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Return {
     /// Which return.
-    pub(crate) return_id: ReturnId,
+    pub(crate) id: ReturnId,
     /// Of which order.
     pub(crate) order: OrderId,
     /// Of which line.

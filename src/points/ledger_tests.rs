@@ -201,7 +201,7 @@ impl<'a> History<'a> {
 
     fn returning(&self, line: usize, before: i32, returned: i32) -> Act {
         Act::Return(Return {
-            return_id: ReturnId(new_id(self.app)),
+            id: ReturnId(new_id(self.app)),
             order: OrderId(self.lines[0].0),
             line: self.lines[line],
             bought: BOUGHT,
@@ -283,8 +283,8 @@ fn programme() -> impl Strategy<Value = Programme> {
     ];
     let expiry = prop_oneof![Just(Expiry::Never), Just(Expiry::Months(1)), Just(Expiry::Months(3))];
     (policy, expiry).prop_map(|(return_policy, expiry)| Programme {
-        return_policy,
         expiry,
+        return_policy,
         ..Programme::default()
     })
 }

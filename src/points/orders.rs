@@ -306,7 +306,7 @@ pub(crate) async fn returned(
     let command = |line: &ReturnedLine| Command {
         account: owner.account(),
         act: Act::Return(Return {
-            return_id: line.return_id,
+            id: line.return_id,
             order: line.order,
             line: line.line,
             bought: line.bought,

@@ -5,7 +5,7 @@ use entity::points_hold::HoldState;
 
 use super::account::{About, Account, close_if_empty};
 use super::apply::{Context, about_lot, whole};
-use super::command::{Command, PointsError, Posting, Return};
+use super::command::{Command, Posting, Return};
 use super::programme::ReturnPolicy;
 use super::rules::returned_share;
 
@@ -15,7 +15,7 @@ pub(crate) fn take_back(
     command: &Command,
     returned: &Return,
     ctx: &Context<'_>,
-) -> Result<Posting, PointsError> {
+) -> Posting {
     let mut posting = Posting::default();
     give_back_redeemed(account, command, returned, ctx, &mut posting);
     let lots: Vec<usize> = (0..account.lots.len())
@@ -24,7 +24,7 @@ pub(crate) fn take_back(
     for index in lots {
         claw_back(account, command, returned, index, ctx, &mut posting);
     }
-    Ok(posting)
+    posting
 }
 
 fn give_back_redeemed(
@@ -61,7 +61,7 @@ fn of(returned: &Return) -> About {
     About {
         order: Some(returned.order),
         line: Some(returned.line),
-        return_id: Some(returned.return_id),
+        return_id: Some(returned.id),
         ..About::default()
     }
 }
@@ -84,7 +84,7 @@ fn claw_back(
     }
     account.lots[index].change().clawed_back = claimed;
     posting.points -= left;
-    let about = About { return_id: Some(returned.return_id), order: Some(returned.order), ..about_lot(&lot) };
+    let about = About { return_id: Some(returned.id), order: Some(returned.order), ..about_lot(&lot) };
     if lot.pending > 0 {
         let amount = left.min(lot.pending);
         let way = (Bucket::Pending, Bucket::Revoked);

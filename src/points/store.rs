@@ -140,7 +140,7 @@ fn changed<'a, M: 'a>(
     of: impl Fn(&'a Account) -> &'a Vec<Tracked<M>>,
     new: bool,
 ) -> impl Iterator<Item = &'a M> {
-    let rows = accounts.iter().flat_map(move |account| of(account));
+    let rows = accounts.iter().flat_map(of);
     rows.filter(move |row| row.is_changed && row.is_new == new).map(|row| &row.row)
 }
 
