@@ -98,8 +98,6 @@ names! {
         PointsWrite = "points:write",
         /// Change the catalogue.
         CatalogWrite = "catalog:write",
-        /// Read the event feed.
-        EventsRead = "events:read",
     }
 }
 

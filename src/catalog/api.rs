@@ -22,12 +22,12 @@ use crate::idempotency::{Key, Once};
 
 /// A product of the catalogue.
 #[derive(Clone, Debug)]
-pub struct Product(Model);
+pub struct Product(pub(crate) Model);
 
 #[Object]
 impl Product {
     /// Ours.
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         global_id(NodeType::Product, self.0.id)
     }
 

@@ -31,7 +31,7 @@ pub struct Customer(pub(crate) customer::Model);
 #[Object]
 impl Customer {
     /// Opaque; carries its type.
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         global_id(NodeType::Customer, self.0.id)
     }
 
@@ -101,7 +101,7 @@ pub struct Guest(pub(crate) guest_identity::Model);
 #[Object]
 impl Guest {
     /// Opaque; carries its type.
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         global_id(NodeType::Guest, self.0.id)
     }
 

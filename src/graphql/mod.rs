@@ -7,6 +7,7 @@ mod lexer;
 pub mod limits;
 mod measure;
 pub mod node;
+pub mod nodes;
 pub mod page;
 pub mod payload;
 pub mod scalars;
@@ -18,7 +19,7 @@ use crate::auth::api::AuthMutation;
 use crate::catalog::api::{CatalogMutation, CatalogQuery};
 use crate::customers::api::{CustomersMutation, CustomersQuery};
 use crate::orders::api::{OrdersMutation, OrdersQuery};
-use crate::points::api::PointsMutation;
+use crate::points::api::{PointsMutation, PointsQuery};
 use crate::settings::api::{SettingsMutation, SettingsQuery};
 
 /// Reading.
@@ -29,7 +30,7 @@ use crate::settings::api::{SettingsMutation, SettingsQuery};
 /// cost 100 each. An operation that costs more than 5,000, unless the shop has set another limit, is refused with
 /// `OPERATION_TOO_COMPLEX`.
 #[derive(Debug, Default, MergedObject)]
-pub struct Query(SettingsQuery, CustomersQuery, OrdersQuery, CatalogQuery);
+pub struct Query(SettingsQuery, CustomersQuery, OrdersQuery, CatalogQuery, PointsQuery, nodes::NodeQuery);
 
 /// Changing; every mutation takes an idempotency key, except those whose credential can be used once only.
 #[derive(Debug, Default, MergedObject)]

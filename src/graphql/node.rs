@@ -30,12 +30,10 @@ pub enum NodeType {
     Staff,
     /// A proof of a mailbox.
     MailboxChallenge,
-    /// An event of the feed.
-    Event,
 }
 
 impl NodeType {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 11] = [
         Self::Customer,
         Self::Guest,
         Self::Order,
@@ -47,7 +45,6 @@ impl NodeType {
         Self::PointsEntry,
         Self::Staff,
         Self::MailboxChallenge,
-        Self::Event,
     ];
 
     const fn name(self) -> &'static str {
@@ -63,7 +60,6 @@ impl NodeType {
             Self::PointsEntry => "PointsEntry",
             Self::Staff => "Staff",
             Self::MailboxChallenge => "MailboxChallenge",
-            Self::Event => "Event",
         }
     }
 }

@@ -15,6 +15,7 @@ mod joins;
 pub(crate) mod ledger;
 
 pub mod orders;
+mod preview;
 pub mod programme;
 mod returns;
 mod rules;

@@ -11,7 +11,7 @@ both_engines! {
         let callers = [
             Caller::anonymous(),
             shop.as_customer().await,
-            shop.as_shop_key(&[Scope::EventsRead]).await,
+            shop.as_shop_key(&[Scope::CatalogWrite]).await,
             shop.as_staff(Role::Analyst).await,
         ];
         for caller in callers {

@@ -48,7 +48,7 @@ pub struct OrderReturn(order_return::Model);
 #[Object]
 impl Order {
     /// Ours.
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         global_id(NodeType::Order, self.0.id)
     }
 
