@@ -69,6 +69,8 @@ pub struct Model {
     pub lapsed: i32,
     /// Where it is.
     pub state: LotState,
+    /// Days from delivery to activation, frozen when it was earned; none if it activates otherwise.
+    pub activates_after: Option<i32>,
     /// When, if by time.
     pub activates_at: Option<Instant>,
     /// Activation.

@@ -82,6 +82,7 @@ fn lots() -> TableCreateStatement {
         .col(integer("clawed_back"))
         .col(integer("lapsed"))
         .col(string("state"))
+        .col(integer_null("activates_after"))
         .col(instant_null("activates_at"))
         .col(instant_null("opened_at"))
         .col(instant_null("expires_at"))

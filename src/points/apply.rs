@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use chrono_tz::Tz;
-use entity::id::LotId;
+use entity::id::{LineId, LotId};
 use entity::points_entry::{Bucket, EntryKind};
 use entity::points_lot::{LotSource, LotState};
 use entity::{Instant, points_lot};
@@ -27,7 +27,7 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// Undone points live at least until then.
+    /// Points that a return gives back live at least until then.
     pub(crate) fn grace_end(&self) -> Instant {
         later(self.now, TimeDelta::days(self.programme.refund_grace_days.into()))
     }
@@ -56,7 +56,8 @@ pub(crate) fn apply(
             holds::redeem(account, command, amount.get(), reference.as_ref(), ctx)?
         }
         Act::Adjust(delta, reason) => adjust(account, command, *delta, reason, ctx)?,
-        Act::Return(returned) => returns::take_back(account, command, returned, ctx),
+        Act::Refund(returned) => returns::give_back_redeemed(account, command, returned, ctx),
+        Act::ClawBack(returned) => returns::take_back_earned(account, command, returned, ctx),
         Act::JoinOut => joins::join_out(account, command, ctx),
         Act::JoinIn(lot) => joins::join_in(account, command, lot, ctx)?,
         Act::Expire => Posting::default(),
@@ -139,51 +140,56 @@ fn earn_points(
     }
     room_for(account, amount)?;
     let earned = command.effective_at.unwrap_or(ctx.now);
-    let mut lot = points_lot::Model {
-        id: LotId((ctx.ids)()),
-        account_id: account.row.id,
-        source: earn.source,
-        order_line_id: earn.line,
-        rule: earn.rule.as_ref().map(|(rule, _)| rule.clone()),
-        rule_version: earn.rule.as_ref().map(|(_, version)| *version),
-        amount,
-        pending: amount,
-        remaining: 0,
-        clawed_back: 0,
-        lapsed: 0,
-        state: LotState::Pending,
-        activates_at: None,
-        opened_at: None,
-        expires_at: None,
-    };
+    let mut lot = new_lot(account, earn, ctx);
+    let active_at = activation_of(&mut lot, earn.activation, earned);
     let mut way = (Bucket::Issued, Bucket::Pending);
-    match earn.activation {
-        activation if account.is_guest() => {
-            let lapse = TimeDelta::days(ctx.programme.guest_lapse_days.into());
-            lot.state = LotState::Waiting;
-            lot.expires_at = Some(later(ctx.now, lapse));
-            lot.activates_at = match activation {
-                When::Now => Some(earned),
-                When::At(at) => Some(at),
-                When::Later => None,
-            };
-        }
-        When::Now => {
-            open(&mut lot, earned, ctx);
-            way.1 = Bucket::Available;
-        }
-        When::At(at) if at <= ctx.now => {
-            open(&mut lot, at, ctx);
-            way.1 = Bucket::Available;
-        }
-        When::At(at) => lot.activates_at = Some(at),
-        When::Later => {}
+    if account.is_guest() {
+        let lapse = TimeDelta::days(ctx.programme.guest_lapse_days.into());
+        lot.state = LotState::Waiting;
+        lot.expires_at = Some(later(ctx.now, lapse));
+    } else if let Some(at) = active_at.filter(|at| *at <= ctx.now || earn.activation == When::Now) {
+        open(&mut lot, at, ctx);
+        way.1 = Bucket::Available;
     }
     let about = About { order: earn.order, reason: earn.reason.clone(), ..about_lot(&lot) };
     let entry = account.move_points(ctx, command, EntryKind::Earn, way, amount, about);
     let lot_id = lot.id;
     account.lots.push(Tracked::new(lot));
     Ok(Posting { points: amount, entries: vec![entry], lot: Some(lot_id), ..Posting::default() })
+}
+
+fn new_lot(account: &Account, earn: &Earn, ctx: &Context<'_>) -> points_lot::Model {
+    points_lot::Model {
+        id: LotId((ctx.ids)()),
+        account_id: account.row.id,
+        source: earn.source,
+        order_line_id: earn.line,
+        rule: earn.rule.as_ref().map(|(rule, _)| rule.clone()),
+        rule_version: earn.rule.as_ref().map(|(_, version)| *version),
+        amount: earn.amount.get(),
+        pending: earn.amount.get(),
+        remaining: 0,
+        clawed_back: 0,
+        lapsed: 0,
+        state: LotState::Pending,
+        activates_after: None,
+        activates_at: None,
+        opened_at: None,
+        expires_at: None,
+    }
+}
+
+/// Freezes on the lot when it activates; answers when that is, if it is known.
+fn activation_of(lot: &mut points_lot::Model, activation: When, earned: Instant) -> Option<Instant> {
+    lot.activates_at = match activation {
+        When::Now => Some(earned),
+        When::AfterDelivery { days, delivered_at } => {
+            lot.activates_after = i32::try_from(days).ok();
+            delivered_at.map(|at| later(at, TimeDelta::days(days.into())))
+        }
+        When::Later => None,
+    };
+    lot.activates_at
 }
 
 /// Everything pending of `lot` becomes spendable as of `at`.
@@ -240,16 +246,16 @@ pub(crate) fn activate_lot(
 fn schedule(
     account: &mut Account,
     command: &Command,
-    lines: &[entity::id::LineId],
-    at: Instant,
+    lines: &[LineId],
+    delivered_at: Instant,
     ctx: &Context<'_>,
 ) -> Posting {
     let mut posting = Posting::default();
     for index in 0..account.lots.len() {
         let lot = &account.lots[index].row;
-        if lot.pending == 0 || !lot.order_line_id.is_some_and(|line| lines.contains(&line)) {
-            continue;
-        }
+        let of_lines = lot.order_line_id.is_some_and(|line| lines.contains(&line));
+        let Some(days) = lot.activates_after.filter(|_| of_lines && lot.pending > 0) else { continue };
+        let at = later(delivered_at, TimeDelta::days(days.into()));
         if lot.state == LotState::Pending && at <= ctx.now {
             let dated = Command { effective_at: Some(at), ..command.clone() };
             let activated = activate_lot(account, &dated, index, ctx);

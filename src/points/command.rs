@@ -32,7 +32,7 @@ pub(crate) enum Act {
     Earn(Earn),
     /// `PENDING → AVAILABLE` of one earn.
     Activate(LotId),
-    /// Pending earns of these lines activate at this instant.
+    /// These lines were delivered: their earns activate as many days later as was frozen when they were earned.
     Schedule(Vec<LineId>, Instant),
     /// `AVAILABLE → HELD`.
     Hold(Hold),
@@ -63,8 +63,10 @@ pub(crate) enum Act {
     Redeem(Points, Option<String>),
     /// By staff: up into a new lot, down from what is available.
     Adjust(i32, String),
-    /// Pieces of a line come back.
-    Return(Return),
+    /// Pieces of a line come back: what was redeemed on them goes back to its lots.
+    Refund(Return),
+    /// Pieces of a line come back: what they earned is taken back.
+    ClawBack(Return),
     /// Every waiting earn of a guest leaves.
     JoinOut,
     /// An earn of a guest arrives.
@@ -97,8 +99,13 @@ pub(crate) struct Earn {
 pub(crate) enum When {
     /// At once.
     Now,
-    /// At an instant.
-    At(Instant),
+    /// So many days after delivery, which is known or will be told.
+    AfterDelivery {
+        /// Days, of 24 hours.
+        days: u32,
+        /// When it was delivered, if it was already.
+        delivered_at: Option<Instant>,
+    },
     /// When somebody says so.
     Later,
 }
@@ -154,6 +161,7 @@ pub(crate) struct JoinedLot {
     pub(crate) amount: i32,
     pub(crate) pending: i32,
     pub(crate) clawed_back: i32,
+    pub(crate) activates_after: Option<i32>,
     pub(crate) activates_at: Option<Instant>,
 }
 

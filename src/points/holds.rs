@@ -110,11 +110,14 @@ pub(crate) fn pin(
     let most = rules::most_points_for(ctx.programme, value.minor, value.currency, per_unit);
     let clamped = rules::floor_to_multiple(i64::from(row.amount).min(most), ctx.programme);
     let kept = at_least_minimum(clamped, ctx)?;
-    let worth = if kept == row.amount {
+    // The rate may have changed since: the hold is never worth more than it was, nor than the order admits.
+    let cap = rules::capped_value(ctx.programme, value.minor);
+    let now_worth = if kept == row.amount {
         row.value
     } else {
-        row.value.min(rules::value_of(i64::from(kept), value.currency, per_unit))
+        rules::value_of(i64::from(kept), value.currency, per_unit)
     };
+    let worth = row.value.min(now_worth).min(cap);
     let mut entries = Vec::new();
     if kept < row.amount {
         entries.push(give_back(account, command, &row, row.amount - kept, ctx));
@@ -139,7 +142,7 @@ fn give_back(
     let about = About { hold: Some(hold.id), order: hold.order_id, ..About::default() };
     let way = (Bucket::Held, Bucket::Available);
     let entry = account.move_points(ctx, command, EntryKind::Release, way, amount, about);
-    account.refill(hold.id, amount, ctx.grace_end());
+    account.refill(hold.id, amount, ctx.now);
     entry
 }
 

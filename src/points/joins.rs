@@ -29,6 +29,7 @@ pub(crate) fn join_out(account: &mut Account, command: &Command, ctx: &Context<'
             amount: lot.amount,
             pending: lot.pending,
             clawed_back: lot.clawed_back,
+            activates_after: lot.activates_after,
             activates_at: lot.activates_at,
         });
         let left = account.lots[index].change();
@@ -59,6 +60,7 @@ pub(crate) fn join_in(
         clawed_back: joined.clawed_back,
         lapsed: 0,
         state: LotState::Pending,
+        activates_after: joined.activates_after,
         activates_at: joined.activates_at,
         opened_at: None,
         expires_at: None,

@@ -93,13 +93,15 @@ impl Needs {
                 self.holds.insert(*hold);
                 self.refilled.insert(*hold);
             }
-            Act::Return(returned) => {
-                self.spending.insert(command.account);
-                self.lines.insert(returned.line);
+            Act::Refund(returned) => {
                 if let Some((hold, _)) = returned.redeemed {
                     self.holds.insert(hold);
                     self.refilled.insert(hold);
                 }
+            }
+            Act::ClawBack(returned) => {
+                self.spending.insert(command.account);
+                self.lines.insert(returned.line);
             }
         }
     }

@@ -200,7 +200,7 @@ impl<'a> History<'a> {
     }
 
     fn returning(&self, line: usize, before: i32, returned: i32) -> Act {
-        Act::Return(Return {
+        Act::ClawBack(Return {
             id: ReturnId(new_id(self.app)),
             order: OrderId(self.lines[0].0),
             line: self.lines[line],

@@ -1,6 +1,5 @@
 //! What an order does to points: called by the orders slice inside its own transaction.
 
-use chrono::TimeDelta;
 use entity::Instant;
 use entity::id::{AccountId, CustomerId, GuestId, HoldId, LineId, OrderId, ReturnId};
 use entity::points_lot::LotSource;
@@ -8,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::amount::Points;
-use super::apply::later;
 use super::command::{Act, Command, Earn, PointsError, Posting, Release, Return, When};
 use super::ledger::post;
 use super::programme::Activation;
@@ -164,9 +162,18 @@ pub(crate) async fn open_accounts(tx: &Tx, owners: &[Owner]) -> Result<(), Fault
 pub(crate) async fn earn(tx: &Tx, orders: &[PaidOrder]) -> Result<(), Fault> {
     let commands: Vec<Command> = orders.iter().flat_map(|order| earnings(tx, order)).collect();
     for posted in post(tx, &commands).await? {
-        must(posted)?;
+        unless_full(posted)?;
     }
     Ok(())
+}
+
+/// An account that is full earns no more, and the order is paid all the same.
+fn unless_full(posted: Result<Posting, PointsError>) -> Result<(), Fault> {
+    if let Err(PointsError::BalanceLimit) = posted {
+        tracing::warn!("an account is full: an order's points were not credited");
+        return Ok(());
+    }
+    must(posted).map(|_| ())
 }
 
 /// What an order earns: one command a line that earns anything.
@@ -176,9 +183,7 @@ fn earnings(tx: &Tx, order: &PaidOrder) -> impl Iterator<Item = Command> {
     let activation = match programme.activation {
         Activation::AtOnce => When::Now,
         Activation::OnRequest => When::Later,
-        Activation::DaysAfterDelivery(days) => {
-            order.delivered_at.map_or(When::Later, |at| When::At(later(at, TimeDelta::days(days.into()))))
-        }
+        Activation::DaysAfterDelivery(days) => When::AfterDelivery { days, delivered_at: order.delivered_at },
     };
     let version = i32::try_from(settings.version).unwrap_or(i32::MAX);
     order.lines.iter().filter_map(move |line| {
@@ -288,9 +293,7 @@ pub(crate) async fn delivered(
     delivered_at: Instant,
     by: Actor,
 ) -> Result<(), Fault> {
-    let Activation::DaysAfterDelivery(days) = tx.settings().programme.activation else { return Ok(()) };
-    let at = later(delivered_at, TimeDelta::days(days.into()));
-    must(post_one(tx, owner, Act::Schedule(lines.to_vec(), at), by, None).await?)?;
+    must(post_one(tx, owner, Act::Schedule(lines.to_vec(), delivered_at), by, None).await?)?;
     Ok(())
 }
 
@@ -303,22 +306,21 @@ pub(crate) async fn returned(
     by: Actor,
     at: Instant,
 ) -> Result<(), Fault> {
-    let command = |line: &ReturnedLine| Command {
-        account: owner.account(),
-        act: Act::Return(Return {
-            id: line.return_id,
-            order: line.order,
-            line: line.line,
-            bought: line.bought,
-            returned_before: line.returned_before,
-            returned: line.returned,
-            redeemed: hold.map(|hold| (hold, line.redeemed_points)),
-        }),
-        by,
-        effective_at: Some(at),
-        imported: false,
+    let command =
+        |act: Act| Command { account: owner.account(), act, by, effective_at: Some(at), imported: false };
+    let of = |line: &ReturnedLine| Return {
+        id: line.return_id,
+        order: line.order,
+        line: line.line,
+        bought: line.bought,
+        returned_before: line.returned_before,
+        returned: line.returned,
+        redeemed: hold.map(|hold| (hold, line.redeemed_points)),
     };
-    let commands: Vec<Command> = lines.iter().map(command).collect();
+    // Redeemed points go back first, those of all lines, so that what is taken back finds them.
+    let refunds = lines.iter().filter(|_| hold.is_some()).map(|line| command(Act::Refund(of(line))));
+    let commands: Vec<Command> =
+        refunds.chain(lines.iter().map(|line| command(Act::ClawBack(of(line))))).collect();
     for posted in post(tx, &commands).await? {
         must(posted)?;
     }
@@ -342,7 +344,7 @@ pub(crate) async fn join(tx: &Tx, guest: GuestId, customer: CustomerId) -> Resul
     let arriving: Vec<Command> =
         left.joined.into_iter().map(|lot| command(customer, Act::JoinIn(lot))).collect();
     for posted in post(tx, &arriving).await? {
-        must(posted)?;
+        unless_full(posted)?;
     }
     Ok(())
 }

@@ -9,51 +9,49 @@ use super::command::{Command, Posting, Return};
 use super::programme::ReturnPolicy;
 use super::rules::returned_share;
 
-/// First redeemed points go back to their own lots, then what the returned pieces earned is taken back.
-pub(crate) fn take_back(
+/// Gives back the share of the order's redeemed points that the returned pieces carry.
+pub(crate) fn give_back_redeemed(
+    account: &mut Account,
+    command: &Command,
+    returned: &Return,
+    ctx: &Context<'_>,
+) -> Posting {
+    let Some((hold_id, carried)) = returned.redeemed else { return Posting::default() };
+    let Some(index) = account.holds.iter().position(|hold| hold.row.id == hold_id) else {
+        return Posting::default();
+    };
+    let hold = account.holds[index].row.clone();
+    let share = returned_share(carried, returned.returned, returned.bought)
+        - returned_share(carried, returned.returned_before, returned.bought);
+    let amount = share.min(hold.amount - hold.reversed);
+    if amount == 0 || !matches!(hold.state, HoldState::Captured | HoldState::PartiallyReversed) {
+        return Posting::default();
+    }
+    let about = About { hold: Some(hold_id), ..of(returned) };
+    let way = (Bucket::Redeemed, Bucket::Available);
+    let entry = account.move_points(ctx, command, EntryKind::Refund, way, amount, about);
+    account.refill(hold_id, amount, ctx.grace_end());
+    let hold = account.holds[index].change();
+    hold.reversed += amount;
+    hold.state =
+        if hold.reversed == hold.amount { HoldState::Reversed } else { HoldState::PartiallyReversed };
+    Posting { points: amount, entries: vec![entry], hold: Some(hold_id), ..Posting::default() }
+}
+
+/// Takes back what the returned pieces of a line earned.
+pub(crate) fn take_back_earned(
     account: &mut Account,
     command: &Command,
     returned: &Return,
     ctx: &Context<'_>,
 ) -> Posting {
     let mut posting = Posting::default();
-    give_back_redeemed(account, command, returned, ctx, &mut posting);
-    let lots: Vec<usize> = (0..account.lots.len())
-        .filter(|i| account.lots[*i].row.order_line_id == Some(returned.line))
-        .collect();
-    for index in lots {
-        claw_back(account, command, returned, index, ctx, &mut posting);
+    for index in 0..account.lots.len() {
+        if account.lots[index].row.order_line_id == Some(returned.line) {
+            claw_back(account, command, returned, index, ctx, &mut posting);
+        }
     }
     posting
-}
-
-fn give_back_redeemed(
-    account: &mut Account,
-    command: &Command,
-    returned: &Return,
-    ctx: &Context<'_>,
-    posting: &mut Posting,
-) {
-    let Some((hold_id, carried)) = returned.redeemed else { return };
-    let Some(index) = account.holds.iter().position(|hold| hold.row.id == hold_id) else { return };
-    let hold = account.holds[index].row.clone();
-    if !matches!(hold.state, HoldState::Captured | HoldState::PartiallyReversed) {
-        return;
-    }
-    let share = returned_share(carried, returned.returned, returned.bought)
-        - returned_share(carried, returned.returned_before, returned.bought);
-    let amount = share.min(hold.amount - hold.reversed);
-    if amount == 0 {
-        return;
-    }
-    let about = About { hold: Some(hold_id), ..of(returned) };
-    let way = (Bucket::Redeemed, Bucket::Available);
-    posting.entries.push(account.move_points(ctx, command, EntryKind::Refund, way, amount, about));
-    account.refill(hold_id, amount, ctx.grace_end());
-    let hold = account.holds[index].change();
-    hold.reversed += amount;
-    hold.state =
-        if hold.reversed == hold.amount { HoldState::Reversed } else { HoldState::PartiallyReversed };
 }
 
 /// What entries of this return are about.

@@ -40,6 +40,12 @@ pub(crate) fn value_of(points: i64, currency: Currency, points_per_unit: u32) ->
     points * currency.minor_per_unit() / i64::from(points_per_unit)
 }
 
+/// The part of an order's `value` that points may pay, in minor units, rounded down.
+pub(crate) fn capped_value(programme: &Programme, value: i64) -> i64 {
+    let share = i128::from(value) * i128::from(programme.redemption_cap_percent) / 100;
+    i64::try_from(share).unwrap_or(value)
+}
+
 /// The most points that may pay an order of `value` minor units: the cap's share of it, rounded down.
 pub(crate) fn most_points_for(
     programme: &Programme,
