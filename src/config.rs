@@ -109,7 +109,6 @@ impl TryFrom<ConfigArgs> for Config {
 
     fn try_from(args: ConfigArgs) -> anyhow::Result<Self> {
         use anyhow::{Context, ensure};
-        use secrecy::ExposeSecret;
 
         ensure!((1..=1_000).contains(&args.database_connections), "database connections must be 1 to 1,000");
         ensure!((1..=64).contains(&args.password_hashes), "password hashes at once must be 1 to 64");
@@ -122,9 +121,8 @@ impl TryFrom<ConfigArgs> for Config {
             !production || args.smtp_url.is_some(),
             "production needs REGULARS_SMTP_URL: codes are mailed"
         );
-        let url = args.database_url.expose_secret().to_owned();
         let database = DbOptions {
-            url,
+            url: args.database_url,
             max_connections: args.database_connections,
             allow_asynchronous_commit: args.allow_asynchronous_commit,
         };

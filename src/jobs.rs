@@ -31,7 +31,7 @@ pub struct Job {
     pub payload: Json,
     /// Not before; at once if none.
     pub due: Option<Instant>,
-    /// At most one job waits under a key; enqueuing it again changes nothing.
+    /// At most one job has a key, from its enqueuing until it is done; enqueuing it again meanwhile changes nothing.
     pub dedup_key: Option<String>,
     /// After as many failures an operator decides.
     pub max_attempts: i64,
@@ -105,6 +105,7 @@ async fn take(tx: &Tx, now: i64, limit: u64) -> Result<Vec<Model>, Fault> {
     if dialect::skips_locked(backend) {
         ids.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
     }
+    bury(tx, now).await?;
     let update = Query::update()
         .table(Entity)
         .value(Column::LeaseToken, Expr::col(Column::LeaseToken).add(1))
@@ -115,6 +116,21 @@ async fn take(tx: &Tx, now: i64, limit: u64) -> Result<Vec<Model>, Fault> {
         .take();
     let rows = tx.db().query_all(&update).await?;
     Ok(rows.iter().map(|row| Model::from_query_result(row, "")).collect::<Result<_, _>>()?)
+}
+
+/// A job whose last lease ended without a word, as often as it may be tried, is dead: it may be what ends its workers.
+async fn bury(tx: &Tx, now: i64) -> Result<(), Fault> {
+    let lost = Expr::col(Column::LeasedUntilMs).lt(dialect::database_millis(tx.db().get_database_backend()));
+    Entity::update_many()
+        .col_expr(Column::State, Expr::val(JobState::Dead.to_value()))
+        .col_expr(Column::LastError, Expr::val("its worker ended every time"))
+        .col_expr(Column::EndedAt, Expr::val(tx.now()))
+        .filter(due(now))
+        .filter(lost)
+        .filter(Expr::col(Column::Attempts).gte(Expr::col(Column::MaxAttempts)))
+        .exec(tx.db())
+        .await?;
+    Ok(())
 }
 
 /// How a run of a job ended.

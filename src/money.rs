@@ -173,6 +173,30 @@ impl fmt::Display for Rate {
     }
 }
 
+/// Spreads `amount` over `weights` in proportion, in whole units that add up exactly: each gets its share rounded down,
+/// and the largest remainders one more, the first of equals first. No share of an amount up to the sum of the weights
+/// exceeds its weight.
+pub fn spread(amount: i64, weights: &[i64]) -> Vec<i64> {
+    let sum: i128 = weights.iter().map(|weight| i128::from(*weight)).sum();
+    if sum == 0 {
+        return first_takes_all(amount, weights.len());
+    }
+    let exact = |weight: &i64| i128::from(amount) * i128::from(*weight);
+    let mut shares: Vec<i64> =
+        weights.iter().map(|weight| i64::try_from(exact(weight) / sum).unwrap_or_default()).collect();
+    let left = amount - shares.iter().sum::<i64>();
+    let mut by_remainder: Vec<usize> = (0..weights.len()).collect();
+    by_remainder.sort_by_key(|index| std::cmp::Reverse(exact(&weights[*index]) % sum));
+    for index in by_remainder.into_iter().take(usize::try_from(left).unwrap_or_default()) {
+        shares[index] += 1;
+    }
+    shares
+}
+
+fn first_takes_all(amount: i64, length: usize) -> Vec<i64> {
+    (0..length).map(|index| if index == 0 { amount } else { 0 }).collect()
+}
+
 /// Reads plain decimals (no exponent, no sign but minus, no separators) into units of 10^-`decimals`.
 fn parse_scaled(text: &str, decimals: u32) -> Result<i64, NumberError> {
     let (negative, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
@@ -242,7 +266,28 @@ mod tests {
         assert_eq!("0.00001".parse::<Rate>(), Err(NumberError::TooManyDecimals));
     }
 
+    #[test]
+    fn the_largest_remainders_get_the_odd_units() {
+        assert_eq!(spread(100, &[1, 1, 1]), [34, 33, 33]);
+        assert_eq!(spread(10, &[999, 1]), [10, 0]);
+        assert_eq!(spread(2, &[5, 0, 5]), [1, 0, 1]);
+        assert_eq!(spread(0, &[0, 0]), [0, 0]);
+    }
+
     proptest! {
+        #[test]
+        fn shares_add_up_and_none_exceeds_its_weight(
+            weights in prop::collection::vec(0..=Money::MAX_MINOR, 1..40),
+            part in 0.0..=1.0_f64,
+        ) {
+            let sum: i64 = weights.iter().sum();
+            #[expect(clippy::as_conversions, clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "any part will do")]
+            let amount = ((sum as f64 * part) as i64).clamp(0, sum);
+            let shares = spread(amount, &weights);
+            prop_assert_eq!(shares.iter().sum::<i64>(), amount);
+            prop_assert!(shares.iter().zip(&weights).all(|(share, weight)| (0..=*weight).contains(share)));
+        }
+
         #[test]
         fn every_amount_reads_back(minor in -Money::MAX_MINOR..=Money::MAX_MINOR) {
             for code in ["EUR", "JPY", "BHD"] {

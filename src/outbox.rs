@@ -68,21 +68,21 @@ async fn number(tx: &Tx) -> Result<usize, Fault> {
     }
     let last: Option<Option<i64>> =
         Entity::find().select_only().expr(Column::Position.max()).into_tuple().one(tx.db()).await?;
-    let ids: Vec<Uuid> = Entity::find()
+    let waiting: Vec<i64> = Entity::find()
         .select_only()
-        .column(Column::Id)
+        .column(Column::Seq)
         .filter(Column::Position.is_null())
-        .order_by_asc(Column::Id)
+        .order_by_asc(Column::Seq)
         .limit(BATCH)
         .into_tuple()
         .all(tx.db())
         .await?;
-    let mut rows = Rows::new("outbox", &["id", "position"]);
-    for (id, position) in ids.iter().zip(last.flatten().unwrap_or_default() + 1..) {
-        rows.push([(*id).into(), position.into()]);
+    let mut rows = Rows::new("outbox", &["seq", "position"]);
+    for (seq, position) in waiting.iter().zip(last.flatten().unwrap_or_default() + 1..) {
+        rows.push([(*seq).into(), position.into()]);
     }
     rows.update(tx.db(), " AND t.position IS NULL").await?;
-    Ok(ids.len())
+    Ok(waiting.len())
 }
 
 /// Whether no other instance is numbering now.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use entity::Instant;
 use entity::job::Model;
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use secrecy::ExposeSecret;
 use tokio::sync::watch;
 
 use crate::app::App;
@@ -23,46 +24,59 @@ const TIME_LIMIT: Duration = Duration::from_secs(45);
 /// How often a worker looks without being woken.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Jobs at once in one worker.
-const AT_ONCE: u64 = 8;
+const AT_ONCE: usize = 8;
 
 /// Jobs that are due again and again; each is one row, armed by its own last run.
 const RECURRING: [(&str, &str); 2] = [(points::jobs::SWEEP, "0 * * * * *"), (prune::KIND, prune::SCHEDULE)];
 
-/// Works until `stop` turns true; what is under way ends first.
+/// Works until `stop` turns true or is gone; what is under way ends first.
 pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
     let listener = tokio::spawn(listen(app.clone()));
     if let Err(fault) = arm_recurring(&app).await {
         tracing::error!(?fault, "could not arm the recurring jobs");
     }
-    while !*stop.borrow() {
-        match run_due(&app).await {
-            Ok(0) => {
-                tokio::select! {
-                    () = tokio::time::sleep(LOOK_EVERY) => {}
-                    () = app.worker_wake.notified() => {}
-                    _ = stop.changed() => {}
-                }
-            }
-            Ok(_) => {}
-            Err(fault) => {
-                tracing::error!(?fault, "the worker could not lease or settle jobs");
-                tokio::time::sleep(LOOK_EVERY).await;
-            }
+    let mut running = FuturesUnordered::new();
+    loop {
+        let free = AT_ONCE.saturating_sub(running.len());
+        match look(&app, free).await {
+            Ok(leased) => running.extend(leased.into_iter().map(|job| run_one(&app, job))),
+            Err(fault) => tracing::error!(?fault, "the worker could not look for work"),
         }
+        tokio::select! {
+            // A sender that is gone means the same as one that says stop.
+            _ = stop.wait_for(|stop| *stop) => break,
+            Some(settled) = running.next() => told(settled),
+            () = app.worker_wake.notified() => {}
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+    }
+    while let Some(settled) = running.next().await {
+        told(settled);
     }
     listener.abort();
 }
 
+fn told(settled: Result<(), Fault>) {
+    if let Err(fault) = settled {
+        tracing::error!(?fault, "a job was not settled: it runs again when its lease ends");
+    }
+}
+
+/// Numbers new events and takes up to `free` due jobs.
+async fn look(app: &App, free: usize) -> Result<Vec<Model>, Fault> {
+    while outbox::relay(app).await? > 0 {}
+    if free == 0 { Ok(Vec::new()) } else { jobs::lease(app, u64::try_from(free)?).await }
+}
+
 /// Runs what is due now; answers how much that was.
 pub async fn run_due(app: &App) -> Result<usize, Fault> {
-    let relayed = outbox::relay(app).await?;
-    let leased = jobs::lease(app, AT_ONCE).await?;
+    let leased = look(app, AT_ONCE).await?;
     let count = leased.len();
     let mut running: FuturesUnordered<_> = leased.into_iter().map(|job| run_one(app, job)).collect();
     while let Some(settled) = running.next().await {
         settled?;
     }
-    Ok(relayed + count)
+    Ok(count)
 }
 
 async fn run_one(app: &App, job: Model) -> Result<(), Fault> {
@@ -114,10 +128,13 @@ fn next_due(schedule: &str, now: Instant) -> Result<Instant, Fault> {
 
 /// Wakes the worker when another instance enqueues a job that is due.
 async fn listen(app: App) {
-    let Some(pool) = app.db.notifications() else { return };
+    if !app.db.is_postgres() {
+        return;
+    }
     loop {
         let heard = async {
-            let mut listener = sqlx::postgres::PgListener::connect_with(pool).await?;
+            let mut listener =
+                sqlx::postgres::PgListener::connect(app.config.database.url.expose_secret()).await?;
             listener.listen(CHANNEL).await?;
             loop {
                 listener.recv().await?;

@@ -7,8 +7,10 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "outbox")]
 pub struct Model {
+    /// Rises with every event; of two events of one aggregate the later one has the higher.
+    #[sea_orm(primary_key)]
+    pub seq: i64,
     /// Ours.
-    #[sea_orm(primary_key, auto_increment = false)]
     pub id: EventId,
     /// Such as `points.earned`.
     pub topic: String,

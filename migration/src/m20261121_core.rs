@@ -4,8 +4,8 @@ use sea_orm_migration::prelude::{
     DbErr, DeriveMigrationName, Expr, ExprTrait, Index, MigrationTrait, SchemaManager, async_trait,
 };
 use sea_orm_migration::schema::{
-    big_integer, big_integer_null, binary, boolean, json_binary, json_binary_null, pk_uuid, string,
-    string_null, text_null, uuid, uuid_null,
+    big_integer, big_integer_null, big_pk_auto, binary, boolean, json_binary, json_binary_null, pk_uuid,
+    string, string_null, text_null, uuid, uuid_null,
 };
 
 use crate::columns::{drop_tables, index, instant, instant_null, table};
@@ -79,7 +79,9 @@ fn jobs() -> sea_orm_migration::sea_query::TableCreateStatement {
 
 fn outbox() -> sea_orm_migration::sea_query::TableCreateStatement {
     table("outbox")
-        .col(pk_uuid("id"))
+        // Given at insert, under the lock of what the event is about: orders its events for every instance.
+        .col(big_pk_auto("seq"))
+        .col(uuid("id"))
         .col(string("topic"))
         .col(uuid("aggregate_id"))
         .col(json_binary("payload"))

@@ -16,7 +16,7 @@ use crate::customers::profile::{Locale, PersonName};
 use crate::error::{Outcome, split};
 use crate::graphql::access::Allowed;
 use crate::graphql::fault::ApiError;
-use crate::graphql::node::{NodeType, global_id, local_id};
+use crate::graphql::global_id::{NodeType, global_id, local_id};
 use crate::graphql::payload::UserError;
 
 /// Why credentials were not given or not taken, for a program.
@@ -384,7 +384,7 @@ mod tests {
 
     use crate::auth::viewer::Viewer;
     use crate::auth::{authenticate, code};
-    use crate::graphql::node::{NodeType, local_id};
+    use crate::graphql::global_id::{NodeType, local_id};
     use crate::testing::on_each_database;
 
     #[tokio::test]

@@ -14,11 +14,12 @@ use crate::auth::viewer::Viewer;
 use crate::error::{Fault, split};
 use crate::graphql::access::Allowed;
 use crate::graphql::fault::ApiError;
-use crate::graphql::node::{NodeType, global_id, local_id};
+use crate::graphql::global_id::{NodeType, global_id, local_id};
 use crate::graphql::page::{Page, PageArguments, Pages};
 use crate::graphql::payload::UserError;
 use crate::graphql::scalars::IdempotencyKey;
 use crate::idempotency::{Key, Once};
+use crate::orders::rules::visible;
 
 /// A product of the catalogue.
 #[derive(Clone, Debug)]
@@ -97,6 +98,9 @@ impl CatalogQuery {
         #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Result<Pages<String, Product>, ApiError> {
         let page: Page<String> = Page::of(PageArguments { first, after, last, before })?;
+        if page.after.iter().chain(&page.before).any(|sku| visible(sku).is_err()) {
+            return Err(ApiError::bad_input("that is not a cursor of ours"));
+        }
         let db = &ctx.data_unchecked::<App>().db.read;
         let counted = ctx.look_ahead().field("totalCount").exists();
         let total = if counted { i64::try_from(Entity::find().count(db).await?)? } else { 0 };

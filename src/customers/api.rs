@@ -14,7 +14,7 @@ use crate::error::{Fault, Outcome, split};
 use crate::external_id::ExternalId;
 use crate::graphql::access::{Allowed, AllowedAs};
 use crate::graphql::fault::ApiError;
-use crate::graphql::node::{NodeType, global_id, local_id};
+use crate::graphql::global_id::{NodeType, global_id, local_id};
 use crate::graphql::page::PageArguments;
 use crate::graphql::payload::UserError;
 use crate::graphql::scalars::IdempotencyKey;
@@ -75,7 +75,8 @@ impl Customer {
         self.0.created_at
     }
 
-    /// The points account; null only for somebody who takes no part in the programme.
+    /// The points account; needs what `customer` needs; null only for somebody who takes no part in the programme.
+    #[graphql(guard = "AllowedAs(\"customer\")")]
     async fn points(&self, ctx: &Context<'_>) -> Result<Option<PointsAccount>, ApiError> {
         account_of(ctx.data_unchecked::<App>(), Owner::Customer(self.0.id).account()).await
     }
@@ -126,7 +127,8 @@ impl Guest {
         self.0.created_at
     }
 
-    /// The points account; null only for somebody who takes no part in the programme.
+    /// The points account; needs what `customer` needs; null only for somebody who takes no part in the programme.
+    #[graphql(guard = "AllowedAs(\"customer\")")]
     async fn points(&self, ctx: &Context<'_>) -> Result<Option<PointsAccount>, ApiError> {
         account_of(ctx.data_unchecked::<App>(), Owner::Guest(self.0.id).account()).await
     }
@@ -184,6 +186,7 @@ pub struct CustomerUpdateInput {
 #[derive(Debug, SimpleObject)]
 pub struct CustomerRecordPayload {
     /// As it is now.
+    #[graphql(guard = "AllowedAs(\"customer\")")]
     customer: Option<Customer>,
     /// Whether an earlier request with this key did it.
     replayed: bool,
@@ -195,6 +198,7 @@ pub struct CustomerRecordPayload {
 #[derive(Debug, SimpleObject)]
 pub struct CustomerUpdatePayload {
     /// As it is now.
+    #[graphql(guard = "AllowedAs(\"customer\")")]
     customer: Option<Customer>,
     /// Whether an earlier request with this key did it.
     replayed: bool,
@@ -234,7 +238,10 @@ impl CustomersQuery {
                 Some(id) => CustomerBy::Id(id),
                 None => return Ok(None),
             },
-            (None, Some(external_id), None) => CustomerBy::ExternalId(external_id),
+            (None, Some(external_id), None) => match ExternalId::try_from(external_id) {
+                Ok(external_id) => CustomerBy::ExternalId(external_id),
+                Err(_) => return Ok(None),
+            },
             (None, None, Some(email)) => CustomerBy::Mailbox(email),
             _ => return Err(ApiError::bad_input("give exactly one of id, externalId and email")),
         };

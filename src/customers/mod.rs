@@ -64,7 +64,7 @@ pub enum CustomerBy {
     /// By our id.
     Id(CustomerId),
     /// By the shop's id.
-    ExternalId(String),
+    ExternalId(ExternalId),
     /// By the mailbox that is the customer's: proven, or an import's.
     Mailbox(EmailAddress),
 }

@@ -50,7 +50,7 @@ texts! {
     Locale, NotALocale, "is not a language tag such as nl or nl-BE", |text| {
         let mut parts = text.split('-');
         let language = parts.next().unwrap_or_default();
-        (2..=8).contains(&language.len())
+        (2..=3).contains(&language.len())
             && language.bytes().all(|byte| byte.is_ascii_alphabetic())
             && text.len() <= 35
             && parts.all(|part| {

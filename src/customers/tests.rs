@@ -36,7 +36,10 @@ async fn recording_makes_a_customer_once_and_then_updates_it() {
         assert_eq!((first, accounts(app).await), (again, 1));
         assert_eq!(topics(app).await, ["customer.created"]);
         app.change(&anna("Anna de Wit"), record).await.unwrap();
-        let row = find(&app.db.read, &CustomerBy::ExternalId("shop-1".to_owned())).await.unwrap().unwrap();
+        let row = find(&app.db.read, &CustomerBy::ExternalId("shop-1".to_owned().try_into().unwrap()))
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!((row.id, row.name.as_deref()), (first, Some("Anna de Wit")));
         assert_eq!((row.email.as_deref(), row.email_key), (Some("anna@example.com"), None));
         assert!(row.enrolled_at.is_some() && row.registered_at.is_none());

@@ -74,6 +74,15 @@ pub(crate) async fn notify(tx: &DatabaseTransaction, channel: &'static str) -> R
     Ok(())
 }
 
+/// Has `PostgreSQL` plan each statement of this transaction for the tables as they are now: a plan that was kept from
+/// when a table was empty reads all of it. `SQLite` keeps no plans that depend on that.
+pub(crate) async fn plan_each_time(tx: &DatabaseTransaction) -> Result<(), DbErr> {
+    if tx.get_database_backend() == DbBackend::Postgres {
+        tx.execute_unprepared("SET LOCAL plan_cache_mode = force_custom_plan").await?;
+    }
+    Ok(())
+}
+
 /// Whether `SKIP LOCKED` means anything.
 pub(crate) fn skips_locked(backend: DbBackend) -> bool {
     backend == DbBackend::Postgres

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
+use secrecy::{ExposeSecret, SecretString};
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sqlx::{Connection, PgConnection};
 
@@ -25,7 +26,7 @@ pub struct Db {
 #[derive(Clone, Debug)]
 pub struct DbOptions {
     /// `sqlite://FILE?mode=rwc` or `postgres://…`.
-    pub url: String,
+    pub url: SecretString,
     /// Connections: all of them on `PostgreSQL`, the readers on `SQLite`.
     pub max_connections: u32,
     /// Start although `PostgreSQL` may lose acknowledged commits.
@@ -35,12 +36,14 @@ pub struct DbOptions {
 impl Db {
     /// Connects, and refuses a `PostgreSQL` that may forget acknowledged commits unless told to accept it.
     pub async fn connect(options: &DbOptions) -> anyhow::Result<Self> {
-        if options.url.starts_with("sqlite:") {
+        if options.url.expose_secret().starts_with("sqlite:") {
             let write = sqlite(options, 1).await?;
             let read = sqlite(options, options.max_connections).await?;
             return Ok(Self { read, write });
         }
-        if !options.url.starts_with("postgres://") && !options.url.starts_with("postgresql://") {
+        if !options.url.expose_secret().starts_with("postgres://")
+            && !options.url.expose_secret().starts_with("postgresql://")
+        {
             bail!("the database URL must begin with sqlite:, postgres: or postgresql:");
         }
         let pool = postgres(options).await?;
@@ -70,7 +73,7 @@ impl Db {
 }
 
 async fn sqlite(options: &DbOptions, connections: u32) -> anyhow::Result<DatabaseConnection> {
-    if options.url.contains(":memory:") {
+    if options.url.expose_secret().contains(":memory:") {
         bail!("an in-memory SQLite database would be a different one for every connection; use a file");
     }
     let mut connect = common(options, connections);
@@ -95,7 +98,7 @@ async fn postgres(options: &DbOptions) -> anyhow::Result<DatabaseConnection> {
 }
 
 fn common(options: &DbOptions, connections: u32) -> ConnectOptions {
-    let mut connect = ConnectOptions::new(options.url.clone());
+    let mut connect = ConnectOptions::new(options.url.expose_secret());
     connect
         .max_connections(connections)
         .acquire_timeout(Duration::from_secs(10))

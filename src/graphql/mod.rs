@@ -3,11 +3,11 @@
 pub mod access;
 pub mod execute;
 pub mod fault;
+pub mod global_id;
 mod lexer;
 pub mod limits;
 mod measure;
 pub mod node;
-pub mod nodes;
 pub mod page;
 pub mod payload;
 pub mod scalars;
@@ -30,7 +30,7 @@ use crate::settings::api::{SettingsMutation, SettingsQuery};
 /// cost 100 each. An operation that costs more than 5,000, unless the shop has set another limit, is refused with
 /// `OPERATION_TOO_COMPLEX`.
 #[derive(Debug, Default, MergedObject)]
-pub struct Query(SettingsQuery, CustomersQuery, OrdersQuery, CatalogQuery, PointsQuery, nodes::NodeQuery);
+pub struct Query(SettingsQuery, CustomersQuery, OrdersQuery, CatalogQuery, PointsQuery, node::NodeQuery);
 
 /// Changing; every mutation takes an idempotency key, except those whose credential can be used once only.
 #[derive(Debug, Default, MergedObject)]

@@ -1,84 +1,94 @@
-//! Opaque global ids that carry their type: `base64url("Order:0193…")`.
+//! `node`: any thing by its global id, for whoever may see it where it is found by name.
 
-use async_graphql::ID;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use async_graphql::{Context, ID, Interface, Object};
+use entity::{customer, guest_identity, order, product};
+use sea_orm::EntityTrait;
 use uuid::Uuid;
 
-/// What an id is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NodeType {
-    /// A customer.
-    Customer,
-    /// A guest identity.
-    Guest,
+use super::access::{Allowed, Operation};
+use super::fault::ApiError;
+use super::global_id::{NodeType, read};
+use crate::app::App;
+use crate::auth::viewer::Viewer;
+use crate::catalog::api::Product;
+use crate::customers::api::{Customer, Guest};
+use crate::orders::api::Order;
+
+/// A thing with a global id.
+#[derive(Debug, Interface)]
+#[graphql(field(name = "id", ty = "ID", desc = "Opaque; carries its type."))]
+pub enum Node {
+    /// A person known to the shop.
+    Customer(Customer),
+    /// An address that ordered and is not proven.
+    Guest(Guest),
     /// An order.
-    Order,
-    /// A line of an order.
-    OrderLine,
-    /// A return of some pieces of a line.
-    OrderReturn,
+    Order(Order),
     /// A product.
-    Product,
-    /// A hold on points.
-    PointsHold,
-    /// An earn and what is left of it.
-    PointsLot,
-    /// A move of points.
-    PointsEntry,
-    /// A member of staff.
-    Staff,
-    /// A proof of a mailbox.
-    MailboxChallenge,
+    Product(Product),
 }
 
-impl NodeType {
-    const ALL: [Self; 11] = [
-        Self::Customer,
-        Self::Guest,
-        Self::Order,
-        Self::OrderLine,
-        Self::OrderReturn,
-        Self::Product,
-        Self::PointsHold,
-        Self::PointsLot,
-        Self::PointsEntry,
-        Self::Staff,
-        Self::MailboxChallenge,
-    ];
+/// Queries about anything.
+#[derive(Debug, Default)]
+pub struct NodeQuery;
 
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Customer => "Customer",
-            Self::Guest => "Guest",
-            Self::Order => "Order",
-            Self::OrderLine => "OrderLine",
-            Self::OrderReturn => "OrderReturn",
-            Self::Product => "Product",
-            Self::PointsHold => "PointsHold",
-            Self::PointsLot => "PointsLot",
-            Self::PointsEntry => "PointsEntry",
-            Self::Staff => "Staff",
-            Self::MailboxChallenge => "MailboxChallenge",
-        }
+#[Object]
+impl NodeQuery {
+    /// A thing by its global id; null if there is none, or none that you may see. For everyone.
+    #[graphql(guard = "Allowed")]
+    async fn node(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "From an `id` field.")] id: ID,
+    ) -> Result<Option<Node>, ApiError> {
+        let viewer = ctx.data_opt::<Viewer>().unwrap_or(&Viewer::Anonymous);
+        let Some((of, id)) = read(&id).filter(|(of, id)| may_see(viewer, *of, *id)) else { return Ok(None) };
+        find(ctx, viewer, of, id).await
     }
 }
 
-/// The global id of a thing.
-pub fn global_id(of: NodeType, id: impl Into<Uuid>) -> ID {
-    let id: Uuid = id.into();
-    ID(URL_SAFE_NO_PAD.encode(format!("{}:{}", of.name(), id.simple())))
+/// Whether the viewer may look for such a thing at all; of orders, the row decides whose it is.
+fn may_see(viewer: &Viewer, of: NodeType, id: Uuid) -> bool {
+    let by = |field: &str| Operation::of(field).is_some_and(|operation| operation.allows(viewer));
+    match of {
+        NodeType::Customer => {
+            by("customer") || matches!(viewer, Viewer::Customer { customer, .. } if customer.0 == id)
+        }
+        NodeType::Guest => by("guest"),
+        NodeType::Order => by("order"),
+        NodeType::Product => by("product"),
+        NodeType::OrderLine
+        | NodeType::OrderReturn
+        | NodeType::PointsHold
+        | NodeType::PointsLot
+        | NodeType::PointsEntry
+        | NodeType::Staff
+        | NodeType::MailboxChallenge => false,
+    }
 }
 
-/// What a global id names, if it is one of ours.
-pub fn read(id: &ID) -> Option<(NodeType, Uuid)> {
-    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(id.as_bytes()).ok()?).ok()?;
-    let (name, id) = text.split_once(':')?;
-    let of = NodeType::ALL.into_iter().find(|of| of.name() == name)?;
-    Some((of, Uuid::try_parse(id).ok()?))
-}
-
-/// The id of a thing of this type; another type's id, like a missing one, is simply none.
-pub fn local_id<T: From<Uuid>>(id: &ID, of: NodeType) -> Option<T> {
-    read(id).filter(|(found, _)| *found == of).map(|(_, id)| T::from(id))
+async fn find(ctx: &Context<'_>, viewer: &Viewer, of: NodeType, id: Uuid) -> Result<Option<Node>, ApiError> {
+    let db = &ctx.data_unchecked::<App>().db.read;
+    Ok(match of {
+        NodeType::Customer => {
+            customer::Entity::find_by_id(id).one(db).await?.map(|row| Node::Customer(Customer(row)))
+        }
+        NodeType::Guest => {
+            guest_identity::Entity::find_by_id(id).one(db).await?.map(|row| Node::Guest(Guest(row)))
+        }
+        NodeType::Order => {
+            let found = order::Entity::find_by_id(id).one(db).await?;
+            let theirs = |row: &order::Model| match viewer {
+                Viewer::Customer { customer, .. } => row.customer_id == Some(*customer),
+                Viewer::Shop { .. } | Viewer::Staff { .. } => true,
+                Viewer::Anonymous => false,
+            };
+            found.filter(theirs).map(|row| Node::Order(Order(row)))
+        }
+        NodeType::Product => {
+            product::Entity::find_by_id(id).one(db).await?.map(|row| Node::Product(Product(row)))
+        }
+        // Nothing else is a node; `may_see` has refused it.
+        _ => None,
+    })
 }

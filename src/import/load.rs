@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use super::orders::{Item, Orders};
 use super::{BadRow, Row, Totals};
 use crate::app::App;
-use crate::db::dialect::is_among;
+use crate::db::dialect::{self, is_among};
 use crate::error::{Fault, FaultKind};
 use crate::orders::OrderError;
 use crate::orders::record::{self, Batch, Record, Recorded};
@@ -198,7 +198,7 @@ async fn record_rows(
             }
         }
     }
-    if failed.len() == records.len() {
+    if failed.len() == records.len() && records.len() > 1 {
         return Err(fault);
     }
     let reason = "could not be written; the log says why";
@@ -216,6 +216,7 @@ struct Written {
 }
 
 async fn write(tx: &Tx, records: &[Record]) -> Result<Written, Fault> {
+    dialect::plan_each_time(tx.db()).await?;
     let batch = record::record(tx, records).await?;
     let points = points_of(tx, &batch.new_lines).await?;
     Ok(Written { batch, points })

@@ -138,34 +138,8 @@ pub fn next(state: OrderState, happening: Happening) -> Result<OrderState, Order
     }
 }
 
-/// Spreads `amount` over `weights` in proportion, in whole units that add up exactly: each gets its share rounded down,
-/// and the largest remainders one more, the first of equals first. No share of an amount up to the sum of the weights
-/// exceeds its weight.
-pub fn spread(amount: i64, weights: &[i64]) -> Vec<i64> {
-    let sum: i128 = weights.iter().map(|weight| i128::from(*weight)).sum();
-    if sum == 0 {
-        return first_takes_all(amount, weights.len());
-    }
-    let exact = |weight: &i64| i128::from(amount) * i128::from(*weight);
-    let mut shares: Vec<i64> =
-        weights.iter().map(|weight| i64::try_from(exact(weight) / sum).unwrap_or_default()).collect();
-    let left = amount - shares.iter().sum::<i64>();
-    let mut by_remainder: Vec<usize> = (0..weights.len()).collect();
-    by_remainder.sort_by_key(|index| std::cmp::Reverse(exact(&weights[*index]) % sum));
-    for index in by_remainder.into_iter().take(usize::try_from(left).unwrap_or_default()) {
-        shares[index] += 1;
-    }
-    shares
-}
-
-fn first_takes_all(amount: i64, length: usize) -> Vec<i64> {
-    (0..length).map(|index| if index == 0 { amount } else { 0 }).collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     #[test]
@@ -194,14 +168,6 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_remainders_get_the_odd_units() {
-        assert_eq!(spread(100, &[1, 1, 1]), [34, 33, 33]);
-        assert_eq!(spread(10, &[999, 1]), [10, 0]);
-        assert_eq!(spread(2, &[5, 0, 5]), [1, 0, 1]);
-        assert_eq!(spread(0, &[0, 0]), [0, 0]);
-    }
-
-    #[test]
     fn an_instant_is_since_1970_and_at_most_a_day_ahead() {
         let now = DateTime::from_timestamp(1_000_000, 0).unwrap();
         assert_eq!(instant(now + AHEAD, now, "at"), Ok(now + AHEAD));
@@ -209,20 +175,5 @@ mod tests {
         assert!(instant(DateTime::UNIX_EPOCH - TimeDelta::microseconds(1), now, "at").is_err());
         let fine = now + TimeDelta::nanoseconds(1_999);
         assert_eq!(instant(fine, now, "at"), Ok(now + TimeDelta::microseconds(1)));
-    }
-
-    proptest! {
-        #[test]
-        fn shares_add_up_and_none_exceeds_its_weight(
-            weights in prop::collection::vec(0..=Money::MAX_MINOR, 1..40),
-            part in 0.0..=1.0_f64,
-        ) {
-            let sum: i64 = weights.iter().sum();
-            #[expect(clippy::as_conversions, clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "any part will do")]
-            let amount = ((sum as f64 * part) as i64).clamp(0, sum);
-            let shares = spread(amount, &weights);
-            prop_assert_eq!(shares.iter().sum::<i64>(), amount);
-            prop_assert!(shares.iter().zip(&weights).all(|(share, weight)| (0..=*weight).contains(share)));
-        }
     }
 }

@@ -51,6 +51,8 @@ pub(crate) struct Account {
     pub(crate) consumptions: Vec<Tracked<points_consumption::Model>>,
     /// The entries to be appended.
     pub(crate) entries: Vec<points_entry::Model>,
+    /// What pending and available have beyond the lots that are loaded: must not change.
+    elsewhere: (i64, i64),
 }
 
 /// What an entry is about.
@@ -72,7 +74,23 @@ pub(crate) type Way = (Bucket, Bucket);
 impl Account {
     /// An account as the database has it, nothing loaded beside it yet.
     pub(crate) fn new(row: points_account::Model) -> Self {
-        Self { row, lots: Vec::new(), holds: Vec::new(), consumptions: Vec::new(), entries: Vec::new() }
+        let elsewhere = (row.pending, row.available);
+        let (lots, holds, consumptions, entries) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { row, lots, holds, consumptions, entries, elsewhere }
+    }
+
+    /// Takes a lot from the database in.
+    pub(crate) fn load_lot(&mut self, lot: points_lot::Model) {
+        self.elsewhere.0 -= i64::from(lot.pending);
+        self.elsewhere.1 -= i64::from(lot.remaining);
+        self.lots.push(Tracked::stored(lot));
+    }
+
+    /// Whether buckets and lots changed alike, as they must.
+    pub(crate) fn is_balanced(&self) -> bool {
+        let pending: i64 = self.lots.iter().map(|lot| i64::from(lot.row.pending)).sum();
+        let remaining: i64 = self.lots.iter().map(|lot| i64::from(lot.row.remaining)).sum();
+        (self.row.pending - pending, self.row.available - remaining) == self.elsewhere
     }
 
     /// A guest's: earns pending points only.

@@ -1,6 +1,8 @@
 //! What time does to points: lots end, pending earns activate, holds lapse. Each sweep finds what is due by index and
 //! posts it in batches, so that it costs what is due and not the number of customers.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use entity::id::{AccountId, HoldId, LotId};
 use entity::points_hold::HoldState;
@@ -19,20 +21,36 @@ use crate::jobs::Ended;
 pub(crate) const SWEEP: &str = "points.sweep";
 /// Commands in one transaction.
 const BATCH: u64 = 500;
-/// Batches in one run, so that a run ends well within its lease.
-const BATCHES: usize = 40;
+/// How long one run may take, well within its lease.
+const LONGEST: Duration = Duration::from_secs(20);
 
 /// Posts what is due; due again in a minute, or at once if it did not get through.
 pub(crate) async fn sweep(app: &App) -> Result<Ended, Fault> {
     let now = app.clock.now();
-    for _ in 0..BATCHES {
+    let begun = tokio::time::Instant::now();
+    while begun.elapsed() < LONGEST {
         let due = due_commands(app, now).await?;
         if due.is_empty() {
             return Ok(Ended::Again(super::apply::later(now, TimeDelta::minutes(1))));
         }
-        app.change(due.as_slice(), post).await?;
+        post_all(app, &due).await?;
     }
     Ok(Ended::Again(now))
+}
+
+/// Posts a batch; if it faults, each account's commands alone, so that a broken account holds up no other.
+async fn post_all(app: &App, due: &[Command]) -> Result<(), Fault> {
+    let Err(fault) = app.change(due, post).await else { return Ok(()) };
+    let mut posted = 0;
+    for command in due {
+        match app.change(std::slice::from_ref(command), post).await {
+            Ok(_) => posted += 1,
+            Err(fault) => {
+                tracing::error!(?fault, account.id = %command.account.0, "what is due was not posted");
+            }
+        }
+    }
+    if posted == 0 { Err(fault) } else { Ok(()) }
 }
 
 /// Up to a batch of each kind. Another instance may do the same meanwhile: under the lock the second finds it done.

@@ -147,7 +147,7 @@ fn attach_lots(accounts: &mut BTreeMap<AccountId, Account>, lots: Vec<points_lot
         if let Some(account) = accounts.get_mut(&lot.account_id)
             && seen.insert(lot.id)
         {
-            account.lots.push(Tracked::stored(lot));
+            account.load_lot(lot);
         }
     }
 }

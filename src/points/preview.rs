@@ -2,8 +2,7 @@
 
 use super::programme::Programme;
 use super::rules::{floor_to_multiple, line_points, most_points_for, value_of};
-use crate::money::Currency;
-use crate::orders::rules::spread;
+use crate::money::{Currency, spread};
 
 /// A line of a cart.
 #[derive(Clone, Copy, Debug)]

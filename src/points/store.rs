@@ -94,6 +94,9 @@ pub(crate) async fn consumptions(
 /// Writes what changed, one statement a table and kind of change. Two batches that both believed to hold an account
 /// would write the same sequence number: a fault, never a wrong balance.
 pub(crate) async fn save(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
+    if !accounts.iter().all(Account::is_balanced) {
+        return Err(Fault::internal("an account and its lots changed differently"));
+    }
     save_accounts(tx, accounts).await?;
     save_lots(tx, accounts).await?;
     save_holds(tx, accounts).await?;

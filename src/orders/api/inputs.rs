@@ -12,7 +12,7 @@ use crate::customers::email::EmailAddress;
 use crate::customers::owners::Named;
 use crate::external_id::ExternalId;
 use crate::graphql::fault::ApiError;
-use crate::graphql::node::{NodeType, local_id};
+use crate::graphql::global_id::{NodeType, local_id};
 use crate::graphql::scalars::{Decimal, IdempotencyKey};
 use crate::money::{Currency, Money, Rate};
 use crate::orders::record::{DEFAULT_CHANNEL, Record, RecordLine};

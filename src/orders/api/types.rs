@@ -10,7 +10,7 @@ use entity::{Instant, order, order_line, order_return};
 use super::loaders::{LinesOf, OrderLoader, ReturnsOf};
 use crate::error::{Fault, FaultKind};
 use crate::graphql::fault::ApiError;
-use crate::graphql::node::{NodeType, global_id};
+use crate::graphql::global_id::{NodeType, global_id};
 use crate::graphql::scalars::MoneyValue;
 use crate::money::{Currency, Money, Rate};
 

@@ -13,9 +13,9 @@ use super::types::{PointsAccount, PointsHold, account_of};
 use crate::app::App;
 use crate::auth::viewer::Viewer;
 use crate::error::split;
-use crate::graphql::access::Allowed;
+use crate::graphql::access::{Allowed, AllowedAs};
 use crate::graphql::fault::ApiError;
-use crate::graphql::node::{NodeType, local_id};
+use crate::graphql::global_id::{NodeType, local_id};
 use crate::graphql::payload::UserError;
 use crate::graphql::scalars::IdempotencyKey;
 use crate::idempotency::{Key, Once};
@@ -67,7 +67,8 @@ pub(super) struct PointsPayload {
     points: Option<i32>,
     /// The hold it made or changed.
     hold: Option<PointsHold>,
-    /// The account as it is now.
+    /// The account as it is now; needs what `customer` needs.
+    #[graphql(guard = "AllowedAs(\"customer\")")]
     account: Option<PointsAccount>,
     /// Whether an earlier request with this key did it.
     replayed: bool,

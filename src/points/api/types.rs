@@ -11,7 +11,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use crate::app::App;
 use crate::auth::viewer::Viewer;
 use crate::graphql::fault::ApiError;
-use crate::graphql::node::{NodeType, global_id};
+use crate::graphql::global_id::{NodeType, global_id};
 use crate::graphql::page::{Page, PageArguments, Pages};
 use crate::graphql::scalars::{MoneyValue, PointsTotal};
 use crate::money::{Currency, Money};
@@ -159,13 +159,17 @@ impl PointsAccount {
     ) -> Result<Vec<PointsLot>, ApiError> {
         use points_lot::Column;
         let limit = bounded(first)?;
-        let mut lots = points_lot::Entity::find()
+        let lots = points_lot::Entity::find()
             .filter(Column::AccountId.eq(self.0.id))
-            .filter(Column::State.ne(LotState::Spent))
+            .filter(Column::State.is_in([LotState::Open, LotState::Pending, LotState::Waiting]))
+            .order_by_asc(Column::ExpiresAt.is_null())
+            .order_by_asc(Column::ExpiresAt)
+            .order_by_asc(Column::OpenedAt)
+            .order_by_asc(Column::Id)
+            .limit(limit)
             .all(&ctx.data_unchecked::<App>().db.read)
             .await?;
-        lots.sort_by_key(crate::points::account::spending_order);
-        Ok(lots.into_iter().take(limit).map(PointsLot).collect())
+        Ok(lots.into_iter().map(PointsLot).collect())
     }
 
     /// What ends next: at most 20 instants with the points that end then.
@@ -175,7 +179,7 @@ impl PointsAccount {
         #[graphql(desc = "At most this many, 1 to 20.", default = 3)] first: i32,
     ) -> Result<Vec<PointsExpiry>, ApiError> {
         use points_lot::Column;
-        let limit = u64::try_from(bounded(first)?.min(20)).unwrap_or(20);
+        let limit = bounded(first)?.min(20);
         let rows: Vec<(Instant, i64)> = points_lot::Entity::find()
             .select_only()
             .column(Column::ExpiresAt)
@@ -232,8 +236,8 @@ impl PointsAccount {
     }
 }
 
-fn bounded(first: i32) -> Result<usize, ApiError> {
-    match usize::try_from(first) {
+fn bounded(first: i32) -> Result<u64, ApiError> {
+    match u64::try_from(first) {
         Ok(first @ 1..=100) => Ok(first),
         _ => Err(ApiError::bad_input("first must be 1 to 100")),
     }

@@ -5,7 +5,7 @@ use entity::id::{AccountId, ApiKeyId, CustomerId, KeyOwnerId, SessionId, StaffId
 use entity::staff::Role;
 use entity::{api_key, customer, points_account, staff};
 use regulars::auth::viewer::{Scope, Viewer};
-use regulars::graphql::node::{NodeType, global_id};
+use regulars::graphql::global_id::{NodeType, global_id};
 use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel};
 use uuid::Uuid;
 

@@ -1,0 +1,84 @@
+//! Opaque global ids that carry their type: `base64url("Order:0193…")`.
+
+use async_graphql::ID;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use uuid::Uuid;
+
+/// What an id is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeType {
+    /// A customer.
+    Customer,
+    /// A guest identity.
+    Guest,
+    /// An order.
+    Order,
+    /// A line of an order.
+    OrderLine,
+    /// A return of some pieces of a line.
+    OrderReturn,
+    /// A product.
+    Product,
+    /// A hold on points.
+    PointsHold,
+    /// An earn and what is left of it.
+    PointsLot,
+    /// A move of points.
+    PointsEntry,
+    /// A member of staff.
+    Staff,
+    /// A proof of a mailbox.
+    MailboxChallenge,
+}
+
+impl NodeType {
+    const ALL: [Self; 11] = [
+        Self::Customer,
+        Self::Guest,
+        Self::Order,
+        Self::OrderLine,
+        Self::OrderReturn,
+        Self::Product,
+        Self::PointsHold,
+        Self::PointsLot,
+        Self::PointsEntry,
+        Self::Staff,
+        Self::MailboxChallenge,
+    ];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Customer => "Customer",
+            Self::Guest => "Guest",
+            Self::Order => "Order",
+            Self::OrderLine => "OrderLine",
+            Self::OrderReturn => "OrderReturn",
+            Self::Product => "Product",
+            Self::PointsHold => "PointsHold",
+            Self::PointsLot => "PointsLot",
+            Self::PointsEntry => "PointsEntry",
+            Self::Staff => "Staff",
+            Self::MailboxChallenge => "MailboxChallenge",
+        }
+    }
+}
+
+/// The global id of a thing.
+pub fn global_id(of: NodeType, id: impl Into<Uuid>) -> ID {
+    let id: Uuid = id.into();
+    ID(URL_SAFE_NO_PAD.encode(format!("{}:{}", of.name(), id.simple())))
+}
+
+/// What a global id names, if it is one of ours.
+pub fn read(id: &ID) -> Option<(NodeType, Uuid)> {
+    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(id.as_bytes()).ok()?).ok()?;
+    let (name, id) = text.split_once(':')?;
+    let of = NodeType::ALL.into_iter().find(|of| of.name() == name)?;
+    Some((of, Uuid::try_parse(id).ok()?))
+}
+
+/// The id of a thing of this type; another type's id, like a missing one, is simply none.
+pub fn local_id<T: From<Uuid>>(id: &ID, of: NodeType) -> Option<T> {
+    read(id).filter(|(found, _)| *found == of).map(|(_, id)| T::from(id))
+}
