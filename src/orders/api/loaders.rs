@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 use async_graphql::dataloader::{DataLoader, Loader};
-use entity::id::OrderId;
-use entity::{order_line, order_return};
+use entity::id::{HoldId, OrderId};
+use entity::{order_line, order_return, points_hold};
 use sea_orm::{EntityTrait, QueryFilter, QueryOrder};
 
 use crate::app::App;
@@ -31,6 +31,10 @@ pub(super) struct LinesOf(pub(super) OrderId);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct ReturnsOf(pub(super) OrderId);
 
+/// Points that pay part of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct HoldOf(pub(super) HoldId);
+
 impl Loader<LinesOf> for OrderLoader {
     type Value = Vec<order_line::Model>;
     type Error = FaultKind;
@@ -54,6 +58,19 @@ impl Loader<ReturnsOf> for OrderLoader {
         let query = order_return::Entity::find().filter(among).order_by_asc(order_return::Column::Id);
         let rows = query.all(db).await.map_err(|error| logged(error.into()))?;
         Ok(grouped(rows, |row| ReturnsOf(row.order_id)))
+    }
+}
+
+impl Loader<HoldOf> for OrderLoader {
+    type Value = points_hold::Model;
+    type Error = FaultKind;
+
+    async fn load(&self, keys: &[HoldOf]) -> Result<HashMap<HoldOf, Self::Value>, FaultKind> {
+        let db = &self.app.db.read;
+        let among = is_among(db.get_database_backend(), "id", keys.iter().map(|key| key.0.0));
+        let rows = points_hold::Entity::find().filter(among).all(db).await;
+        let rows = rows.map_err(|error| logged(error.into()))?;
+        Ok(rows.into_iter().map(|row| (HoldOf(row.id), row)).collect())
     }
 }
 

@@ -5,9 +5,11 @@
 use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, Enum, ID, Object};
 use entity::order::OrderState as Stored;
+use entity::points_hold::HoldState;
 use entity::{Instant, order, order_line, order_return};
 
-use super::loaders::{LinesOf, OrderLoader, ReturnsOf};
+use super::loaders::{HoldOf, LinesOf, OrderLoader, ReturnsOf};
+use crate::app::App;
 use crate::error::{Fault, FaultKind};
 use crate::graphql::fault::ApiError;
 use crate::graphql::global_id::{NodeType, global_id};
@@ -97,14 +99,14 @@ impl Order {
         self.money(self.0.shipping)
     }
 
-    /// What of the lines is paid with points.
-    async fn paid_with_points(&self) -> Result<MoneyValue, ApiError> {
-        self.money(self.0.hold_value)
+    /// What of the lines is paid with points; nothing if the hold lapsed or was voided before the order was paid.
+    async fn paid_with_points(&self, ctx: &Context<'_>) -> Result<MoneyValue, ApiError> {
+        self.money(self.worth_of_hold(ctx).await?)
     }
 
     /// Lines and shipping, less what is paid with points.
-    async fn total(&self) -> Result<MoneyValue, ApiError> {
-        self.money(self.0.lines_total + self.0.shipping - self.0.hold_value)
+    async fn total(&self, ctx: &Context<'_>) -> Result<MoneyValue, ApiError> {
+        self.money(self.0.lines_total + self.0.shipping - self.worth_of_hold(ctx).await?)
     }
 
     /// Code of the coupon used.
@@ -169,6 +171,18 @@ impl Order {
 }
 
 impl Order {
+    /// What the hold still pays: until the order is paid, only as long as the points are held.
+    async fn worth_of_hold(&self, ctx: &Context<'_>) -> Result<i64, ApiError> {
+        let Some(hold) = self.0.hold_id.filter(|_| self.0.state == Stored::Placed) else {
+            return Ok(self.0.hold_value);
+        };
+        let loader = ctx.data_unchecked::<DataLoader<OrderLoader>>();
+        let hold = loader.load_one(HoldOf(hold)).await.map_err(of_kind)?;
+        let now = ctx.data_unchecked::<App>().clock.now();
+        let held = hold.is_some_and(|hold| hold.state == HoldState::Held && hold.expires_at > now);
+        Ok(if held { self.0.hold_value } else { 0 })
+    }
+
     fn money(&self, minor: i64) -> Result<MoneyValue, ApiError> {
         Ok(Money { minor, currency: self.0.currency.parse()? }.into())
     }
