@@ -45,19 +45,29 @@ struct OrdersArgs {
     guests: bool,
 }
 
-/// Imports; answers 1 if any row was bad or the import stopped, else 0.
-pub async fn run(app: &App, args: ImportArgs) -> Result<ExitCode> {
-    match args.what {
-        What::Orders(args) => orders(app, &args).await,
+/// Imports; answers 1 if any row was bad or the import stopped, 2 if it was asked for what cannot be, else 0. Why it
+/// stopped is told in one line on standard error.
+pub async fn run(app: &App, args: ImportArgs) -> ExitCode {
+    let What::Orders(args) = args.what;
+    if args.strict && args.file.as_os_str() == "-" {
+        say("error: --strict reads the file twice, which standard input does not admit");
+        return ExitCode::from(2);
+    }
+    match orders(app, &args).await {
+        Ok(code) => code,
+        Err(error) => {
+            say(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
     }
 }
 
+/// Nobody reads on when standard error is closed: then nothing is said.
+fn say(line: &str) {
+    let _ = writeln!(stderr(), "{line}");
+}
+
 async fn orders(app: &App, args: &OrdersArgs) -> Result<ExitCode> {
-    let from_input = args.file.as_os_str() == "-";
-    ensure!(
-        !(args.strict && from_input),
-        "--strict reads the file twice, which standard input does not admit"
-    );
     let format = args.format.unwrap_or_else(|| by_ending(&args.file));
     let reading = Reading { format, guests: args.guests, now: app.clock.now() };
     if args.strict {
@@ -100,8 +110,7 @@ async fn pass(app: &App, args: &OrdersArgs, reading: Reading, pass: Pass) -> Res
     let orders = orders.map_err(|error| unreadable(error, &args.file))?;
     let mut totals = Totals::default();
     let tell = |bad: &BadRow| {
-        // Nobody reads on when standard error is closed; the totals still count the row.
-        let _ = bar.suspend(|| writeln!(stderr(), "{bad}"));
+        bar.suspend(|| say(&bad.to_string()));
     };
     let through = match pass {
         Pass::Examine => examine(app, orders, &mut totals, tell).await,
