@@ -63,7 +63,8 @@ pub struct CatalogQuery;
 
 #[Object]
 impl CatalogQuery {
-    /// One product, by exactly one of its ids; null if there is none. For everyone.
+    /// One product, by exactly one of its ids; null if there is none.
+    /// For everyone.
     #[graphql(guard = "Allowed")]
     async fn product(
         &self,
@@ -86,7 +87,8 @@ impl CatalogQuery {
         Ok(query.one(&ctx.data_unchecked::<App>().db.read).await?.map(Product))
     }
 
-    /// The products by sku. For everyone.
+    /// The products by sku.
+    /// For everyone.
     #[graphql(guard = "Allowed")]
     async fn products(
         &self,
@@ -150,7 +152,8 @@ pub struct CatalogMutation;
 
 #[Object]
 impl CatalogMutation {
-    /// Makes or changes the product with this sku. For shop keys with `catalog:write`, staff with `catalog.write`.
+    /// Makes or changes the product with this sku.
+    /// For shop keys with `catalog:write`, staff with `catalog.write`.
     #[graphql(guard = "Allowed")]
     async fn product_upsert(
         &self,
