@@ -64,7 +64,8 @@ pub struct CatalogQuery;
 
 #[Object]
 impl CatalogQuery {
-    /// One product, by exactly one of its ids; null if there is none. For everyone.
+    /// One product, by exactly one of its ids; null if there is none.
+    /// For everyone.
     #[graphql(guard = "Allowed")]
     async fn product(
         &self,
@@ -87,7 +88,8 @@ impl CatalogQuery {
         Ok(query.one(&ctx.data_unchecked::<App>().db.read).await?.map(Product))
     }
 
-    /// The products by sku. For everyone.
+    /// The products by sku.
+    /// For everyone.
     #[graphql(guard = "Allowed")]
     async fn products(
         &self,
@@ -155,7 +157,8 @@ pub struct CatalogMutation;
 
 #[Object]
 impl CatalogMutation {
-    /// Makes or changes the product with this sku. For shop keys with `catalog:write`, staff with `catalog.write`.
+    /// Makes or changes the product with this sku.
+    /// For shop keys with `catalog:write`, staff with `catalog.write`.
     #[graphql(guard = "Allowed")]
     async fn product_upsert(
         &self,

@@ -154,12 +154,8 @@ async fn externals(
     if missing.is_empty() {
         return Ok(found);
     }
-    let keys: Vec<&str> = missing.iter().filter_map(|customer| customer.external_id).collect();
-    let ids: BTreeSet<CustomerId> = missing.iter().map(|customer| customer.id).collect();
-    insert_customers(tx, &missing).await?;
-    let read_back = customers_by(tx, column, "external_id", keys.into_iter()).await?;
-    new.customers(read_back.values().copied().filter(|id| ids.contains(id)));
-    found.extend(read_back);
+    let key = |customer: &NewCustomer<'_>| customer.external_id.unwrap_or_default().to_owned();
+    found.extend(made(tx, &missing, column, "external_id", key, new).await?);
     Ok(found)
 }
 
@@ -206,12 +202,10 @@ async fn new_mailboxes(
             email_key: Some(key),
         })
         .collect();
-    let ids: BTreeSet<CustomerId> = missing.iter().map(|customer| customer.id).collect();
-    insert_customers(tx, &missing).await?;
-    let keys = keys.iter().map(String::as_str);
-    let read_back = customers_by(tx, customer::Column::EmailKey, "email_key", keys).await?;
-    new.customers(read_back.values().copied().filter(|id| ids.contains(id)));
-    Ok(read_back.into_iter().map(|(key, id)| (key, Owner::Customer(id))).collect())
+    let column = customer::Column::EmailKey;
+    let key = |customer: &NewCustomer<'_>| customer.email_key.unwrap_or_default().to_owned();
+    let made = made(tx, &missing, column, "email_key", key, new).await?;
+    Ok(made.into_iter().map(|(key, id)| (key, Owner::Customer(id))).collect())
 }
 
 async fn new_guests(
@@ -245,8 +239,28 @@ struct NewCustomer<'a> {
     email_key: Option<&'a str>,
 }
 
-/// Inserts those that are not there yet; all are enrolled, none is registered.
-async fn insert_customers(tx: &Tx, customers: &[NewCustomer<'_>]) -> Result<(), Fault> {
+/// Makes customers; answers who has each key, which another transaction may have taken meanwhile.
+async fn made(
+    tx: &Tx,
+    missing: &[NewCustomer<'_>],
+    column: customer::Column,
+    name: &'static str,
+    key: impl Fn(&NewCustomer<'_>) -> String,
+    new: &mut New,
+) -> Result<HashMap<String, CustomerId>, Fault> {
+    let ours = || missing.iter().map(|customer| (key(customer), customer.id));
+    let owners: HashMap<String, CustomerId> = if insert_customers(tx, missing).await? == missing.len() {
+        ours().collect()
+    } else {
+        let keys: Vec<String> = missing.iter().map(&key).collect();
+        customers_by(tx, column, name, keys.iter().map(String::as_str)).await?
+    };
+    new.customers(ours().filter(|(key, id)| owners.get(key) == Some(id)).map(|(_, id)| id));
+    Ok(owners)
+}
+
+/// Inserts those that are not there yet; all are enrolled, none is registered. Answers how many that were.
+async fn insert_customers(tx: &Tx, customers: &[NewCustomer<'_>]) -> Result<usize, Fault> {
     let columns = &["id", "external_id", "email", "email_key", "enrolled_at", "created_at", "updated_at"];
     let mut rows = Rows::new("customers", columns);
     for customer in customers {
@@ -260,8 +274,7 @@ async fn insert_customers(tx: &Tx, customers: &[NewCustomer<'_>]) -> Result<(), 
             tx.now().into(),
         ]);
     }
-    rows.insert_missing(tx.db()).await?;
-    Ok(())
+    rows.insert_missing(tx.db()).await
 }
 
 async fn customers_by(

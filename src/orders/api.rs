@@ -37,8 +37,8 @@ pub struct OrdersQuery;
 
 #[Object]
 impl OrdersQuery {
-    /// One order, by exactly one of its ids; null if there is none, or none of yours. For the customer, shop keys with
-    /// `orders:read`, staff with `orders.read`.
+    /// One order, by exactly one of its ids; null if there is none, or none of yours.
+    /// For the customer, shop keys with `orders:read`, staff with `orders.read`.
     #[graphql(guard = "Allowed")]
     async fn order(
         &self,
@@ -60,7 +60,8 @@ impl OrdersQuery {
         Ok(query.one(&app.db.read).await?.map(Order))
     }
 
-    /// Orders, those placed last first. For shop keys with `orders:read`, staff with `orders.read`.
+    /// Orders, those placed last first.
+    /// For shop keys with `orders:read`, staff with `orders.read`.
     #[graphql(guard = "Allowed")]
     async fn orders(
         &self,
@@ -83,8 +84,8 @@ pub struct OrdersMutation;
 
 #[Object]
 impl OrdersMutation {
-    /// Records an order. The same body again changes nothing, another body under the same external id is refused. For
-    /// shop keys with `orders:write`, staff with `orders.write`.
+    /// Records an order. The same body again changes nothing, another body under the same external id is refused.
+    /// For shop keys with `orders:write`, staff with `orders.write`.
     #[graphql(guard = "Allowed")]
     async fn order_record(
         &self,
@@ -99,8 +100,8 @@ impl OrdersMutation {
         once(ctx, "orderRecord", key, &record, record_one).await
     }
 
-    /// The order is paid: points set aside for it are spent, and it earns. For shop keys with `orders:write`, staff with
-    /// `orders.write`.
+    /// The order is paid: points set aside for it are spent, and it earns.
+    /// For shop keys with `orders:write`, staff with `orders.write`.
     #[graphql(guard = "Allowed")]
     async fn order_pay(
         &self,
@@ -114,7 +115,8 @@ impl OrdersMutation {
         }
     }
 
-    /// The order left. For shop keys with `orders:write`, staff with `orders.write`.
+    /// The order left.
+    /// For shop keys with `orders:write`, staff with `orders.write`.
     #[graphql(guard = "Allowed")]
     async fn order_ship(
         &self,
@@ -128,7 +130,8 @@ impl OrdersMutation {
         }
     }
 
-    /// The order arrived, shipped before or not. For shop keys with `orders:write`, staff with `orders.write`.
+    /// The order arrived, shipped before or not.
+    /// For shop keys with `orders:write`, staff with `orders.write`.
     #[graphql(guard = "Allowed")]
     async fn order_deliver(
         &self,
@@ -142,8 +145,8 @@ impl OrdersMutation {
         }
     }
 
-    /// Undoes an order that has not left: gives back the points that were to pay it, takes back what it earned. For shop
-    /// keys with `orders:write`, staff with `orders.write`.
+    /// Undoes an order that has not left: gives back the points that were to pay it, takes back what it earned.
+    /// For shop keys with `orders:write`, staff with `orders.write`.
     #[graphql(guard = "Allowed")]
     async fn order_cancel(
         &self,
@@ -157,8 +160,8 @@ impl OrdersMutation {
         }
     }
 
-    /// Pieces of a paid order come back; may be called for each part that does. For shop keys with `orders:write`, staff
-    /// with `orders.write`.
+    /// Pieces of a paid order come back; may be called for each part that does.
+    /// For shop keys with `orders:write`, staff with `orders.write`.
     #[graphql(guard = "Allowed")]
     async fn order_return(
         &self,
