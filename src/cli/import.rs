@@ -112,8 +112,13 @@ async fn pass(app: &App, args: &OrdersArgs, reading: Reading, pass: Pass) -> Res
         Pass::Load => load(app, orders, &mut totals, tell).await,
     };
     bar.finish_and_clear();
+    let seconds = bar.elapsed().as_secs_f64();
     match through {
-        Ok(()) => Ok(totals),
+        Ok(()) => {
+            // As above: the totals on standard output are what counts.
+            let _ = writeln!(stderr(), "{} rows in {seconds:.1} s", totals.rows);
+            Ok(totals)
+        }
         Err(stopped) => bail!(
             "{}; {} orders of this file are in ({} of them by this run), and the same command goes on from there",
             why(&stopped),

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # What every proof begins with, to be sourced by bash: the release binary in REGULARS_BIN, a throwaway PostgreSQL, and a
 # directory that goes with the proof in PROOF_DIRECTORY.
 #
