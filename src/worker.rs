@@ -32,11 +32,15 @@ const RECURRING: [(&str, &str); 2] = [(points::jobs::SWEEP, "0 * * * * *"), (pru
 /// Works until `stop` turns true or is gone; what is under way ends first.
 pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
     let listener = tokio::spawn(listen(app.clone()));
-    if let Err(fault) = arm_recurring(&app).await {
-        tracing::error!(?fault, "could not arm the recurring jobs");
-    }
+    let mut armed = false;
     let mut running = FuturesUnordered::new();
     loop {
+        if !armed {
+            match arm_recurring(&app).await {
+                Ok(()) => armed = true,
+                Err(fault) => tracing::error!(?fault, "could not arm the recurring jobs"),
+            }
+        }
         let free = AT_ONCE.saturating_sub(running.len());
         match look(&app, free).await {
             Ok(leased) => running.extend(leased.into_iter().map(|job| run_one(&app, job))),
@@ -112,7 +116,7 @@ pub async fn arm_recurring(app: &App) -> Result<(), Fault> {
         for (kind, schedule) in RECURRING {
             let due = Some(next_due(schedule, tx.now())?);
             let dedup_key = Some(kind.to_owned());
-            let job = Job { kind, payload: serde_json::Value::Null, due, dedup_key, max_attempts: i64::MAX };
+            let job = Job { kind, payload: serde_json::json!({}), due, dedup_key, max_attempts: i64::MAX };
             jobs::enqueue(tx, job).await?;
         }
         Ok(())

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # A throwaway PostgreSQL for tests and proofs. To be sourced by bash:
 #
 #   postgres_install   makes sure that the server's programs are here, with apt-get if that is possible
@@ -70,7 +71,7 @@ postgres_become() {
 }
 
 postgres_start() {
-    local programs base=/tmp try
+    local programs base=/tmp
     programs=$(postgres_programs) || { postgres_say "there is no PostgreSQL server here"; return 1; }
     if [ "$(id -u)" = 0 ]; then
         postgres_user=nobody
@@ -89,7 +90,7 @@ postgres_start() {
         postgres_stop
         return 1
     fi
-    for try in 1 2 3 4 5 6 7 8; do
+    for _ in 1 2 3 4 5 6 7 8; do
         # Below the ports that the system hands out to clients.
         postgres_port=$((20000 + RANDOM % 12000))
         (exec 3<>"/dev/tcp/127.0.0.1/$postgres_port") 2>/dev/null && continue

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::config;
+use super::{Misconfigured, config};
 use crate::app::App;
 use crate::config::ConfigArgs;
 use crate::import::{BadRow, Format, Orders, Reading, Stopped, Totals, Unreadable, examine, load};
@@ -58,10 +58,10 @@ pub(super) async fn run(args: ImportArgs) -> Result<ExitCode> {
 
 async fn orders(app: &App, args: &OrdersArgs) -> Result<ExitCode> {
     let from_input = args.file.as_os_str() == "-";
-    ensure!(
-        !(args.strict && from_input),
-        "--strict reads the file twice, which standard input does not admit"
-    );
+    if args.strict && from_input {
+        let problem = "--strict reads the file twice, which standard input does not admit";
+        return Err(Misconfigured(problem.to_owned()).into());
+    }
     let format = args.format.unwrap_or_else(|| by_ending(&args.file));
     let reading = Reading { format, guests: args.guests, now: app.clock.now() };
     if args.strict {
@@ -112,8 +112,13 @@ async fn pass(app: &App, args: &OrdersArgs, reading: Reading, pass: Pass) -> Res
         Pass::Load => load(app, orders, &mut totals, tell).await,
     };
     bar.finish_and_clear();
+    let seconds = bar.elapsed().as_secs_f64();
     match through {
-        Ok(()) => Ok(totals),
+        Ok(()) => {
+            // As above: the totals on standard output are what counts.
+            let _ = writeln!(stderr(), "{} rows in {seconds:.1} s", totals.rows);
+            Ok(totals)
+        }
         Err(stopped) => bail!(
             "{}; {} orders of this file are in ({} of them by this run), and the same command goes on from there",
             why(&stopped),

@@ -157,7 +157,8 @@ async fn execute(tx: &DatabaseTransaction, sql: String, values: Vec<Value>) -> R
     tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values)).await
 }
 
-/// As `json_populate_recordset` reads it back into the column's type.
+/// As `json_populate_recordset` reads it back into the column's type. It reads a JSON null as an SQL null: a JSON column
+/// that must not be null takes any other value.
 fn json_of(value: Value) -> serde_json::Value {
     match value {
         Value::Bool(Some(v)) => v.into(),

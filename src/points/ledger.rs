@@ -13,7 +13,7 @@ use super::apply::{Context, apply, settle};
 use super::command::{Act, Command, PointsError, Posting};
 use super::{events, store};
 use crate::app::App;
-use crate::error::{Fault, FaultKind, Outcome, Stop};
+use crate::error::{Fault, FaultKind, Outcome, Stop, split};
 use crate::idempotency::{self, Claim, Key, Once};
 use crate::outbox;
 use crate::tx::{Tx, Waiting};
@@ -179,20 +179,28 @@ pub(crate) async fn submit(app: &App, submission: Submission) -> Outcome<Once<Po
 /// Runs many mutations in one transaction, each with its own key, result and refusal; after a fault each runs in one of
 /// its own, so that a poor command never fails its neighbours.
 pub(crate) async fn submit_all(app: &App, batch: &[Submission]) -> Vec<Submitted> {
-    match app.change(batch, post_claimed).await {
-        Ok(submitted) => submitted,
+    match split(app.write(batch, post_or_roll_back).await) {
+        Ok(Ok(submitted) | Err(submitted)) => submitted,
         Err(fault) if batch.len() == 1 => vec![Err(fault.into())],
         Err(_) => {
             let mut submitted = Vec::with_capacity(batch.len());
             for one in batch {
-                submitted.push(match app.change(std::slice::from_ref(one), post_claimed).await {
-                    Ok(mut done) => done.pop().unwrap_or(Ok(None)),
+                submitted.push(match split(app.write(std::slice::from_ref(one), post_or_roll_back).await) {
+                    Ok(Ok(mut ended) | Err(mut ended)) => ended.pop().unwrap_or(Ok(None)),
                     Err(fault) => Err(fault.into()),
                 });
             }
             submitted
         }
     }
+}
+
+/// Rolls back if every mutation was refused, replayed or is in flight: a commit would make the next one on the same
+/// account wait for the disk, only to keep nothing.
+async fn post_or_roll_back(tx: &Tx, batch: &[Submission]) -> Outcome<Vec<Submitted>, Vec<Submitted>> {
+    let submitted = post_claimed(tx, batch).await?;
+    let is_first = |one: &Submitted| matches!(one, Ok(Some(once)) if !once.replayed);
+    if submitted.iter().any(is_first) { Ok(submitted) } else { Err(Stop::Refused(submitted)) }
 }
 
 async fn post_claimed(tx: &Tx, batch: &[Submission]) -> Result<Vec<Submitted>, Fault> {
@@ -230,7 +238,10 @@ async fn post_claimed(tx: &Tx, batch: &[Submission]) -> Result<Vec<Submitted>, F
             },
         });
     }
-    idempotency::store(tx, &done).await?;
-    idempotency::release(tx, &refused).await?;
+    // With nothing done the keys go with the transaction.
+    if !done.is_empty() {
+        idempotency::store(tx, &done).await?;
+        idempotency::release(tx, &refused).await?;
+    }
     Ok(submitted)
 }

@@ -179,6 +179,15 @@ both_engines! {
         assert_eq!(armed.leased_until_ms, None);
     }
 
+    async fn every_recurring_job_is_armed_once(shop: &TestApp) {
+        for _ in 0..2 {
+            regulars::worker::arm_recurring(&shop.app).await.unwrap();
+            let mut kinds: Vec<String> = stored(shop).await.into_iter().map(|job| job.kind).collect();
+            kinds.sort();
+            assert_eq!(kinds, ["auth.prune", "points.sweep"]);
+        }
+    }
+
     async fn a_job_of_an_unknown_kind_is_kept_and_told(shop: &TestApp) {
         enqueue(shop, &job()).await;
         assert_eq!(shop.run_jobs().await, 1);

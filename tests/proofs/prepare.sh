@@ -1,7 +1,8 @@
-# What every proof begins with, to be sourced by bash: the release binary in REGULARS, a throwaway PostgreSQL, and a
+#!/usr/bin/env bash
+# What every proof begins with, to be sourced by bash: the release binary in REGULARS_BIN, a throwaway PostgreSQL, and a
 # directory that goes with the proof in PROOF_DIRECTORY.
 #
-# REGULARS may name another binary; then nothing is built.
+# REGULARS_BIN may name another binary; then nothing is built.
 set -euo pipefail
 proofs=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$proofs/../.." && pwd)
@@ -18,13 +19,15 @@ trap 'exit 143' TERM
 
 command -v python3 >/dev/null || debian_install python3
 postgres_install
-if [ -z "${REGULARS:-}" ]; then
+if [ -z "${REGULARS_BIN:-}" ]; then
     cargo build --release --manifest-path "$root/Cargo.toml"
-    REGULARS=${CARGO_TARGET_DIR:-$root/target}/release/regulars
+    REGULARS_BIN=${CARGO_TARGET_DIR:-$root/target}/release/regulars
 fi
+# The proofs start it from a directory of their own.
+REGULARS_BIN=$(realpath -e "$REGULARS_BIN")
 postgres_start
 PROOF_DIRECTORY=$(mktemp -d)
-export REGULARS PROOF_DIRECTORY
+export REGULARS_BIN PROOF_DIRECTORY
 # Clients that open thousands of connections need as many files.
 ulimit -n "$(ulimit -Hn)"
 

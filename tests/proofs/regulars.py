@@ -1,22 +1,27 @@
 """What the proofs share: databases, the command line, servers, and a client that counts. Standard library only."""
 
 import asyncio
+import atexit
 import contextlib
 import json
 import os
 import pathlib
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
+import threading
 import time
 import urllib.parse
 
-BINARY = os.environ["REGULARS"]
+BINARY = os.environ["REGULARS_BIN"]
 DIRECTORY = pathlib.Path(os.environ["PROOF_DIRECTORY"])
 POSTGRES = os.environ["REGULARS_TEST_POSTGRES"]
 CDNOW = pathlib.Path(__file__).parent.parent / "data" / "cdnow" / "CDNOW_master.txt.gz"
 ENGINES = ("SQLite", "PostgreSQL")
+# What an import may take, whatever it reads.
+MEMORY = 150_000_000
 
 
 def check(holds, what):
@@ -31,7 +36,7 @@ def equal(found, expected, what):
 
 
 def psql(database, sql):
-    """Runs SQL on the throwaway server and answers the first column of the first row."""
+    """Runs SQL on the throwaway server and answers its rows, columns parted by a bar."""
     url = urllib.parse.urlsplit(POSTGRES)
     command = ["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", url.hostname, "-p", str(url.port)]
     command += ["-U", url.username, "-d", database, "-c", sql]
@@ -43,7 +48,7 @@ class Database:
 
     count = 0
 
-    def __init__(self, engine, directory=None):
+    def __init__(self, engine, directory=None, options=""):
         Database.count += 1
         self.engine = engine
         self.name = f"proof_{Database.count}"
@@ -51,27 +56,32 @@ class Database:
             self.file = (directory or DIRECTORY) / f"{self.name}.db"
             self.url = f"sqlite://{self.file}?mode=rwc"
         else:
-            psql("postgres", f'CREATE DATABASE "{self.name}"')
+            psql("postgres", f'CREATE DATABASE "{self.name}" {options}')
             self.url = f"{POSTGRES}/{self.name}"
 
-    def number(self, sql):
-        """One number; 0 while the table is not there yet or the file is busy."""
-        try:
-            if self.engine == "PostgreSQL":
-                return int(psql(self.name, sql))
-            import sqlite3
+    def rows(self, sql):
+        """The rows of a query, all values as text."""
+        if self.engine == "PostgreSQL":
+            return [line.split("|") for line in psql(self.name, sql).splitlines()]
+        with contextlib.closing(sqlite3.connect(self.file, timeout=30)) as connection:
+            return [[str(value) for value in row] for row in connection.execute(sql).fetchall()]
 
-            with contextlib.closing(sqlite3.connect(self.file, timeout=5)) as connection:
-                return connection.execute(sql).fetchone()[0]
-        except Exception:
+    def number(self, sql):
+        """The one number that a query answers."""
+        return int(self.rows(sql)[0][0])
+
+    def progress(self, sql):
+        """The same while somebody else is at work: 0 as long as the table is not there or the file is busy."""
+        try:
+            return self.number(sql)
+        except (subprocess.CalledProcessError, sqlite3.Error):
             return 0
 
 
 def environment(database):
-    variables = dict(os.environ, DATABASE_URL=database.url, REGULARS_LOG_FORMAT="json")
     # The proof decides how its servers are set, not the shell that it was started from.
-    variables.pop("REGULARS_CONFIG", None)
-    return variables
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("REGULARS")}
+    return dict(variables, DATABASE_URL=database.url, REGULARS_LOG_FORMAT="json")
 
 
 class Run:
@@ -86,8 +96,19 @@ class Run:
         return found.group(1).replace(",", "") if found else None
 
 
+running = []
+
+
+@atexit.register
+def kill_what_is_left():
+    """A proof that ends early leaves no server behind."""
+    for process in running:
+        process.kill()
+
+
 def start(database, *arguments, stdin=None, limits=None):
-    out, err = (open(DIRECTORY / f"{database.name}.{kind}", "w+b") for kind in ("out", "err"))
+    start.count += 1
+    out, err = (open(DIRECTORY / f"{database.name}.{start.count}.{kind}", "w+b") for kind in ("out", "err"))
     process = subprocess.Popen(
         [BINARY, *map(str, arguments)],
         stdin=stdin or subprocess.DEVNULL,
@@ -99,24 +120,55 @@ def start(database, *arguments, stdin=None, limits=None):
         restore_signals=limits is None,
     )
     process.outputs, process.begun = (out, err), time.monotonic()
+    running.append(process)
     return process
+
+
+start.count = 0
 
 
 def end(process):
     """Waits for a command and takes what it used from the kernel."""
     _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.monotonic() - process.begun
     process.returncode = os.waitstatus_to_exitcode(status)
+    running.remove(process)
     texts = []
     for file in process.outputs:
         file.seek(0)
         texts.append(file.read().decode("utf-8", "replace"))
         file.close()
-    seconds = time.monotonic() - process.begun
+        os.unlink(file.name)
     return Run(process.returncode, *texts, seconds, usage.ru_maxrss * 1024)
 
 
 def run(database, *arguments, **options):
     return end(start(database, *arguments, **options))
+
+
+class Samples:
+    """The resident memory of a process in bytes, ten times a second from its start to its end."""
+
+    def __init__(self, process):
+        self.process, self.bytes = process, []
+        self.thread = threading.Thread(target=self.sample, daemon=True)
+        self.thread.start()
+
+    def sample(self):
+        try:
+            while True:
+                status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+                self.bytes.append(int(re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE).group(1)) * 1024)
+                time.sleep(0.1)
+        except (OSError, AttributeError):
+            # It has ended.
+            return
+
+    def peaks(self, parts):
+        """The largest sample of each of so many equal parts of the time."""
+        self.thread.join()
+        count = len(self.bytes)
+        return [max(self.bytes[count * n // parts : max(count * (n + 1) // parts, count * n // parts + 1)]) for n in range(parts)]
 
 
 def verify(database):
@@ -126,6 +178,21 @@ def verify(database):
     if verified.code != 0:
         print(verified.out, verified.err)
     return verified
+
+
+def whole_orders(database, orders):
+    """So many orders are there, and nothing of any is missing: lines, points and events. For programmes of one point
+    for each whole unit, in currencies with two decimals."""
+    lots = "FROM order_lines AS l LEFT JOIN points_lots AS p ON p.order_line_id = l.id"
+    for what, sql, expected in (
+        ("orders", "SELECT count(*) FROM orders", orders),
+        ("orders with lines", "SELECT count(DISTINCT order_id) FROM order_lines", orders),
+        ("lines without their points", f"SELECT count(*) {lots} WHERE l.line_total / 100 <> coalesce(p.amount, 0)", 0),
+        ("lines that earned twice", "SELECT count(*) - count(DISTINCT order_line_id) FROM points_lots", 0),
+        ("orders with their event", "SELECT count(DISTINCT aggregate_id) FROM outbox WHERE topic = 'order.recorded'", orders),
+        ("events of orders", "SELECT count(*) FROM outbox WHERE topic = 'order.recorded'", orders),
+    ):
+        equal(database.number(sql), expected, what)
 
 
 def api_key(database, *scopes):
@@ -143,14 +210,19 @@ class Server:
     def __init__(self, database):
         self.process = start(database, "serve", "--listen", "127.0.0.1:0")
         self.port = None
-        deadline = time.monotonic() + 30
+
+    def up(self):
+        """Waits until it listens."""
+        deadline = time.monotonic() + 60
         while self.port is None and time.monotonic() < deadline and self.process.poll() is None:
-            found = re.search(r"http://127\.0\.0\.1:(\d+)", self.log())
+            found = re.search(r"listening on http://127\.0\.0\.1:(\d+)", self.log())
             self.port = int(found.group(1)) if found else None
             time.sleep(0.02)
         if self.port is None:
             print(self.log())
             check(False, "the server listens")
+        self.seconds = time.monotonic() - self.process.begun
+        return self
 
     def log(self):
         return pathlib.Path(self.process.outputs[1].name).read_text("utf-8", "replace")
@@ -209,18 +281,33 @@ def unchunked(content):
         content = rest[length + 2 :]
 
 
-RECORD = """mutation ($input: CustomerRecordInput!) {
-  customerRecord(input: $input) { customer { id } userErrors { code message } } }"""
-EARN = """mutation ($input: PointsEarnInput!) {
-  pointsEarn(input: $input) { points replayed account { available } userErrors { code message } } }"""
-REDEEM = """mutation ($input: PointsRedeemInput!) {
-  pointsRedeem(input: $input) { points replayed account { available } userErrors { code message } } }"""
+POINTS = "points hold { id } account { available } "
+DOCUMENTS = {
+    field: f"mutation ($input: {kind}!) {{ {field}(input: $input) {{ {chosen} userErrors {{ code message }} }} }}"
+    for field, kind, chosen in (
+        ("customerRecord", "CustomerRecordInput", "customer { id } replayed"),
+        ("customerRegister", "CustomerRegisterInput", "status"),
+        ("orderRecord", "OrderRecordInput", "order { id } replayed"),
+        ("orderPay", "OrderPayInput", "order { id state } replayed"),
+        ("pointsEarn", "PointsEarnInput", POINTS + "replayed"),
+        ("pointsHold", "PointsHoldInput", POINTS + "replayed"),
+        ("pointsCapture", "PointsHoldEndInput", POINTS + "replayed"),
+        ("pointsRedeem", "PointsRedeemInput", POINTS + "replayed"),
+    )
+}
+
+
+async def mutate(port, key, field, given, idempotency_key=None):
+    """Sends one mutation; answers the HTTP status and the body."""
+    if idempotency_key is not None:
+        given = dict(given, idempotencyKey=idempotency_key)
+    return await request(port, key, DOCUMENTS[field], {"input": given})
 
 
 async def customer(port, key, external_id):
     """Records a customer and answers its id."""
-    given = {"externalId": external_id, "name": "Joan", "idempotencyKey": f"customer-{external_id}"}
-    status, body = await request(port, key, RECORD, {"input": given})
+    given = {"externalId": external_id, "name": "Joan"}
+    status, body = await mutate(port, key, "customerRecord", given, f"customer-{external_id}")
     try:
         return body["data"]["customerRecord"]["customer"]["id"]
     except (KeyError, TypeError):
@@ -228,13 +315,13 @@ async def customer(port, key, external_id):
 
 
 async def earn(port, key, customer_id, points, idempotency_key):
-    given = {"customerId": customer_id, "points": points, "reason": "proof", "idempotencyKey": idempotency_key}
-    return await request(port, key, EARN, {"input": given})
+    given = {"customerId": customer_id, "points": points, "reason": idempotency_key}
+    return await mutate(port, key, "pointsEarn", given, idempotency_key)
 
 
 async def redeem(port, key, customer_id, points, idempotency_key):
-    given = {"customerId": customer_id, "points": points, "reference": "proof", "idempotencyKey": idempotency_key}
-    return await request(port, key, REDEEM, {"input": given})
+    given = {"customerId": customer_id, "points": points, "reference": idempotency_key}
+    return await mutate(port, key, "pointsRedeem", given, idempotency_key)
 
 
 def outcome(answer, field):
@@ -247,4 +334,10 @@ def outcome(answer, field):
     payload = body["data"][field]
     if payload["userErrors"]:
         return payload["userErrors"][0]["code"]
-    return "replayed" if payload["replayed"] else "done"
+    return "replayed" if payload.get("replayed") else "done"
+
+
+def effect(answer, field):
+    """What a mutation did: ids and amounts, which a replay answers again."""
+    payload = answer[1]["data"][field]
+    return {name: (payload.get(name) or {}).get("id") for name in ("hold", "order", "customer")} | {"points": payload.get("points")}
