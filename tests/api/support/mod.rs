@@ -3,6 +3,7 @@
 mod answer;
 mod caller;
 mod database;
+mod mail;
 mod serving;
 mod snapshot;
 
@@ -12,18 +13,19 @@ use chrono::{DateTime, Utc};
 use clap::Parser;
 use futures_util::FutureExt;
 use regulars::app::App;
-use regulars::auth::viewer::Viewer;
 use regulars::clock::{Clock, IdGen};
 use regulars::config::{Config, ConfigArgs};
 use regulars::error::{Fault, Outcome, split};
+use regulars::points::verify;
 use regulars::tx::Tx;
 use regulars::worker;
 use serde_json::Value as Json;
 
 pub(crate) use answer::Answer;
-pub(crate) use caller::Caller;
+pub(crate) use caller::{Caller, PASSWORD};
 pub(crate) use database::{Engine, TestDatabase};
-use serving::Serving;
+pub(crate) use mail::{Mail, MailServer};
+pub(crate) use serving::Serving;
 pub(crate) use snapshot::Snapshot;
 
 /// When every test begins.
@@ -59,14 +61,22 @@ pub(crate) struct TestApp {
     pub(crate) clock: Clock,
     /// Its database.
     pub(crate) database: TestDatabase,
+    /// Where its mails go.
+    pub(crate) mail: MailServer,
+    /// Its server.
+    pub(crate) serving: Serving,
     instances: AtomicU64,
-    serving: Serving,
+    numbers: AtomicU64,
 }
 
 /// Runs `test` in a shop on `engine`, and removes the shop however it ends.
 pub(crate) async fn run(engine: Engine, test: impl AsyncFnOnce(&TestApp)) {
     let shop = TestApp::open(engine).await;
-    let ended = std::panic::AssertUnwindSafe(test(&shop)).catch_unwind().await;
+    let whole = async {
+        test(&shop).await;
+        shop.assert_ledger_adds_up().await;
+    };
+    let ended = std::panic::AssertUnwindSafe(whole).catch_unwind().await;
     shop.close().await;
     if let Err(panic) = ended {
         std::panic::resume_unwind(panic);
@@ -77,13 +87,17 @@ impl TestApp {
     async fn open(engine: Engine) -> Self {
         let database = TestDatabase::migrated(engine).await;
         let clock = Clock::manual(BEGIN.parse::<DateTime<Utc>>().unwrap());
-        let app = App::build_with(config(database.url()), clock.clone(), IdGen::seeded(1)).await.unwrap();
+        let mail = MailServer::begin().await;
+        let config = config_with(database.url(), &["--smtp-url", mail.url()]);
+        let app = App::build_with(config, clock.clone(), IdGen::seeded(1)).await.unwrap();
         let serving = Serving::begin(app.clone());
-        Self { app, clock, database, instances: AtomicU64::new(1), serving }
+        let (instances, numbers) = (AtomicU64::new(1), AtomicU64::new(1));
+        Self { app, clock, database, mail, serving, instances, numbers }
     }
 
     async fn close(self) {
         self.serving.end().await;
+        self.mail.end();
         self.app.db.clone().close().await.unwrap();
         self.database.remove().await;
     }
@@ -97,19 +111,14 @@ impl TestApp {
 
     /// Sends an operation as `caller` would.
     pub(crate) async fn graphql(&self, caller: &Caller, query: &str, variables: Json) -> Answer {
-        self.transport(caller, query, variables).await
+        self.serving.post(caller, query, variables).await
     }
 
-    /// The one place that knows how an operation reaches the server.
-    async fn transport(&self, caller: &Caller, query: &str, variables: Json) -> Answer {
-        if matches!(caller.viewer(), Viewer::Anonymous) {
-            return self.serving.post(query, variables).await;
-        }
-        let request = async_graphql::Request::new(query)
-            .variables(async_graphql::Variables::from_json(variables))
-            .data(caller.viewer().clone());
-        let response = regulars::graphql::schema(Some(self.app.clone())).execute(request).await;
-        Answer::of(serde_json::to_value(response).unwrap())
+    /// Recomputes the ledger from its entries: no cached sum may differ.
+    pub(crate) async fn assert_ledger_adds_up(&self) {
+        let report = verify::verify(&self.app).await.unwrap();
+        assert_eq!(report.drifts, []);
+        assert_eq!(report.totals.iter().sum::<i64>(), 0, "{report:?}");
     }
 
     /// Runs what is due, and what that makes due, until nothing is; answers how much that was.
@@ -151,8 +160,13 @@ struct Arguments {
 
 /// What a shop of a test is started with.
 pub(crate) fn config(url: &str) -> Config {
+    config_with(url, &[])
+}
+
+/// The same with more flags.
+pub(crate) fn config_with(url: &str, flags: &[&str]) -> Config {
     let arguments = ["test", "--database-url", url, "--database-connections", "8", "--password-hashes", "2"];
-    Arguments::try_parse_from(arguments).unwrap().config.try_into().unwrap()
+    Arguments::try_parse_from([&arguments, flags].concat()).unwrap().config.try_into().unwrap()
 }
 
 /// What an operation was refused for.

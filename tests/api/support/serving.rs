@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 
 use regulars::app::App;
 use regulars::http::Server;
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value as Json, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::Answer;
+use super::{Answer, Caller};
 
 /// A server that runs until the test ends.
 #[derive(Debug)]
@@ -27,11 +28,16 @@ impl Serving {
         Self { address, client: reqwest::Client::new(), stop, running: tokio::spawn(server.run(stopped)) }
     }
 
-    /// Sends an operation and reads its answer, whatever the status.
-    pub(crate) async fn post(&self, query: &str, variables: Json) -> Answer {
+    /// Sends an operation as `caller` and reads its answer, whatever the status.
+    pub(crate) async fn post(&self, caller: &Caller, query: &str, variables: Json) -> Answer {
         let body = json!({ "query": query, "variables": variables });
-        let request = self.client.post(format!("http://{}/graphql", self.address)).json(&body);
-        Answer::of(request.send().await.unwrap().json().await.unwrap())
+        let request = caller.sign(self.request(Method::POST, "/graphql")).json(&body);
+        Answer::of(request.send().await.unwrap()).await
+    }
+
+    /// A request of any kind.
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("http://{}{path}", self.address))
     }
 
     pub(crate) async fn end(self) {
