@@ -88,10 +88,12 @@ impl PointsPayload {
     }
 }
 
-fn refusal(reason: PointsError) -> PointsPayload {
+/// `named` is the field whose id the command was made of.
+fn refusal(reason: PointsError, named: &str) -> PointsPayload {
     use PointsErrorCode as Code;
     let (code, message) = match reason {
-        PointsError::NotFound => (Code::NotFound, "There is no such thing.".to_owned()),
+        // The same as for an id that is none: neither tells whether the thing is somebody else's.
+        PointsError::NotFound => return PointsPayload::not_found(named),
         PointsError::Insufficient { available } => {
             (Code::InsufficientPoints, format!("Only {available} points are available."))
         }
@@ -127,10 +129,15 @@ async fn run(
     let app = ctx.data_unchecked::<App>();
     let viewer = ctx.data_unchecked::<Viewer>();
     let key = Key { scope: viewer.key_scope(), key: key.0, operation };
+    let named = match &act {
+        Act::Activate(_) => "lotId",
+        Act::Capture { .. } | Act::Void { .. } => "holdId",
+        _of_an_account => "customerId",
+    };
     let command = Command { account, act, by: viewer.actor(), effective_at: None, imported: false };
     match split(submit(app, Submission { key, command }).await)? {
         Ok(once) => done(app, account, once).await,
-        Err(reason) => Ok(refusal(reason)),
+        Err(reason) => Ok(refusal(reason, named)),
     }
 }
 
