@@ -104,6 +104,11 @@ pub fn cut(at: Instant) -> Instant {
     at.duration_trunc(TimeDelta::microseconds(1)).unwrap_or(at)
 }
 
+/// An instant that a reader compares orders with, within what both databases keep and compare; no order is outside.
+pub fn comparable(at: Instant) -> Instant {
+    at.clamp(DateTime::UNIX_EPOCH, DateTime::from_timestamp(253_402_300_799, 0).unwrap_or(Instant::MAX_UTC))
+}
+
 /// What happens to an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Happening {
@@ -175,5 +180,11 @@ mod tests {
         assert!(instant(DateTime::UNIX_EPOCH - TimeDelta::microseconds(1), now, "at").is_err());
         let fine = now + TimeDelta::nanoseconds(1_999);
         assert_eq!(instant(fine, now, "at"), Ok(now + TimeDelta::microseconds(1)));
+    }
+
+    #[test]
+    fn readers_compare_within_1970_and_9999() {
+        assert_eq!(comparable(Instant::MIN_UTC), DateTime::UNIX_EPOCH);
+        assert_eq!(comparable(Instant::MAX_UTC).to_rfc3339(), "9999-12-31T23:59:59+00:00");
     }
 }

@@ -16,7 +16,7 @@ use crate::graphql::global_id::{NodeType, local_id};
 use crate::graphql::scalars::{Decimal, IdempotencyKey};
 use crate::money::{Currency, Money, Rate};
 use crate::orders::record::{DEFAULT_CHANNEL, Record, RecordLine};
-use crate::orders::rules::cut;
+use crate::orders::rules::{comparable, cut};
 use crate::orders::{OrderError, OrderRef, Pay, Return, ReturnPieces, Step, Which};
 use crate::points::orders::HoldError;
 
@@ -43,8 +43,8 @@ impl OrdersFilter {
         Condition::all()
             .add_option(self.state.map(|state| Column::State.eq(entity::order::OrderState::from(state))))
             .add_option(customer)
-            .add_option(self.placed_from.map(|from| Column::PlacedAt.gte(from)))
-            .add_option(self.placed_to.map(|to| Column::PlacedAt.lt(to)))
+            .add_option(self.placed_from.map(|from| Column::PlacedAt.gte(comparable(from))))
+            .add_option(self.placed_to.map(|to| Column::PlacedAt.lt(comparable(to))))
     }
 }
 

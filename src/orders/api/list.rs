@@ -11,6 +11,7 @@ use super::types::Order;
 use crate::app::App;
 use crate::graphql::fault::ApiError;
 use crate::graphql::page::{Page, PageArguments, Pages};
+use crate::orders::rules::comparable;
 use crate::points::orders::Owner;
 
 /// What orders are paged by.
@@ -64,5 +65,5 @@ fn place() -> Expr {
 }
 
 fn values(placed_at: Instant, id: Uuid) -> Expr {
-    Expr::tuple([Expr::val(placed_at), Expr::val(id)])
+    Expr::tuple([Expr::val(comparable(placed_at)), Expr::val(id)])
 }
