@@ -1,13 +1,19 @@
 //! What Regulars does, told through its API on a real database: every test here runs on `SQLite` and on `PostgreSQL`.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
 
+mod access;
 mod architecture;
+mod auth;
 mod jobs;
 mod migrations;
+mod order_holds;
+mod order_pages;
+mod orders;
 mod outbox;
 mod points;
 mod schema;
 mod settings;
 mod shop;
 mod support;
+mod transport;
 mod write_once;

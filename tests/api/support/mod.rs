@@ -1,9 +1,11 @@
 //! A shop for a test: the whole application on a database of its own, a clock that the test moves, and its API.
 
+mod acts;
 mod answer;
 mod caller;
 mod database;
 mod mail;
+mod proxy;
 mod serving;
 mod snapshot;
 
@@ -21,10 +23,12 @@ use regulars::tx::Tx;
 use regulars::worker;
 use serde_json::Value as Json;
 
+pub(crate) use acts::{Sums, line, sums_of};
 pub(crate) use answer::Answer;
 pub(crate) use caller::{Caller, PASSWORD};
 pub(crate) use database::{Engine, TestDatabase};
 pub(crate) use mail::{Mail, MailServer};
+pub(crate) use proxy::CountingProxy;
 pub(crate) use serving::Serving;
 pub(crate) use snapshot::Snapshot;
 

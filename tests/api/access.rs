@@ -1,0 +1,298 @@
+//! Every operation answers the callers of its row in the table, and nobody else; whose a thing is, is told to nobody.
+
+use entity::staff::Role;
+use regulars::auth::viewer::Scope;
+use regulars::graphql::access::{OPERATIONS, Operation};
+use regulars::graphql::node::{NodeType, global_id};
+use serde_json::{Value as Json, json};
+use uuid::Uuid;
+
+use crate::support::{Caller, TestApp, both_engines};
+
+const ROLES: [Role; 4] = [Role::Owner, Role::Manager, Role::Support, Role::Analyst];
+
+/// The schema as the server tells it.
+struct Told(Json);
+
+impl Told {
+    async fn by(shop: &TestApp) -> Self {
+        let query = "{ __schema { queryType { fields { ...F } } mutationType { fields { ...F } }
+            types { name kind enumValues { name } inputFields { name defaultValue type { ...T } } } } }
+            fragment F on __Field { name type { ...T } args { name defaultValue type { ...T } } }
+            fragment T on __Type { kind name ofType { kind name ofType { kind name ofType { kind name } } } }";
+        let answer = shop.graphql(&Caller::anonymous(), query, json!({})).await;
+        Self(answer.at("/__schema").clone())
+    }
+
+    /// The least that calls `field`; none if the schema has no such field.
+    fn call(&self, field: &str) -> Option<String> {
+        for (root, word) in [("queryType", "query"), ("mutationType", "mutation")] {
+            let fields = self.0[root]["fields"].as_array().unwrap();
+            if let Some(found) = fields.iter().find(|candidate| candidate["name"] == field) {
+                let arguments = self.required(&found["args"]);
+                let arguments = if arguments.is_empty() { String::new() } else { format!("({arguments})") };
+                let is_object = !["SCALAR", "ENUM"].contains(&innermost(&found["type"])["kind"].as_str().unwrap());
+                let selection = if is_object { " { __typename }" } else { "" };
+                return Some(format!("{word} {{ {field}{arguments}{selection} }}"));
+            }
+        }
+        None
+    }
+
+    /// Values for what must be given.
+    fn required(&self, inputs: &Json) -> String {
+        let must = |input: &&Json| input["type"]["kind"] == "NON_NULL" && input["defaultValue"].is_null();
+        let given = inputs.as_array().unwrap().iter().filter(must);
+        let given = given.map(|input| format!("{}: {}", text(&input["name"]), self.value(&input["type"])));
+        given.collect::<Vec<_>>().join(", ")
+    }
+
+    fn value(&self, of: &Json) -> String {
+        match text(&of["kind"]) {
+            "NON_NULL" => self.value(&of["ofType"]),
+            "LIST" => format!("[{}]", self.value(&of["ofType"])),
+            "SCALAR" => match text(&of["name"]) {
+                "Int" | "Float" | "Points" | "PointsDelta" => "1".to_owned(),
+                "Boolean" => "true".to_owned(),
+                "EmailAddress" => "\"nobody@example.org\"".to_owned(),
+                "CurrencyCode" => "\"EUR\"".to_owned(),
+                "DateTime" => "\"2026-01-15T12:00:00Z\"".to_owned(),
+                _text => "\"1\"".to_owned(),
+            },
+            kind => {
+                let types = self.0["types"].as_array().unwrap();
+                let found = types.iter().find(|candidate| candidate["name"] == of["name"]).unwrap();
+                match kind {
+                    "ENUM" => text(&found["enumValues"][0]["name"]).to_owned(),
+                    _input => format!("{{ {} }}", self.required(&found["inputFields"])),
+                }
+            }
+        }
+    }
+}
+
+fn text(value: &Json) -> &str {
+    value.as_str().unwrap()
+}
+
+fn innermost(of: &Json) -> &Json {
+    if of["ofType"].is_null() { of } else { innermost(&of["ofType"]) }
+}
+
+/// Sends every operation as one kind of caller: those that are not for it first, which may change nothing.
+async fn try_all(shop: &TestApp, who: &str, caller: &Caller, refusal: &str, may: impl Fn(&Operation) -> bool) {
+    let told = Told::by(shop).await;
+    let calls: Vec<(&Operation, String)> =
+        OPERATIONS.iter().filter_map(|row| Some((row, told.call(row.field)?))).collect();
+    let (allowed, refused): (Vec<_>, Vec<_>) = calls.into_iter().partition(|(row, _)| row.anonymous || may(row));
+    shop.unchanged_by(async || {
+        for (row, call) in &refused {
+            let answer = shop.graphql(caller, call, json!({})).await;
+            assert_eq!(answer.error_codes(), [refusal], "{who} calls {}: {:#}", row.field, answer.body);
+        }
+    })
+    .await;
+    for (row, call) in &allowed {
+        let answer = shop.graphql(caller, call, json!({})).await;
+        let codes = answer.error_codes();
+        // The call itself must be right, or it tells nothing.
+        assert!(
+            !["UNAUTHENTICATED", "FORBIDDEN", "GRAPHQL_VALIDATION_FAILED", "INTERNAL"]
+                .iter()
+                .any(|code| codes.contains(code)),
+            "{who} calls {}: {call} {:#}",
+            row.field,
+            answer.body
+        );
+    }
+}
+
+/// Ids that are nothing that the caller may reach: of another type, of nothing, and no id at all.
+fn nothings(of: NodeType, other: NodeType, foreign: &[&str]) -> Vec<String> {
+    let id = Uuid::from_u128(7);
+    let mut ids = vec![
+        global_id(of, id).to_string(),
+        global_id(other, id).to_string(),
+        String::new(),
+        "x".to_owned(),
+        id.to_string(),
+    ];
+    ids.extend(foreign.iter().map(|id| (*id).to_owned()));
+    ids
+}
+
+/// Sends a mutation with each id in `field`, and asserts one answer, and that nothing changed.
+async fn one_refusal(shop: &TestApp, caller: &Caller, mutation: &str, input: Json, field: &str, ids: &[String]) {
+    let mut answers = Vec::new();
+    for id in ids {
+        let mut input = input.clone();
+        input[field] = json!(id);
+        let answer = shop.refused(caller, mutation, input, "NOT_FOUND").await;
+        answers.push((id, answer.payload().clone()));
+    }
+    for (id, answer) in &answers {
+        assert_eq!(answer, &answers[0].1, "{mutation} with {field} {id:?}, against {:?}", answers[0].0);
+    }
+}
+
+both_engines! {
+    async fn nobody_we_know_does_what_is_for_everyone_only(shop: &TestApp) {
+        try_all(shop, "nobody", &Caller::anonymous(), "UNAUTHENTICATED", |_| false).await;
+    }
+
+    async fn a_customer_does_what_is_for_customers(shop: &TestApp) {
+        let joan = shop.as_customer().await;
+        try_all(shop, "a customer", &joan, "FORBIDDEN", |row| row.customer).await;
+    }
+
+    async fn a_key_does_what_its_scopes_name(shop: &TestApp) {
+        let bare = shop.as_shop_key(&[]).await;
+        try_all(shop, "a key without scopes", &bare, "FORBIDDEN", |_| false).await;
+        for scope in Scope::ALL {
+            let key = shop.as_shop_key(&[*scope]).await;
+            try_all(shop, scope.name(), &key, "FORBIDDEN", |row| row.shop == Some(*scope)).await;
+        }
+    }
+
+    async fn a_member_of_staff_does_what_the_role_permits(shop: &TestApp) {
+        for role in ROLES {
+            let staff = shop.as_staff(role).await;
+            let may = |row: &Operation| row.staff.is_some_and(|permission| permission.is_of(role));
+            try_all(shop, &format!("{role:?}"), &staff, "FORBIDDEN", may).await;
+        }
+    }
+
+    async fn orders_inside_a_customer_need_what_orders_need(shop: &TestApp) {
+        let server = shop.as_server().await;
+        let joan = shop.as_customer().await;
+        shop.place(&server, joan.customer_id(), "10.00", 1).await;
+        let query = "query ($id: ID!) { customer(id: $id) { orders { totalCount } } }";
+        let variables = json!({ "id": joan.customer_id() });
+        let reader = shop.as_shop_key(&[Scope::CustomersRead]).await;
+        shop.graphql(&reader, query, variables.clone()).await.assert_error("FORBIDDEN");
+        let answer = shop.graphql(&server, query, variables).await;
+        assert_eq!(answer.at("/customer/orders/totalCount"), 1);
+        let mine = shop.graphql(&joan, "{ me { orders { totalCount } } }", json!({})).await;
+        assert_eq!(mine.at("/me/orders/totalCount"), 1);
+    }
+
+    async fn a_query_tells_nothing_apart_that_is_not_the_callers(shop: &TestApp) {
+        let server = shop.as_server().await;
+        let (joan, eve) = (shop.as_customer().await, shop.as_customer().await);
+        let order = shop.place(&server, joan.customer_id(), "10.00", 1).await;
+        let foreign = order["id"].as_str().unwrap();
+        for id in nothings(NodeType::Order, NodeType::Customer, &[foreign, joan.customer_id()]) {
+            let answer = shop.graphql(&eve, "query ($id: ID!) { order(id: $id) { id } }", json!({ "id": id })).await;
+            assert_eq!(answer.data(), &json!({ "order": null }), "{id:?}");
+        }
+        for id in [order["externalId"].as_str().unwrap(), "unknown", "", "with a space", "nul\u{0}"] {
+            let query = "query ($id: String!) { order(externalId: $id) { id } }";
+            let answer = shop.graphql(&eve, query, json!({ "id": id })).await;
+            assert_eq!(answer.data(), &json!({ "order": null }), "{id:?}");
+        }
+        let own = shop.graphql(&joan, "query ($id: ID!) { order(id: $id) { id } }", json!({ "id": foreign })).await;
+        assert_eq!(own.at("/order/id"), &order["id"]);
+    }
+
+    async fn a_server_asks_for_what_there_is_not_and_gets_null(shop: &TestApp) {
+        let server = shop.as_server().await;
+        let joan = shop.as_customer().await;
+        let order = shop.place(&server, joan.customer_id(), "10.00", 1).await;
+        let cases = [
+            ("customer", NodeType::Customer, NodeType::Guest, order["id"].as_str().unwrap()),
+            ("guest", NodeType::Guest, NodeType::Customer, joan.customer_id()),
+            ("order", NodeType::Order, NodeType::OrderLine, joan.customer_id()),
+            ("product", NodeType::Product, NodeType::Order, joan.customer_id()),
+        ];
+        for (field, of, other, wrong) in cases {
+            for id in nothings(of, other, &[wrong]) {
+                let query = format!("query ($id: ID!) {{ {field}(id: $id) {{ id }} }}");
+                let answer = shop.graphql(&server, &query, json!({ "id": id })).await;
+                assert_eq!(answer.data(), &json!({ field: null }), "{field} {id:?}");
+            }
+        }
+        for (field, argument) in [("customer", "externalId"), ("order", "externalId"), ("product", "sku")] {
+            for text in ["unknown", "", "nul\u{0}", "two\nlines"] {
+                let query = format!("query ($text: String!) {{ {field}({argument}: $text) {{ id }} }}");
+                let answer = shop.graphql(&server, &query, json!({ "text": text })).await;
+                assert_eq!(answer.data(), &json!({ field: null }), "{field} {text:?}");
+            }
+        }
+        let orders = "query ($id: ID) { orders(filter: { customerId: $id }) { totalCount nodes { id } } }";
+        for id in nothings(NodeType::Customer, NodeType::Order, &[]) {
+            let answer = shop.graphql(&server, orders, json!({ "id": id })).await;
+            assert_eq!(answer.data(), &json!({ "orders": { "totalCount": 0, "nodes": [] } }), "{id:?}");
+        }
+    }
+
+    async fn points_of_nobody_and_of_others_are_one_refusal(shop: &TestApp) {
+        let server = shop.as_server().await;
+        let (joan, eve) = (shop.as_member(&server, 100).await, shop.as_member(&server, 100).await);
+        let theirs = nothings(NodeType::Customer, NodeType::Order, &[joan.customer_id()]);
+        let nobodys = nothings(NodeType::Customer, NodeType::Order, &[]);
+        let redeem = json!({ "points": 1, "reference": "a gift" });
+        one_refusal(shop, &eve, "pointsRedeem", redeem.clone(), "customerId", &theirs).await;
+        one_refusal(shop, &server, "pointsRedeem", redeem, "customerId", &nobodys).await;
+        one_refusal(shop, &eve, "pointsHold", json!({ "points": 1 }), "customerId", &theirs).await;
+        one_refusal(shop, &server, "pointsHold", json!({ "points": 1 }), "customerId", &nobodys).await;
+        let earn = json!({ "points": 1, "reason": "a review" });
+        one_refusal(shop, &server, "pointsEarn", earn, "customerId", &nobodys).await;
+        let owner = shop.as_staff(Role::Owner).await;
+        let adjust = json!({ "delta": 1, "reason": "a mistake" });
+        one_refusal(shop, &owner, "pointsAdjust", adjust, "customerId", &nobodys).await;
+    }
+
+    async fn holds_of_nobody_and_of_others_are_one_refusal(shop: &TestApp) {
+        let server = shop.as_server().await;
+        let (joan, eve) = (shop.as_member(&server, 100).await, shop.as_member(&server, 100).await);
+        let held = shop.done(&joan, "pointsHold", json!({ "points": 10 })).await;
+        let hold = held["hold"]["id"].as_str().unwrap();
+        let theirs = nothings(NodeType::PointsHold, NodeType::PointsLot, &[hold, joan.customer_id()]);
+        let nobodys = nothings(NodeType::PointsHold, NodeType::PointsLot, &[joan.customer_id()]);
+        one_refusal(shop, &eve, "pointsVoid", json!({}), "holdId", &theirs).await;
+        one_refusal(shop, &server, "pointsVoid", json!({}), "holdId", &nobodys).await;
+        one_refusal(shop, &server, "pointsCapture", json!({}), "holdId", &nobodys).await;
+        let order = shop.order_input(json!({ "customerId": eve.customer_id() }));
+        one_refusal(shop, &server, "orderRecord", order, "holdId", &theirs).await;
+        let lots = nothings(NodeType::PointsLot, NodeType::PointsHold, &[hold]);
+        one_refusal(shop, &server, "pointsActivate", json!({}), "lotId", &lots).await;
+    }
+
+    async fn orders_and_lines_of_nothing_are_one_refusal(shop: &TestApp) {
+        let server = shop.as_server().await;
+        let joan = shop.as_customer().await;
+        let order = shop.place(&server, joan.customer_id(), "10.00", 1).await;
+        let another = shop.place(&server, joan.customer_id(), "10.00", 1).await;
+        shop.step(&server, "orderPay", &order).await;
+        let ids = nothings(NodeType::Order, NodeType::OrderLine, &[joan.customer_id()]);
+        let lines = json!({ "lines": [{ "position": 1, "quantity": 1 }] });
+        for mutation in ["orderPay", "orderShip", "orderDeliver", "orderCancel"] {
+            one_refusal(shop, &server, mutation, json!({}), "id", &ids).await;
+            one_refusal(shop, &server, mutation, json!({}), "externalId", &["x".to_owned(), "a b".to_owned()]).await;
+        }
+        one_refusal(shop, &server, "orderReturn", lines, "id", &ids).await;
+        let record = shop.order_input(json!({}));
+        let nobodys = nothings(NodeType::Customer, NodeType::Order, &[order["id"].as_str().unwrap()]);
+        one_refusal(shop, &server, "orderRecord", record, "customerId", &nobodys).await;
+        let line = another["lines"][0]["id"].as_str().unwrap();
+        let mut told = Vec::new();
+        for id in nothings(NodeType::OrderLine, NodeType::Order, &[line]) {
+            let lines = json!([{ "lineId": id, "quantity": 1 }]);
+            let input = json!({ "id": order["id"], "lines": lines });
+            let answer = shop.refused(&server, "orderReturn", input, "NOT_FOUND").await;
+            told.push(answer.payload().clone());
+        }
+        assert!(told.iter().all(|answer| *answer == told[0]), "{told:#?}");
+    }
+
+    async fn profiles_of_nobody_and_of_others_are_one_refusal(shop: &TestApp) {
+        let server = shop.as_server().await;
+        let (joan, eve) = (shop.as_customer().await, shop.as_customer().await);
+        let theirs = nothings(NodeType::Customer, NodeType::Order, &[joan.customer_id()]);
+        one_refusal(shop, &eve, "customerUpdate", json!({ "name": "Mallory" }), "customerId", &theirs).await;
+        let nobodys = nothings(NodeType::Customer, NodeType::Order, &[]);
+        one_refusal(shop, &server, "customerUpdate", json!({ "name": "Mallory" }), "customerId", &nobodys).await;
+        let own = shop.done(&eve, "customerUpdate", json!({ "customerId": eve.customer_id(), "name": "Eve" })).await;
+        assert_eq!(own["customer"]["name"], "Eve");
+    }
+}

@@ -1,0 +1,157 @@
+//! What shops, customers and staff do in many tests.
+
+use entity::staff::Role;
+use regulars::auth::viewer::Scope;
+use serde_json::{Value as Json, json};
+
+use super::{Answer, Caller, TestApp};
+
+const ORDER: &str = "order {
+    id externalId state customerId guestId holdId paidAt shippedAt deliveredAt cancelledAt
+    paidWithPoints { amount currency } linesTotal { amount } total { amount }
+    lines { id position sku quantity returned redeemedPoints redeemedValue { amount } }
+    returns { lineId quantity reason }
+} replayed";
+const POINTS: &str = "points replayed
+    hold { id state points reversed orderId reference expiresAt value { amount currency } }
+    account { available pending held debt redeemed expired }";
+const SETTINGS: &str = "settings { version name } replayed";
+const CUSTOMER: &str = "customer { id externalId name email locale } replayed";
+const PRODUCT: &str = "product { id sku name categories } replayed";
+
+/// What a mutation is asked for besides its `userErrors`.
+fn selection(mutation: &str) -> &'static str {
+    match mutation {
+        order if order.starts_with("order") => ORDER,
+        points if points.starts_with("points") => POINTS,
+        customer if customer.starts_with("customer") => CUSTOMER,
+        "productUpsert" => PRODUCT,
+        "shopSettingsUpdate" => SETTINGS,
+        other => panic!("what does {other} answer?"),
+    }
+}
+
+fn input_type(mutation: &str) -> String {
+    match mutation {
+        "pointsVoid" | "pointsCapture" => "PointsHoldEndInput".to_owned(),
+        _ => format!("{}{}Input", mutation[..1].to_uppercase(), &mutation[1..]),
+    }
+}
+
+/// The sums of an account in the order available, pending, held, debt.
+pub(crate) type Sums = [i64; 4];
+
+impl TestApp {
+    /// Sends one mutation; an input without an idempotency key gets a new one.
+    pub(crate) async fn mutate(&self, caller: &Caller, mutation: &str, mut input: Json) -> Answer {
+        if input.get("idempotencyKey").is_none() {
+            input["idempotencyKey"] = json!(format!("key-{}", self.next_number()));
+        }
+        let (of, asked) = (input_type(mutation), selection(mutation));
+        let query = format!(
+            "mutation ($input: {of}!) {{ {mutation}(input: $input) {{ {asked} userErrors {{ code field message }} }} }}"
+        );
+        self.graphql(caller, &query, json!({ "input": input })).await
+    }
+
+    /// The same; a mutation that is refused fails the test.
+    pub(crate) async fn done(&self, caller: &Caller, mutation: &str, input: Json) -> Json {
+        let answer = self.mutate(caller, mutation, input).await;
+        answer.assert_done();
+        answer.payload().clone()
+    }
+
+    /// The same for a mutation that must be refused: it must leave every table as it was.
+    pub(crate) async fn refused(&self, caller: &Caller, mutation: &str, input: Json, code: &str) -> Answer {
+        let answer = self.unchanged_by(async || self.mutate(caller, mutation, input).await).await;
+        answer.assert_user_error(code);
+        answer
+    }
+
+    /// The shop's server, which may do everything that a server may.
+    pub(crate) async fn as_server(&self) -> Caller {
+        self.as_shop_key(Scope::ALL).await
+    }
+
+    /// A new customer with so many points.
+    pub(crate) async fn as_member(&self, server: &Caller, points: i64) -> Caller {
+        let member = self.as_customer().await;
+        if points > 0 {
+            let grant = json!({ "customerId": member.customer_id(), "points": points, "reason": "welcome" });
+            self.done(server, "pointsEarn", grant).await;
+        }
+        member
+    }
+
+    /// The sums of a customer's account.
+    pub(crate) async fn sums(&self, server: &Caller, customer_id: &str) -> Sums {
+        let query = "query ($id: ID!) { customer(id: $id) { points { available pending held debt } } }";
+        let answer = self.graphql(server, query, json!({ "id": customer_id })).await;
+        sums_of(answer.at("/customer/points"))
+    }
+
+    /// The sums of a guest's account.
+    pub(crate) async fn guest_sums(&self, server: &Caller, email: &str) -> Sums {
+        let query = "query ($email: EmailAddress!) { guest(email: $email) {
+            points { available pending held debt } } }";
+        let answer = self.graphql(server, query, json!({ "email": email })).await;
+        sums_of(answer.at("/guest/points"))
+    }
+
+    /// Changes the points programme.
+    pub(crate) async fn set_programme(&self, programme: Json) {
+        let owner = self.as_staff(Role::Owner).await;
+        let answer = self.graphql(&owner, "{ shopSettings { version } }", json!({})).await;
+        let version = answer.at("/shopSettings/version");
+        let update = json!({ "expectedVersion": version, "programme": programme });
+        self.done(&owner, "shopSettingsUpdate", update).await;
+    }
+
+    /// An order of a customer: so many pieces of one thing for a total. Not paid.
+    pub(crate) async fn place(&self, server: &Caller, customer_id: &str, total: &str, pieces: i64) -> Json {
+        let order = json!({ "customerId": customer_id, "lines": [line("A-1", pieces, total)] });
+        self.record(server, order).await
+    }
+
+    /// Records an order; what `order` leaves out is made up.
+    pub(crate) async fn record(&self, server: &Caller, order: Json) -> Json {
+        let order = self.order_input(order);
+        self.done(server, "orderRecord", order).await["order"].clone()
+    }
+
+    /// Fills in an order's external id, currency and lines.
+    pub(crate) fn order_input(&self, mut order: Json) -> Json {
+        let missing = |order: &Json, name: &str| order.get(name).is_none();
+        if missing(&order, "externalId") {
+            order["externalId"] = json!(format!("order-{}", self.next_number()));
+        }
+        if missing(&order, "currency") {
+            order["currency"] = json!("EUR");
+        }
+        if missing(&order, "lines") {
+            order["lines"] = json!([line("A-1", 1, "10.00")]);
+        }
+        order
+    }
+
+    /// Takes one step of an order.
+    pub(crate) async fn step(&self, server: &Caller, mutation: &str, order: &Json) -> Json {
+        self.done(server, mutation, json!({ "id": order["id"] })).await["order"].clone()
+    }
+
+    /// Returns pieces of the first line.
+    pub(crate) async fn give_back(&self, server: &Caller, order: &Json, pieces: i64) -> Json {
+        let lines = json!([{ "position": 1, "quantity": pieces }]);
+        self.done(server, "orderReturn", json!({ "id": order["id"], "lines": lines })).await["order"].clone()
+    }
+}
+
+/// A line of an order.
+pub(crate) fn line(sku: &str, quantity: i64, total: &str) -> Json {
+    json!({ "sku": sku, "name": format!("Thing {sku}"), "quantity": quantity, "lineTotal": total })
+}
+
+/// The sums of an account that was asked for them.
+pub(crate) fn sums_of(account: &Json) -> Sums {
+    ["available", "pending", "held", "debt"].map(|name| account[name].as_i64().expect("a number of points"))
+}
