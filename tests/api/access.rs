@@ -31,7 +31,8 @@ impl Told {
             if let Some(found) = fields.iter().find(|candidate| candidate["name"] == field) {
                 let arguments = self.required(&found["args"]);
                 let arguments = if arguments.is_empty() { String::new() } else { format!("({arguments})") };
-                let is_object = !["SCALAR", "ENUM"].contains(&innermost(&found["type"])["kind"].as_str().unwrap());
+                let is_object =
+                    !["SCALAR", "ENUM"].contains(&innermost(&found["type"])["kind"].as_str().unwrap());
                 let selection = if is_object { " { __typename }" } else { "" };
                 return Some(format!("{word} {{ {field}{arguments}{selection} }}"));
             }
@@ -80,11 +81,18 @@ fn innermost(of: &Json) -> &Json {
 }
 
 /// Sends every operation as one kind of caller: those that are not for it first, which may change nothing.
-async fn try_all(shop: &TestApp, who: &str, caller: &Caller, refusal: &str, may: impl Fn(&Operation) -> bool) {
+async fn try_all(
+    shop: &TestApp,
+    who: &str,
+    caller: &Caller,
+    refusal: &str,
+    may: impl Fn(&Operation) -> bool,
+) {
     let told = Told::by(shop).await;
     let calls: Vec<(&Operation, String)> =
         OPERATIONS.iter().filter_map(|row| Some((row, told.call(row.field)?))).collect();
-    let (allowed, refused): (Vec<_>, Vec<_>) = calls.into_iter().partition(|(row, _)| row.anonymous || may(row));
+    let (allowed, refused): (Vec<_>, Vec<_>) =
+        calls.into_iter().partition(|(row, _)| row.anonymous || may(row));
     shop.unchanged_by(async || {
         for (row, call) in &refused {
             let answer = shop.graphql(caller, call, json!({})).await;
@@ -122,7 +130,14 @@ fn nothings(of: NodeType, other: NodeType, foreign: &[&str]) -> Vec<String> {
 }
 
 /// Sends a mutation with each id in `field`, and asserts one answer, and that nothing changed.
-async fn one_refusal(shop: &TestApp, caller: &Caller, mutation: &str, input: Json, field: &str, ids: &[String]) {
+async fn one_refusal(
+    shop: &TestApp,
+    caller: &Caller,
+    mutation: &str,
+    input: Json,
+    field: &str,
+    ids: &[String],
+) {
     let mut answers = Vec::new();
     for id in ids {
         let mut input = input.clone();
@@ -192,6 +207,37 @@ both_engines! {
         }
         let own = shop.graphql(&joan, "query ($id: ID!) { order(id: $id) { id } }", json!({ "id": foreign })).await;
         assert_eq!(own.at("/order/id"), &order["id"]);
+    }
+
+    async fn a_node_shows_what_its_own_query_would_show(shop: &TestApp) {
+        let server = shop.as_server().await;
+        let (joan, eve) = (shop.as_member(&server, 10).await, shop.as_customer().await);
+        let order = shop.place(&server, joan.customer_id(), "10.00", 1).await;
+        let guests = shop.record(&server, json!({ "email": "guest@example.org" })).await;
+        let product = json!({ "sku": "A-1", "name": "Tea" });
+        let product = shop.done(&server, "productUpsert", product).await["product"]["id"].clone();
+        let hold = shop.done(&joan, "pointsHold", json!({ "points": 1 })).await["hold"]["id"].clone();
+        let (nobody, keeper) = (Caller::anonymous(), shop.as_shop_key(&[Scope::CatalogWrite]).await);
+        let analyst = shop.as_staff(Role::Analyst).await;
+        let callers = [&nobody, &keeper, &eve, &joan, &server, &analyst];
+        let cases = [
+            ("Product", &product, [true; 6]),
+            ("Order", &order["id"], [false, false, false, true, true, true]),
+            ("Customer", &json!(joan.customer_id()), [false, false, false, true, true, true]),
+            ("Guest", &guests["guestId"], [false, false, false, false, true, true]),
+            ("Order", &guests["id"], [false, false, false, false, true, true]),
+            ("PointsHold", &hold, [false; 6]),
+            ("OrderLine", &order["lines"][0]["id"], [false; 6]),
+            ("nothing", &json!("x"), [false; 6]),
+        ];
+        for (of, id, sees) in cases {
+            for (place, (caller, sees)) in callers.into_iter().zip(sees).enumerate() {
+                let query = "query ($id: ID!) { node(id: $id) { __typename id } }";
+                let answer = shop.graphql(caller, query, json!({ "id": id })).await;
+                let expected = if sees { json!({ "__typename": of, "id": id }) } else { Json::Null };
+                assert_eq!(answer.at("/node"), &expected, "{of}, caller {place}");
+            }
+        }
     }
 
     async fn a_server_asks_for_what_there_is_not_and_gets_null(shop: &TestApp) {

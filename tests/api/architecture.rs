@@ -55,8 +55,10 @@ fn only_in(words: &[&str], allowed: impl Fn(&str) -> bool, rule: &str) {
     assert!(broken.is_empty(), "{rule}:\n{}", broken.join("\n"));
 }
 
+/// Tests beside a slice may go through its API.
 fn is_api(path: &str) -> bool {
-    path.ends_with("/api.rs") || path.contains("/api/") || path.starts_with("src/graphql/")
+    let is_edge = path.ends_with("/api.rs") || path.contains("/api/") || path.starts_with("src/graphql/");
+    is_edge || path.ends_with("/tests.rs")
 }
 
 /// The slice that a file belongs to: `points` of `src/points/ledger.rs`.

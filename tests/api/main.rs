@@ -11,6 +11,7 @@ mod order_pages;
 mod orders;
 mod outbox;
 mod points;
+mod points_preview;
 mod schema;
 mod settings;
 mod shop;

@@ -34,7 +34,8 @@ fn numbers(page: &Answer) -> Vec<u32> {
 }
 
 fn more(page: &Answer) -> [bool; 2] {
-    ["hasPreviousPage", "hasNextPage"].map(|name| page.at(&format!("/orders/pageInfo/{name}")).as_bool().unwrap())
+    ["hasPreviousPage", "hasNextPage"]
+        .map(|name| page.at(&format!("/orders/pageInfo/{name}")).as_bool().unwrap())
 }
 
 both_engines! {

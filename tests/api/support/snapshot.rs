@@ -57,7 +57,8 @@ fn tables_query(db: &DatabaseConnection) -> String {
 async fn rows_query(db: &DatabaseConnection, table: &str) -> String {
     if db.get_database_backend() == DbBackend::Postgres {
         if table == "api_keys" {
-            return "SELECT (to_jsonb(t) - 'last_used_at')::text AS line FROM api_keys AS t ORDER BY 1".to_owned();
+            return "SELECT (to_jsonb(t) - 'last_used_at')::text AS line FROM api_keys AS t ORDER BY 1"
+                .to_owned();
         }
         return format!("SELECT t::text AS line FROM \"{table}\" AS t ORDER BY 1");
     }
