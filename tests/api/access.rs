@@ -291,8 +291,8 @@ both_engines! {
     async fn holds_of_nobody_and_of_others_are_one_refusal(shop: &TestApp) {
         let server = shop.as_server().await;
         let (joan, eve) = (shop.as_member(&server, 100).await, shop.as_member(&server, 100).await);
-        let held = shop.done(&joan, "pointsHold", json!({ "points": 10 })).await;
-        let hold = held["hold"]["id"].as_str().unwrap();
+        let set_aside = shop.done(&joan, "pointsHold", json!({ "points": 10 })).await;
+        let hold = set_aside["hold"]["id"].as_str().unwrap();
         let theirs = nothings(NodeType::PointsHold, NodeType::PointsLot, &[hold, joan.customer_id()]);
         let nobodys = nothings(NodeType::PointsHold, NodeType::PointsLot, &[joan.customer_id()]);
         one_refusal(shop, &eve, "pointsVoid", json!({}), "holdId", &theirs).await;

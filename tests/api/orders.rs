@@ -6,6 +6,9 @@ use serde_json::{Value as Json, json};
 
 use crate::support::{both_engines, line};
 
+/// Where each of the four steps leads, if it may be taken.
+type Next = [Option<&'static str>; 4];
+
 both_engines! {
     async fn an_order_is_whose_the_shop_says(shop: &TestApp) {
         let server = shop.as_server().await;
@@ -50,8 +53,8 @@ both_engines! {
         let refused = shop.refused(&server, "orderRecord", order.clone(), "EXTERNAL_ID_REUSED").await;
         assert_eq!(refused.user_errors()[0]["field"], json!(["input", "externalId"]));
         order["idempotencyKey"] = json!("first");
-        let reused = shop.unchanged_by(async || shop.mutate(&server, "orderRecord", order).await).await;
-        reused.assert_error("IDEMPOTENCY_KEY_REUSED");
+        let other_body = shop.unchanged_by(async || shop.mutate(&server, "orderRecord", order).await).await;
+        other_body.assert_error("IDEMPOTENCY_KEY_REUSED");
     }
 
     async fn of_orders_at_once_with_one_external_id_one_is_recorded(shop: &TestApp) {
@@ -140,7 +143,7 @@ both_engines! {
         let server = shop.as_server().await;
         let joan = shop.as_customer().await;
         let steps = ["orderPay", "orderShip", "orderDeliver", "orderCancel"];
-        let states: [(&[&str], [Option<&str>; 4], bool); 5] = [
+        let states: [(&[&str], Next, bool); 5] = [
             (&[], [Some("PAID"), None, None, Some("CANCELLED")], false),
             (&["orderPay"], [None, Some("SHIPPED"), Some("DELIVERED"), Some("CANCELLED")], true),
             (&["orderPay", "orderShip"], [None, None, Some("DELIVERED"), None], true),

@@ -104,9 +104,9 @@ both_engines! {
     async fn a_hold_sets_aside_what_there_is_and_a_void_gives_it_back(shop: &TestApp) {
         let server = shop.as_server().await;
         let joan = shop.as_member(&server, 100).await;
-        let held = once(shop, &joan, "pointsHold", json!({ "points": 250 })).await;
-        assert_eq!((&held["points"], sums(&held)), (&json!(100), [0, 0, 100, 0]));
-        let hold = &held["hold"];
+        let set_aside = once(shop, &joan, "pointsHold", json!({ "points": 250 })).await;
+        assert_eq!((&set_aside["points"], sums(&set_aside)), (&json!(100), [0, 0, 100, 0]));
+        let hold = &set_aside["hold"];
         assert_eq!((&hold["state"], &hold["value"]), (&json!("HELD"), &json!({ "amount": "1.00", "currency": "EUR" })));
         assert_eq!(hold["expiresAt"], "2026-01-15T12:30:00+00:00");
         let voided = once(shop, &joan, "pointsVoid", json!({ "holdId": hold["id"] })).await;
@@ -344,8 +344,8 @@ both_engines! {
     async fn a_capture_and_a_void_at_once_end_a_hold_one_way(shop: &TestApp) {
         let server = shop.as_server().await;
         let joan = shop.as_member(&server, 100).await;
-        let held = shop.done(&joan, "pointsHold", json!({ "points": 40 })).await;
-        let hold = json!({ "holdId": held["hold"]["id"] });
+        let set_aside = shop.done(&joan, "pointsHold", json!({ "points": 40 })).await;
+        let hold = json!({ "holdId": set_aside["hold"]["id"] });
         let (captured, voided) = tokio::join!(
             shop.mutate(&server, "pointsCapture", hold.clone()),
             shop.mutate(&joan, "pointsVoid", hold.clone()),

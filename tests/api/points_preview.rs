@@ -30,7 +30,9 @@ both_engines! {
             let told = preview(shop, &joan, cart(&totals, redeem)).await;
             let promised = told.at("/pointsPreview");
             let mut lines: Vec<Json> = totals.iter().map(|total| line("A-1", 1, total)).collect();
-            lines.iter_mut().for_each(|line| line["taxRate"] = json!("0.21"));
+            for line in &mut lines {
+                line["taxRate"] = json!("0.21");
+            }
             let mut order = json!({ "customerId": joan.customer_id(), "lines": lines });
             if promised["redeemed"] != 0 {
                 let wanted = json!({ "customerId": joan.customer_id(), "points": redeem, "orderValue": "20.98" });

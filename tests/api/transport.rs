@@ -32,12 +32,12 @@ both_engines! {
     async fn what_is_too_large_never_runs(shop: &TestApp) {
         let deep = |levels: usize| format!("{{ {}shop{} }}", "shop { ".repeat(levels - 1), " }".repeat(levels - 1));
         let aliases = |count: usize| {
-            let fields: String = (0..count).map(|number| format!(" a{number}: name")).collect();
-            format!("{{ shop {{{fields} }} }}")
+            let fields: Vec<String> = (0..count).map(|number| format!("a{number}: name")).collect();
+            format!("{{ shop {{ {} }} }}", fields.join(" "))
         };
         let roots = |count: usize| {
-            let fields: String = (0..count).map(|number| format!(" r{number}: shop {{ name }}")).collect();
-            format!("{{{fields} }}")
+            let fields: Vec<String> = (0..count).map(|number| format!("r{number}: shop {{ name }}")).collect();
+            format!("{{ {} }}", fields.join(" "))
         };
         let cases = [
             (deep(13), "depth 13, the limit is 12"),
