@@ -3,7 +3,7 @@
 use entity::staff::Role;
 use regulars::auth::viewer::Scope;
 use regulars::graphql::access::{OPERATIONS, Operation};
-use regulars::graphql::node::{NodeType, global_id};
+use regulars::graphql::global_id::{NodeType, global_id};
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
