@@ -179,8 +179,8 @@ impl Order {
         let loader = ctx.data_unchecked::<DataLoader<OrderLoader>>();
         let hold = loader.load_one(HoldOf(hold)).await.map_err(of_kind)?;
         let now = ctx.data_unchecked::<App>().clock.now();
-        let held = hold.is_some_and(|hold| hold.state == HoldState::Held && hold.expires_at > now);
-        Ok(if held { self.0.hold_value } else { 0 })
+        let pays = hold.is_some_and(|hold| hold.state == HoldState::Held && hold.expires_at > now);
+        Ok(if pays { self.0.hold_value } else { 0 })
     }
 
     fn money(&self, minor: i64) -> Result<MoneyValue, ApiError> {
