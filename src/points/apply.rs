@@ -138,6 +138,9 @@ fn earn_points(
     if amount == 0 {
         return Err(PointsError::ZeroAmount);
     }
+    if account.is_guest() && earn.source != LotSource::Order {
+        return Err(PointsError::GuestAccount);
+    }
     room_for(account, amount)?;
     let earned = command.effective_at.unwrap_or(ctx.now);
     let mut lot = new_lot(account, earn, ctx);

@@ -173,7 +173,7 @@ impl ShopSettingsUpdatePayload {
         let error = match reason {
             SettingsError::VersionConflict { current } => UserError {
                 code: ShopSettingsErrorCode::VersionConflict,
-                field: Some(vec!["expectedVersion".to_owned()]),
+                field: Some(vec!["input".to_owned(), "expectedVersion".to_owned()]),
                 message: format!("Version {current} is in force."),
             },
             SettingsError::Invalid { field, problem } => UserError {
@@ -189,8 +189,8 @@ impl ShopSettingsUpdatePayload {
 /// Where in the input a value is: what is no setting of the shop itself is one of its programme.
 fn path_of(field: &str) -> Vec<String> {
     let is_own = matches!(field, "name" | "timeZone" | "currency" | "locale");
-    let parent = (!is_own).then(|| "programme".to_owned());
-    parent.into_iter().chain([field.to_owned()]).collect()
+    let parent: &[&str] = if is_own { &["input"] } else { &["input", "programme"] };
+    parent.iter().chain([&field]).map(|part| (*part).to_owned()).collect()
 }
 
 impl TryFrom<&ShopSettings> for SettingsNode {

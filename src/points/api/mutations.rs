@@ -48,8 +48,6 @@ pub enum PointsErrorCode {
     CurrencyMismatch,
     /// Nothing of this earn is pending.
     NotPending,
-    /// A guest identity spends nothing.
-    GuestAccount,
     /// The account would hold more than 2147483647 points.
     BalanceLimit,
     /// Zero, where something must move.
@@ -93,7 +91,8 @@ fn refusal(reason: PointsError, named: &str) -> PointsPayload {
     use PointsErrorCode as Code;
     let (code, message) = match reason {
         // The same as for an id that is none: neither tells whether the thing is somebody else's.
-        PointsError::NotFound => return PointsPayload::not_found(named),
+        // A guest's account is no customer's: it is not to be found here.
+        PointsError::NotFound | PointsError::GuestAccount => return PointsPayload::not_found(named),
         PointsError::Insufficient { available } => {
             (Code::InsufficientPoints, format!("Only {available} points are available."))
         }
@@ -109,7 +108,6 @@ fn refusal(reason: PointsError, named: &str) -> PointsPayload {
             (Code::CurrencyMismatch, "The hold is worth another currency.".to_owned())
         }
         PointsError::NotPending => (Code::NotPending, "Nothing of this earn is pending.".to_owned()),
-        PointsError::GuestAccount => (Code::GuestAccount, "A guest identity spends nothing.".to_owned()),
         PointsError::BalanceLimit => {
             (Code::BalanceLimit, format!("An account holds at most {} points.", Points::MAX.get()))
         }

@@ -64,14 +64,14 @@ async fn a_change_is_in_force_at_once_and_its_replay_changes_nothing() {
 async fn a_change_of_another_version_or_out_of_bounds_is_refused_and_changes_nothing() {
     let test = testing::app(Engine::Sqlite).await;
     let conflict = json!({
-        "code": "VERSION_CONFLICT", "field": ["expectedVersion"], "message": "Version 0 is in force.",
+        "code": "VERSION_CONFLICT", "field": ["input", "expectedVersion"], "message": "Version 0 is in force.",
     });
     let refused = update(&test.app, change("k1", 7)).await;
     assert_eq!(refused, json!({ "settings": null, "replayed": false, "userErrors": [conflict] }));
     let mut input = change("k2", 0);
     input["programme"]["holdMinutes"] = json!(0);
     let invalid = json!({
-        "code": "INVALID", "field": ["programme", "holdMinutes"], "message": "holdMinutes must be 1 to 1,440.",
+        "code": "INVALID", "field": ["input", "programme", "holdMinutes"], "message": "holdMinutes must be 1 to 1,440.",
     });
     let refused = update(&test.app, input).await;
     assert_eq!(refused, json!({ "settings": null, "replayed": false, "userErrors": [invalid] }));
