@@ -179,7 +179,7 @@ async def nothing_is_stuck(database):
 
 async def proof(engine):
     database = Database(engine)
-    key = api_key(database, "customers:write", "points:write", "orders:write")
+    key = api_key(database, "customers:read", "customers:write", "points:write", "orders:read", "orders:write")
     server = Server(database).up()
     load = Load(key, [await customer(server.port, key, f"c{n}") for n in range(CUSTOMERS)])
     for who in load.customers:

@@ -49,7 +49,7 @@ for engine in ENGINES:
     instances = 2 if engine == "PostgreSQL" else 1
     print(f"{engine}: {instances} server{'s' if instances > 1 else ''}")
     database = Database(engine)
-    key = api_key(database, "customers:write", "points:write")
+    key = api_key(database, "customers:read", "customers:write", "points:write")
     servers = [Server(database).up() for _ in range(instances)]
     ports = [server.port for server in servers]
     seconds = asyncio.run(race(ports, key))
