@@ -7,6 +7,7 @@ use entity::job::Model;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use secrecy::ExposeSecret;
 use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
 
 use crate::app::App;
 use crate::auth::prune;
@@ -33,7 +34,9 @@ const RECURRING: [(&str, &str); 2] = [(points::jobs::SWEEP, "0 * * * * *"), (pru
 pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
     let listener = tokio::spawn(listen(app.clone()));
     let mut armed = false;
-    let mut running = FuturesUnordered::new();
+    // Tasks of their own: a job that waited for this loop while the loop waits for the database could hold the one
+    // connection that writes to a SQLite file.
+    let mut running = JoinSet::new();
     loop {
         if !armed {
             match arm_recurring(&app).await {
@@ -43,26 +46,33 @@ pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
         }
         let free = AT_ONCE.saturating_sub(running.len());
         match look(&app, free).await {
-            Ok(leased) => running.extend(leased.into_iter().map(|job| run_one(&app, job))),
+            Ok(leased) => {
+                for job in leased {
+                    let app = app.clone();
+                    running.spawn(async move { run_one(&app, job).await });
+                }
+            }
             Err(fault) => tracing::error!(?fault, "the worker could not look for work"),
         }
         tokio::select! {
             // A sender that is gone means the same as one that says stop.
             _ = stop.wait_for(|stop| *stop) => break,
-            Some(settled) = running.next() => told(settled),
+            Some(settled) = running.join_next() => told(settled),
             () = app.worker_wake.notified() => {}
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }
-    while let Some(settled) = running.next().await {
+    while let Some(settled) = running.join_next().await {
         told(settled);
     }
     listener.abort();
 }
 
-fn told(settled: Result<(), Fault>) {
-    if let Err(fault) = settled {
-        tracing::error!(?fault, "a job was not settled: it runs again when its lease ends");
+fn told(ended: Result<Result<(), Fault>, JoinError>) {
+    match ended {
+        Ok(Ok(())) => {}
+        Ok(Err(fault)) => tracing::error!(?fault, "a job was not settled: it runs again when its lease ends"),
+        Err(error) => tracing::error!(%error, "a job was not settled: it runs again when its lease ends"),
     }
 }
 
