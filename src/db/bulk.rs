@@ -1,10 +1,11 @@
 //! Many rows in one statement, whose text does not vary with their number.
 //!
-//! `PostgreSQL` gets all rows as one JSON parameter, which `json_populate_recordset` reads with the table's own types.
-//! `SQLite`, where a statement costs no round trip, gets `VALUES` lists of a few fixed lengths.
+//! `PostgreSQL` gets an array for each column (see [`super::arrays`]). `SQLite`, where a statement costs no round trip,
+//! gets `VALUES` lists of a few fixed lengths.
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, Statement, Value};
 
+use super::arrays::{Unnested, unnest};
 use crate::error::Fault;
 
 /// How many rows a `SQLite` statement carries: the largest that fits is taken again and again.
@@ -69,38 +70,27 @@ impl Rows {
             return Ok(0);
         }
         let affected = match tx.get_database_backend() {
-            DbBackend::Postgres => self.run_as_json(tx, action).await?,
+            DbBackend::Postgres => self.run_as_arrays(tx, action).await?,
             _ => self.run_as_values(tx, action).await?,
         };
         Ok(usize::try_from(affected)?)
     }
 
-    async fn run_as_json(self, tx: &DatabaseTransaction, action: &Action) -> Result<u64, DbErr> {
+    async fn run_as_arrays(self, tx: &DatabaseTransaction, action: &Action) -> Result<u64, DbErr> {
         let columns = self.columns.join(", ");
-        let source = format!("json_populate_recordset(NULL::{}, $1::json)", self.table);
+        let (setting, table) = (self.setting(), self.table);
+        let Unnested { sql: source, parameters } = unnest(self.columns, self.values);
         let sql = match action {
-            Action::Insert { conflict } => {
-                format!("INSERT INTO {} ({columns}) SELECT {columns} FROM {source}{conflict}", self.table)
-            }
+            Action::Insert { conflict } => format!("INSERT INTO {table} ({columns}) {source}{conflict}"),
             Action::InsertUnlocked { lock } => format!(
-                "INSERT INTO {} ({columns}) SELECT {columns} FROM {source} \
-                 WHERE pg_try_advisory_xact_lock(hashtextextended({lock}, 0)) ON CONFLICT DO NOTHING",
-                self.table
+                "INSERT INTO {table} ({columns}) SELECT {columns} FROM ({source}) AS v \
+                 WHERE pg_try_advisory_xact_lock(hashtextextended({lock}, 0)) ON CONFLICT DO NOTHING"
             ),
             Action::Update { guard } => {
-                format!("{} FROM {source} AS v WHERE {}", self.setting(), self.matching(guard))
+                format!("{setting} FROM ({source}) AS v WHERE {}", matching(self.columns, guard))
             }
         };
-        let rows: Vec<serde_json::Value> = self
-            .values
-            .into_iter()
-            .map(|row| {
-                let fields = self.columns.iter().map(|c| (*c).to_owned()).zip(row.into_iter().map(json_of));
-                serde_json::Value::Object(fields.collect())
-            })
-            .collect();
-        let json = serde_json::Value::Array(rows).to_string();
-        execute(tx, sql, vec![Value::from(json)]).await.map(|result| result.rows_affected())
+        execute(tx, sql, parameters).await.map(|result| result.rows_affected())
     }
 
     async fn run_as_values(self, tx: &DatabaseTransaction, action: &Action) -> Result<u64, DbErr> {
@@ -130,7 +120,7 @@ impl Rows {
             Action::Update { guard } => format!(
                 "WITH v({columns}) AS (VALUES {values}) {} FROM v WHERE {}",
                 self.setting(),
-                self.matching(guard)
+                matching(self.columns, guard)
             ),
         }
     }
@@ -140,11 +130,12 @@ impl Rows {
             self.columns[1..].iter().map(|column| format!("{column} = v.{column}")).collect();
         format!("UPDATE {} AS t SET {}", self.table, set.join(", "))
     }
+}
 
-    fn matching(&self, guard: &str) -> String {
-        let key = self.columns[0];
-        format!("t.{key} = v.{key}{guard}")
-    }
+/// Rows are told apart by their first column, and by what `guard` adds.
+fn matching(columns: &[&str], guard: &str) -> String {
+    let key = columns[0];
+    format!("t.{key} = v.{key}{guard}")
 }
 
 enum Action {
@@ -155,30 +146,4 @@ enum Action {
 
 async fn execute(tx: &DatabaseTransaction, sql: String, values: Vec<Value>) -> Result<ExecResult, DbErr> {
     tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values)).await
-}
-
-/// As `json_populate_recordset` reads it back into the column's type. It reads a JSON null as an SQL null: a JSON column
-/// that must not be null takes any other value.
-fn json_of(value: Value) -> serde_json::Value {
-    match value {
-        Value::Bool(Some(v)) => v.into(),
-        Value::Int(Some(v)) => v.into(),
-        Value::BigInt(Some(v)) => v.into(),
-        Value::String(Some(v)) => v.into(),
-        Value::Uuid(Some(v)) => v.to_string().into(),
-        Value::ChronoDateTimeUtc(Some(v)) => v.to_rfc3339().into(),
-        Value::Bytes(Some(v)) => hex_of(&v).into(),
-        Value::Json(Some(v)) => *v,
-        // Every other kind of value is a null: the tables have no columns of other types.
-        _ => serde_json::Value::Null,
-    }
-}
-
-/// The text form of `bytea`.
-fn hex_of(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::from("\\x"), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

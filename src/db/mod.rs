@@ -1,6 +1,7 @@
 //! The only place that knows which database this is: connections here, SQL that differs in [`dialect`],
 //! many rows at once in [`bulk`].
 
+mod arrays;
 pub(crate) mod bulk;
 pub(crate) mod dialect;
 
