@@ -11,6 +11,7 @@ use futures_util::FutureExt;
 use super::Schema;
 use super::fault::CODES;
 use super::limits::{self, Cost, TooMuch};
+use super::shape::Shape;
 use crate::app::App;
 use crate::auth::viewer::Viewer;
 
@@ -58,6 +59,7 @@ struct Prepared {
     request: Request,
     operation: OperationType,
     cost: Cost,
+    shape: Shape,
 }
 
 /// Runs `request` for `viewer`.
@@ -95,9 +97,10 @@ fn prepare(app: &App, carries: Carries, mut request: Request) -> Result<Prepared
         let error = error("BAD_USER_INPUT", "GET carries queries only: send this with POST.");
         return Err(Box::new(Answer { ended: Ended::NotAQuery, ..*refused(error, Some(operation)) }));
     }
+    let shape = Shape::of(document, &selected.selection_set.node);
     check_variables(selected, &variables).map_err(|error| refused(error, Some(operation)))?;
     request.variables = variables;
-    Ok(Prepared { request, operation, cost })
+    Ok(Prepared { request, operation, cost, shape })
 }
 
 /// The parser draws a picture of the place, with the client's whole line in it; the last line says what is wrong.
@@ -128,11 +131,11 @@ fn check_variables(operation: &OperationDefinition, variables: &Variables) -> Re
 }
 
 async fn run(app: &App, schema: &Schema, asker: (Viewer, RequestId), prepared: Prepared) -> Answer {
-    let Prepared { request, operation, cost } = prepared;
+    let Prepared { request, operation, cost, shape } = prepared;
     let request = super::request_data(app, request.data(asker.0).data(asker.1));
     let limit = Duration::from_secs(app.config.limits.max_seconds.into());
     let running = AssertUnwindSafe(schema.execute(request)).catch_unwind();
-    let (ended, response) = match tokio::time::timeout(limit, running).await {
+    let (ended, mut response) = match tokio::time::timeout(limit, running).await {
         Ok(Ok(response)) => sort(response, cost),
         Ok(Err(_panic)) => {
             tracing::error!("a request panicked");
@@ -143,6 +146,7 @@ async fn run(app: &App, schema: &Schema, asker: (Viewer, RequestId), prepared: P
             (Ended::Stopped, of_error(error("UNAVAILABLE", message)))
         }
     };
+    response.data = shape.order(std::mem::take(&mut response.data));
     Answer { ended, operation: Some(operation), response }
 }
 

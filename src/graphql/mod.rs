@@ -11,6 +11,7 @@ pub mod node;
 pub mod page;
 pub mod payload;
 pub mod scalars;
+mod shape;
 
 use async_graphql::{EmptySubscription, MergedObject, Request};
 
