@@ -135,18 +135,21 @@ both_engines! {
         let app = App::build_with(config(&url), shop.clock.clone(), IdGen::seeded(9)).await.unwrap();
         let serving = Serving::begin(app.clone());
         let query = "query ($first: Int) { orders(first: $first) { nodes { externalId lines { sku } returns { quantity } } } }";
-        let mut taken = Vec::new();
-        // The first warms up: it notes the use of the key.
-        for first in [1, 2, 50] {
-            let before = proxy.executed();
-            let answer = serving.post(&server, query, json!({ "first": first })).await;
-            assert_eq!(answer.at("/orders/nodes").as_array().unwrap().len(), first);
-            taken.push(proxy.executed() - before);
-            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        let mut least = Vec::new();
+        for first in [2, 50] {
+            let mut taken = Vec::new();
+            // Several times: the server looks for newer settings meanwhile, and once notes the use of the key.
+            for _ in 0..6 {
+                let before = proxy.executed();
+                let answer = serving.post(&server, query, json!({ "first": first })).await;
+                assert_eq!(answer.at("/orders/nodes").as_array().unwrap().len(), first);
+                taken.push(proxy.executed() - before);
+                tokio::time::sleep(std::time::Duration::from_millis(70)).await;
+            }
+            least.push(taken.into_iter().min().unwrap());
         }
-        assert_eq!(taken[1], taken[2], "{taken:?}");
         // Who is asking, the page, its lines, its returns.
-        assert_eq!(taken[2], 4);
+        assert_eq!(least, [4, 4]);
         serving.end().await;
         app.db.clone().close().await.unwrap();
         proxy.end();
