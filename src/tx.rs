@@ -183,9 +183,11 @@ impl App {
         &self,
         work: impl AsyncFn(&DatabaseTransaction) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
+        // A transaction on SQLite sees one moment anyhow, and the library warns of options that mean nothing there.
+        let postgres = self.db.is_postgres();
         let options = TransactionOptions {
-            isolation_level: Some(IsolationLevel::RepeatableRead),
-            access_mode: Some(AccessMode::ReadOnly),
+            isolation_level: postgres.then_some(IsolationLevel::RepeatableRead),
+            access_mode: postgres.then_some(AccessMode::ReadOnly),
             sqlite_transaction_mode: Some(SqliteTransactionMode::Deferred),
         };
         let snapshot = self.db.read.begin_with_options(options).await?;

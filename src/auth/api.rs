@@ -50,7 +50,7 @@ pub struct SessionTokens {
     access_token: String,
     /// When the access token ends.
     access_token_expires_at: DateTime<Utc>,
-    /// For `sessionRefresh`; good once.
+    /// For `sessionRefresh`; good once, but for ten seconds in which a second tab may use it too.
     refresh_token: String,
 }
 
@@ -289,7 +289,8 @@ impl AuthMutation {
         Ok(StaffSignInPayload { tokens, staff_id, user_errors })
     }
 
-    /// Exchanges a refresh token for the next tokens. A used one that comes back ends the session. For everyone.
+    /// Exchanges a refresh token for the next tokens. A used one that comes back more than ten seconds later ends the session.
+    /// For everyone.
     #[graphql(guard = "Allowed")]
     async fn session_refresh(
         &self,
@@ -349,11 +350,9 @@ fn locale(text: Option<String>) -> Result<Option<Locale>, ApiError> {
 
 fn user_error(error: AuthError) -> UserError<AuthErrorCode> {
     let (code, field, message) = match error {
-        AuthError::InvalidCredentials => (
-            AuthErrorCode::InvalidCredentials,
-            None,
-            "This address and password do not sign in. You can ask for a code by mail instead.",
-        ),
+        AuthError::InvalidCredentials => {
+            (AuthErrorCode::InvalidCredentials, None, "This address and password do not sign in.")
+        }
         AuthError::CodeInvalid => (
             AuthErrorCode::CodeInvalid,
             Some("code"),

@@ -38,7 +38,7 @@ pub struct Tokens {
     pub access_token: SecretString,
     /// When the access token ends.
     pub access_token_expires_at: Instant,
-    /// For the next pair of tokens; good once.
+    /// For the next pair of tokens; good once, but for ten seconds of grace.
     pub refresh_token: SecretString,
 }
 

@@ -25,6 +25,11 @@ pub(super) struct DemoArgs {
 }
 
 pub(super) async fn run(mut args: DemoArgs) -> anyhow::Result<ExitCode> {
+    // Before a shop that is being served is replaced: whoever has the address may be that shop.
+    drop(
+        std::net::TcpListener::bind(&args.listen)
+            .with_context(|| format!("cannot listen on {}", args.listen))?,
+    );
     for file in [FILE.to_owned(), format!("{FILE}-wal"), format!("{FILE}-shm")] {
         match std::fs::remove_file(&file) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
