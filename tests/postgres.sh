@@ -128,13 +128,14 @@ postgres_stop() {
     local waited
     if [ -n "$postgres_process" ] && kill -0 "$postgres_process" 2>/dev/null; then
         # Fast, and after ten seconds at once.
-        kill -INT "$postgres_process" 2>/dev/null
+        # It may end between two of these: that is no failure, also not to a shell that stops at failures.
+        kill -INT "$postgres_process" 2>/dev/null || true
         for ((waited = 0; waited < 100; waited++)); do
             kill -0 "$postgres_process" 2>/dev/null || break
             sleep 0.1
         done
-        kill -QUIT "$postgres_process" 2>/dev/null
-        wait "$postgres_process" 2>/dev/null
+        kill -QUIT "$postgres_process" 2>/dev/null || true
+        wait "$postgres_process" 2>/dev/null || true
     fi
     postgres_process=
     [ -z "$postgres_directory" ] || rm -rf "$postgres_directory"
