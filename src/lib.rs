@@ -2,7 +2,9 @@
 
 pub mod actor;
 pub mod app;
+pub mod audit;
 pub mod auth;
+pub mod caller;
 pub mod catalog;
 pub mod cli;
 pub mod clock;

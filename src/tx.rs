@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::caller::{self, Caller};
 use crate::error::{Fault, FaultKind, Outcome, Stop, split};
 use crate::idempotency::{self, Claim, Key, Once};
 use crate::settings::ShopSettings;
@@ -30,6 +31,7 @@ const DUPLICATE_WAIT: Duration = Duration::from_secs(2);
 pub struct Tx {
     db: DatabaseTransaction,
     app: App,
+    caller: Caller,
     settings: Arc<ShopSettings>,
     now: OnceLock<Instant>,
     wakes_worker: AtomicBool,
@@ -46,6 +48,7 @@ impl Tx {
         Ok(Self {
             db,
             app: app.clone(),
+            caller: caller::current(),
             settings,
             now: OnceLock::new(),
             wakes_worker: AtomicBool::new(false),
@@ -80,6 +83,11 @@ impl Tx {
     /// The shop's settings when the transaction began.
     pub fn settings(&self) -> &ShopSettings {
         &self.settings
+    }
+
+    /// Whom this transaction works for.
+    pub(crate) fn caller(&self) -> &Caller {
+        &self.caller
     }
 
     /// The worker has something to do once this commits.

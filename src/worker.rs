@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
 use crate::app::App;
+use crate::audit::seal;
 use crate::auth::prune;
 use crate::error::Fault;
 use crate::jobs::{self, Ended, Job};
@@ -28,7 +29,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const AT_ONCE: usize = 8;
 
 /// Jobs that are due again and again; each is one row, armed by its own last run.
-const RECURRING: [(&str, &str); 2] = [(points::jobs::SWEEP, "0 * * * * *"), (prune::KIND, prune::SCHEDULE)];
+const RECURRING: [(&str, &str); 3] =
+    [(points::jobs::SWEEP, "0 * * * * *"), (prune::KIND, prune::SCHEDULE), (seal::KIND, seal::SCHEDULE)];
 
 /// Works until `stop` turns true or is gone; what is under way ends first.
 pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
@@ -109,6 +111,10 @@ async fn dispatch(app: &App, job: &Model) -> Result<Ended, Fault> {
     match job.kind.as_str() {
         points::jobs::SWEEP => points::jobs::sweep(app).await,
         messages::code::KIND => messages::code::send(app, &job.payload).await.map(|()| Ended::Done),
+        seal::KIND => {
+            seal::run(app).await?;
+            Ok(Ended::Again(next_due(seal::SCHEDULE, app.clock.now())?))
+        }
         prune::KIND => {
             prune::run(app).await?;
             Ok(Ended::Again(next_due(prune::SCHEDULE, app.clock.now())?))

@@ -1,8 +1,33 @@
 //! A person known to the shop by its external id, by a mailbox, or both.
 
+use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
+
 use crate::Instant;
 use crate::id::CustomerId;
-use sea_orm::entity::prelude::*;
+
+/// What made a customer buy first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum AcquisitionReason {
+    /// An offer.
+    #[sea_orm(string_value = "OFFER")]
+    Offer,
+    /// A need.
+    #[sea_orm(string_value = "NEED")]
+    Need,
+    /// The moment.
+    #[sea_orm(string_value = "IMPULSE")]
+    Impulse,
+    /// Somebody's word.
+    #[sea_orm(string_value = "REFERRED")]
+    Referred,
+    /// Something else.
+    #[sea_orm(string_value = "OTHER")]
+    Other,
+}
+
 /// A person known to the shop by its external id, by a mailbox, or both.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "customers")]
@@ -32,6 +57,16 @@ pub struct Model {
     pub created_at: Instant,
     /// When last changed.
     pub updated_at: Instant,
+    /// Day, month and year.
+    pub birthday: Option<Date>,
+    /// As written.
+    pub phone: Option<String>,
+    /// What made the customer buy first.
+    pub acquisition_reason: Option<AcquisitionReason>,
+    /// An object of texts by name.
+    pub preferences: Option<Json>,
+    /// The customer whom this one turned out to be: whoever names this one means that one.
+    pub merged_into: Option<CustomerId>,
 }
 
 /// None is walked: rows are found through their owner by id.

@@ -70,4 +70,12 @@ ids! {
     JobId,
     /// An event in the outbox.
     EventId,
+    /// An address of a customer.
+    AddressId,
+    /// An invitation to the shop's staff.
+    StaffInvitationId,
+    /// An adjustment of points that waits, or waited, for a second person.
+    AdjustmentId,
+    /// An entry of the audit log.
+    AuditEntryId,
 }

@@ -1,7 +1,11 @@
 //! The tables of Regulars, one a file. No logic and no GraphQL here.
 
 pub mod api_key;
+pub mod audit_entry;
 pub mod customer;
+pub mod customer_address;
+pub mod customer_key;
+pub mod customer_word;
 pub mod guest_identity;
 pub mod id;
 pub mod idempotency_key;
@@ -12,6 +16,7 @@ pub mod order_line;
 pub mod order_return;
 pub mod outbox;
 pub mod points_account;
+pub mod points_adjustment;
 pub mod points_consumption;
 pub mod points_entry;
 pub mod points_hold;
@@ -22,6 +27,8 @@ pub mod server_key;
 pub mod session;
 pub mod shop_settings;
 pub mod staff;
+pub mod staff_invitation;
+pub mod staff_recovery_code;
 
 /// An instant in UTC, cut to microseconds before it is stored.
 pub type Instant = chrono::DateTime<chrono::Utc>;

@@ -4,7 +4,7 @@ use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::Instant;
-use crate::id::ChallengeId;
+use crate::id::{ChallengeId, CustomerId};
 /// What a proof of a mailbox is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
@@ -16,6 +16,18 @@ pub enum Purpose {
     /// To sign in without a password.
     #[sea_orm(string_value = "SIGN_IN")]
     SignIn,
+    /// To set another password.
+    #[sea_orm(string_value = "PASSWORD_RESET")]
+    PasswordReset,
+    /// To make it the address of an account that has another.
+    #[sea_orm(string_value = "EMAIL_CHANGE")]
+    EmailChange,
+    /// To sign in for the first time after the first order: with a long token that was mailed.
+    #[sea_orm(string_value = "WELCOME")]
+    Welcome,
+    /// To sign in for the first time to an account that staff prepared: with a long token that was mailed.
+    #[sea_orm(string_value = "INVITATION")]
+    Invitation,
 }
 
 /// A proof of a mailbox under way: a six-digit code was mailed.
@@ -41,10 +53,12 @@ pub struct Model {
     pub tries: i32,
     /// Start.
     pub created_at: Instant,
-    /// Ten minutes later.
+    /// Ten minutes later; seven days for a token.
     pub expires_at: Instant,
     /// Proven, or dropped because somebody proved the mailbox.
     pub ended_at: Option<Instant>,
+    /// Whose new address it is, or whose account staff prepared.
+    pub customer_id: Option<CustomerId>,
 }
 
 /// None is walked: rows are found through their owner by id.

@@ -27,6 +27,16 @@ pub enum OrderState {
     Cancelled,
 }
 
+/// What an order was recorded in spite of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum OrderFlag {
+    /// A guest ordered although the shop takes no orders of guests.
+    #[sea_orm(string_value = "GUEST_NOT_ALLOWED")]
+    GuestNotAllowed,
+}
+
 /// An order, as the shop stated it.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "orders")]
@@ -74,6 +84,18 @@ pub struct Model {
     pub cancelled_at: Option<Instant>,
     /// Here.
     pub recorded_at: Instant,
+    /// Of the buyer, as written on the order.
+    pub name: Option<String>,
+    /// As written on the order.
+    pub shipping_address: Option<Json>,
+    /// As written on the order.
+    pub billing_address: Option<Json>,
+    /// What the registration policy did not allow.
+    pub flag: Option<OrderFlag>,
+    /// Until when its claim token is good; none if it has none.
+    pub claim_until: Option<Instant>,
+    /// When the claim token was used.
+    pub claimed_at: Option<Instant>,
 }
 
 /// None is walked: rows are found through their owner by id.

@@ -19,6 +19,9 @@ pub enum KeyPurpose {
     /// Derives six-digit codes.
     #[sea_orm(string_value = "MAILBOX_CODE")]
     MailboxCode,
+    /// Derives long tokens: of claims, first sign-ins and invitations.
+    #[sea_orm(string_value = "LINK_TOKEN")]
+    LinkToken,
 }
 
 /// A signing key or secret of this deployment, shared by its instances.

@@ -35,6 +35,12 @@ pub struct Model {
     pub expires_at: Instant,
     /// Sign-out, or reuse of an old token.
     pub revoked_at: Option<Instant>,
+    /// When the password, code or second factor was last given in it.
+    pub authenticated_at: Option<Instant>,
+    /// When its tokens were last renewed.
+    pub last_seen_at: Option<Instant>,
+    /// What the client called itself at sign-in; at most 200 characters.
+    pub user_agent: Option<String>,
 }
 
 /// None is walked: rows are found through their owner by id.

@@ -45,6 +45,12 @@ pub struct Model {
     pub disabled_at: Option<Instant>,
     /// When.
     pub created_at: Instant,
+    /// Of the second factor (RFC 6238), confirmed or not.
+    pub totp_secret: Option<Vec<u8>>,
+    /// Since when the second factor is asked for.
+    pub totp_confirmed_at: Option<Instant>,
+    /// The last time step whose code was taken.
+    pub totp_step: Option<i64>,
 }
 
 /// None is walked: rows are found through their owner by id.

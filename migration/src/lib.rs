@@ -5,6 +5,8 @@ use sea_orm_migration::{MigrationTrait, async_trait};
 
 mod columns;
 mod m20261121_access;
+mod m20261121_accounts;
+mod m20261121_audit;
 mod m20261121_core;
 mod m20261121_customers;
 mod m20261121_orders;
@@ -23,6 +25,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_access::Migration),
             Box::new(m20261121_orders::Migration),
             Box::new(m20261121_points::Migration),
+            Box::new(m20261121_accounts::Migration),
+            Box::new(m20261121_audit::Migration),
         ]
     }
 }

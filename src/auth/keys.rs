@@ -36,6 +36,7 @@ pub(crate) struct Ring {
     verifying: HashMap<ServerKeyId, Verifying>,
     signing: HashMap<Audience, Signing>,
     code: Option<hmac::Key>,
+    link: Option<hmac::Key>,
 }
 
 /// What signs tokens for one audience.
@@ -80,6 +81,11 @@ impl Keys {
         self.ring().code.clone().ok_or_else(|| Fault::internal("no key derives codes"))
     }
 
+    /// What long tokens are derived with.
+    pub(crate) fn link(&self) -> Result<hmac::Key, Fault> {
+        self.ring().link.clone().ok_or_else(|| Fault::internal("no key derives link tokens"))
+    }
+
     /// Whether the last look for newer keys is long enough ago; if so, this is the next one.
     fn may_look(&self) -> bool {
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -102,6 +108,12 @@ impl Ring {
                 KeyPurpose::MailboxCode => {
                     if row.retired_at.is_none() {
                         ring.code = Some(hmac::Key::new(hmac::HMAC_SHA256, &row.material));
+                    }
+                    continue;
+                }
+                KeyPurpose::LinkToken => {
+                    if row.retired_at.is_none() {
+                        ring.link = Some(hmac::Key::new(hmac::HMAC_SHA256, &row.material));
                     }
                     continue;
                 }
@@ -140,7 +152,7 @@ async fn make(tx: &Tx, purpose: KeyPurpose) -> Result<Model, Fault> {
         KeyPurpose::CustomerToken | KeyPurpose::StaffToken => {
             Ed25519KeyPair::generate()?.to_pkcs8()?.as_ref().to_vec()
         }
-        KeyPurpose::MailboxCode => secret::random::<32>()?.to_vec(),
+        KeyPurpose::MailboxCode | KeyPurpose::LinkToken => secret::random::<32>()?.to_vec(),
     };
     let row = ActiveModel {
         id: Set(tx.id()),

@@ -86,6 +86,7 @@ async fn challenge(tx: &Tx, prepared: &Prepared) -> Result<ChallengeId, Fault> {
         created_at: Set(tx.now()),
         expires_at: Set(tx.after(LIFE)),
         ended_at: Set(None),
+        customer_id: Set(None),
     };
     row.insert(tx.db()).await?;
     messages::code::enqueue(tx, id).await?;

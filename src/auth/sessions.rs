@@ -11,8 +11,8 @@ use entity::staff::Role;
 use entity::{customer, staff};
 use sea_orm::sea_query::{Expr, IntoColumnRef, JoinType, Query, SelectStatement};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter,
-    QuerySelect, Set,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, PaginatorTrait,
+    QueryFilter, QueryResult, QuerySelect, Set,
 };
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
@@ -76,6 +76,9 @@ pub(crate) async fn open(tx: &Tx, audience: Audience, subject: Uuid) -> Result<O
         created_at: Set(tx.now()),
         expires_at: Set(tx.after(LIFE)),
         revoked_at: Set(None),
+        authenticated_at: Set(Some(tx.now())),
+        last_seen_at: Set(Some(tx.now())),
+        user_agent: Set(None),
     };
     let session = row.insert(tx.db()).await?;
     issue(tx, &session, None).await
@@ -193,8 +196,9 @@ pub(crate) async fn viewer(app: &App, token: &str) -> Result<Viewer, Unauthentic
             let registered = Expr::col((customer::Entity, customer::Column::RegisteredAt)).is_not_null();
             of_subject(&mut query, customer::Entity, (customer::Entity, customer::Column::Id));
             query.and_where(standing).and_where(registered);
-            app.db.read.query_one(&query).await?.ok_or(Unauthenticated::Rejected)?;
-            Ok(Viewer::Customer { customer: CustomerId(subject.id), session: subject.session })
+            let row = app.db.read.query_one(&query).await?.ok_or(Unauthenticated::Rejected)?;
+            let (customer, session) = (CustomerId(subject.id), subject.session);
+            Ok(Viewer::Customer { customer, session, authenticated_at: authenticated_at(&row)? })
         }
         Audience::Staff => {
             let standing = Expr::col((staff::Entity, staff::Column::DisabledAt)).is_null();
@@ -202,16 +206,24 @@ pub(crate) async fn viewer(app: &App, token: &str) -> Result<Viewer, Unauthentic
             query.column((staff::Entity, staff::Column::Role)).and_where(standing);
             let row = app.db.read.query_one(&query).await?.ok_or(Unauthenticated::Rejected)?;
             let role: Role = row.try_get("", "role")?;
-            Ok(Viewer::Staff { staff: StaffId(subject.id), session: subject.session, role })
+            let (staff, session) = (StaffId(subject.id), subject.session);
+            Ok(Viewer::Staff { staff, session, role, authenticated_at: authenticated_at(&row)? })
         }
     }
+}
+
+/// Sessions opened before this was kept have only their beginning.
+fn authenticated_at(row: &QueryResult) -> Result<Instant, DbErr> {
+    let given: Option<Instant> = row.try_get("", "authenticated_at")?;
+    given.map_or_else(|| row.try_get("", "created_at"), Ok)
 }
 
 /// The session of a token, if it is open.
 fn open_session(subject: Subject, now: Instant) -> SelectStatement {
     let column = |column: Column| Expr::col((session::Entity, column));
     Query::select()
-        .column((session::Entity, Column::SubjectId))
+        .column((session::Entity, Column::CreatedAt))
+        .column((session::Entity, Column::AuthenticatedAt))
         .from(session::Entity)
         .and_where(column(Column::Id).eq(subject.session))
         .and_where(column(Column::SubjectId).eq(subject.id))

@@ -1,5 +1,6 @@
 //! Who is asking, as their credentials proved.
 
+use entity::Instant;
 use entity::id::{ApiKeyId, CustomerId, KeyOwnerId, SessionId, StaffId};
 use entity::points_entry::ActorKind;
 use entity::staff::Role;
@@ -17,6 +18,8 @@ pub enum Viewer {
         customer: CustomerId,
         /// Signed in where.
         session: SessionId,
+        /// When the password or a code was last given in the session.
+        authenticated_at: Instant,
     },
     /// A server of the shop.
     Shop {
@@ -35,6 +38,8 @@ pub enum Viewer {
         session: SessionId,
         /// With which permissions.
         role: Role,
+        /// When the password, and second factor, was last given in the session.
+        authenticated_at: Instant,
     },
 }
 
@@ -120,6 +125,16 @@ names! {
         CatalogWrite = "catalog.write",
         /// Change the shop's settings.
         SettingsWrite = "settings.write",
+        /// Disable, enable and merge customers.
+        CustomersManage = "customers.manage",
+        /// Approve what others asked to adjust.
+        PointsApprove = "points.approve",
+        /// Invite, change and disable staff.
+        StaffManage = "staff.manage",
+        /// Make, rotate and revoke API keys.
+        ApiKeysManage = "api_keys.manage",
+        /// Read the audit log.
+        AuditRead = "audit.read",
     }
 }
 
@@ -127,7 +142,8 @@ impl Permission {
     /// Whether `role` has it.
     pub fn is_of(self, role: Role) -> bool {
         match role {
-            Role::Owner | Role::Manager => true,
+            Role::Owner => true,
+            Role::Manager => !matches!(self, Self::StaffManage | Self::ApiKeysManage | Self::AuditRead),
             Role::Support => matches!(
                 self,
                 Self::OrdersRead | Self::CustomersRead | Self::CustomersWrite | Self::PointsAdjust

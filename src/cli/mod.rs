@@ -3,6 +3,7 @@
 //! Results go to standard output, logs and progress to standard error. Exit codes: 0 done, 1 found or failed, 2 usage.
 
 mod api_key;
+mod audit;
 mod demo;
 mod file;
 mod import;
@@ -47,6 +48,8 @@ enum Command {
     Import(import::ImportArgs),
     /// Checks the points ledger
     Ledger(ledger::LedgerArgs),
+    /// Checks the audit log
+    Audit(audit::AuditArgs),
     /// Adds the first people of the shop
     Staff(staff::StaffArgs),
     /// Makes keys for the shop's servers
@@ -63,6 +66,7 @@ impl Command {
             Self::Schema(args) => Ok(schema::run(&args)),
             Self::Import(args) => import::run(args).await,
             Self::Ledger(args) => ledger::run(args).await,
+            Self::Audit(args) => audit::run(args).await,
             Self::Staff(args) => staff::run(args).await,
             Self::ApiKey(args) => api_key::run(args).await,
         }

@@ -1,5 +1,7 @@
 //! Customers and guest identities over GraphQL.
 
+use std::sync::Arc;
+
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use entity::id::CustomerId;
@@ -9,6 +11,7 @@ use super::email::EmailAddress;
 use super::profile::{Locale, PersonName};
 use super::{CustomerBy, CustomerError, GuestBy, Record, Update};
 use crate::app::App;
+use crate::audit::reads::{Person, Reads};
 use crate::auth::viewer::Viewer;
 use crate::error::{Fault, Outcome, split};
 use crate::external_id::ExternalId;
@@ -26,7 +29,15 @@ use crate::tx::Tx;
 
 /// A person known to the shop.
 #[derive(Clone, Debug)]
-pub struct Customer(pub(crate) customer::Model);
+pub struct Customer(customer::Model);
+
+impl Customer {
+    /// To be shown in answer to this request; that staff read it is written down.
+    pub(crate) fn shown(ctx: &Context<'_>, row: customer::Model) -> Self {
+        read(ctx, Person::Customer(row.id));
+        Self(row)
+    }
+}
 
 #[Object]
 impl Customer {
@@ -97,7 +108,23 @@ impl Customer {
 
 /// An address that ordered and is not proven.
 #[derive(Clone, Debug)]
-pub struct Guest(pub(crate) guest_identity::Model);
+pub struct Guest(guest_identity::Model);
+
+impl Guest {
+    /// To be shown in answer to this request; that staff read it is written down.
+    pub(crate) fn shown(ctx: &Context<'_>, row: guest_identity::Model) -> Self {
+        read(ctx, Person::Guest(row.id));
+        Self(row)
+    }
+}
+
+fn read(ctx: &Context<'_>, person: Person) {
+    if matches!(viewer(ctx), Viewer::Staff { .. })
+        && let Some(reads) = ctx.data_opt::<Arc<Reads>>()
+    {
+        reads.note(person);
+    }
+}
 
 #[Object]
 impl Guest {
@@ -266,7 +293,7 @@ impl CustomersQuery {
             _ => return Err(ApiError::bad_input("give exactly one of id and email")),
         };
         let app = ctx.data_unchecked::<App>();
-        Ok(super::find_guest(&app.db.read, &by).await?.map(Guest))
+        Ok(super::find_guest(&app.db.read, &by).await?.map(|row| Guest::shown(ctx, row)))
     }
 }
 
@@ -347,7 +374,7 @@ where
 
 async fn found(ctx: &Context<'_>, by: &CustomerBy) -> Result<Option<Customer>, ApiError> {
     let app = ctx.data_unchecked::<App>();
-    Ok(super::find(&app.db.read, by).await?.map(Customer))
+    Ok(super::find(&app.db.read, by).await?.map(|row| Customer::shown(ctx, row)))
 }
 
 type Answer = (Option<Customer>, bool, Vec<UserError<CustomerErrorCode>>);

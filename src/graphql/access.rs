@@ -1,9 +1,11 @@
 //! Who may call what: one table, from which the guards, the texts in the descriptions and the test that tries every
 //! operation as every caller all come.
 
-use async_graphql::{Context, Guard, Result as GuardResult};
+use async_graphql::{Context, ErrorExtensions, Guard, Result as GuardResult};
+use chrono::TimeDelta;
 
 use super::fault::coded;
+use crate::app::App;
 use crate::auth::viewer::{Permission, Scope, Viewer};
 
 /// One operation: a field of `Query` or `Mutation`.
@@ -19,10 +21,15 @@ pub struct Operation {
     pub shop: Option<Scope>,
     /// Staff with this permission.
     pub staff: Option<Permission>,
+    /// Whether staff must have given their password, and second factor if they have one, within [`STEP_UP`].
+    pub dangerous: bool,
 }
 
+/// How long a password, and second factor, counts for dangerous acts of staff.
+pub const STEP_UP: TimeDelta = TimeDelta::minutes(5);
+
 const fn everyone(field: &'static str) -> Operation {
-    Operation { field, anonymous: true, customer: true, shop: None, staff: None }
+    Operation { field, anonymous: true, customer: true, shop: None, staff: None, dangerous: false }
 }
 
 const fn op(
@@ -31,7 +38,12 @@ const fn op(
     shop: Option<Scope>,
     staff: Option<Permission>,
 ) -> Operation {
-    Operation { field, anonymous: false, customer, shop, staff }
+    Operation { field, anonymous: false, customer, shop, staff, dangerous: false }
+}
+
+/// For staff who have just shown that it is they.
+const fn dangerous(field: &'static str, staff: Permission) -> Operation {
+    Operation { field, anonymous: false, customer: false, shop: None, staff: Some(staff), dangerous: true }
 }
 
 /// Every operation and its callers; a field that is not here is for nobody.
@@ -69,6 +81,7 @@ pub const OPERATIONS: &[Operation] = &[
     op("pointsRedeem", true, Some(Scope::PointsWrite), None),
     op("pointsActivate", false, Some(Scope::PointsWrite), Some(Permission::PointsActivate)),
     op("pointsAdjust", false, None, Some(Permission::PointsAdjust)),
+    op("auditEntries", false, None, Some(Permission::AuditRead)),
     op("shopSettings", false, None, Some(Permission::SettingsWrite)),
     op("shopSettingsUpdate", false, None, Some(Permission::SettingsWrite)),
 ];
@@ -99,7 +112,8 @@ impl Operation {
         let shop = self.shop.map(|scope| format!("shop keys with `{}`", scope.name()));
         let staff = self.staff.map(|permission| format!("staff with `{}`", permission.name()));
         let callers: Vec<String> = [customer, shop, staff].into_iter().flatten().collect();
-        format!("For {}.", callers.join(", "))
+        let step_up = if self.dangerous { " after a step-up" } else { "" };
+        format!("For {}{step_up}.", callers.join(", "))
     }
 }
 
@@ -129,14 +143,25 @@ impl Guard for AllowedAs {
 
 fn check(ctx: &Context<'_>, operation: Option<&Operation>) -> GuardResult<()> {
     let viewer = ctx.data_opt::<Viewer>().unwrap_or(&Viewer::Anonymous);
-    if operation.is_some_and(|operation| operation.allows(viewer)) {
-        return Ok(());
+    if let Some(operation) = operation.filter(|operation| operation.allows(viewer)) {
+        return if operation.dangerous { stepped_up(ctx, viewer) } else { Ok(()) };
     }
     let (code, message) = match viewer {
         Viewer::Anonymous => ("UNAUTHENTICATED", "Sign in, or send an API key, to do this."),
         _ => ("FORBIDDEN", "These credentials do not allow this."),
     };
     Err(coded(code, message))
+}
+
+/// Refuses staff who have not shown lately that it is they.
+fn stepped_up(ctx: &Context<'_>, viewer: &Viewer) -> GuardResult<()> {
+    let Viewer::Staff { authenticated_at, .. } = viewer else { return Ok(()) };
+    let now = ctx.data_opt::<App>().map(|app| app.clock.now());
+    if now.is_some_and(|now| now - *authenticated_at < STEP_UP) {
+        return Ok(());
+    }
+    let message = "Give your password, and second factor, again with staffStepUp to do this.";
+    Err(coded("FORBIDDEN", message).extend_with(|_, extensions| extensions.set("reason", "STEP_UP_REQUIRED")))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! [`CODES`] and the request's id.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::parser::types::{OperationDefinition, OperationType};
@@ -9,11 +10,13 @@ use async_graphql::{Request, Response, ServerError, Value, Variables};
 use futures_util::FutureExt;
 
 use super::Schema;
-use super::fault::CODES;
+use super::fault::{self, CODES};
 use super::limits::{self, Cost, TooMuch};
 use super::shape::Shape;
 use crate::app::App;
+use crate::audit::reads::Reads;
 use crate::auth::viewer::Viewer;
+use crate::caller::{self, Caller};
 
 /// The id of a request, in its answer, its log lines and every error it gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,9 +135,11 @@ fn check_variables(operation: &OperationDefinition, variables: &Variables) -> Re
 
 async fn run(app: &App, schema: &Schema, asker: (Viewer, RequestId), prepared: Prepared) -> Answer {
     let Prepared { request, operation, cost, shape } = prepared;
-    let request = super::request_data(app, request.data(asker.0).data(asker.1));
+    let caller = Caller { actor: asker.0.actor(), request: Some(asker.1.0.clone()) };
+    let reads = Arc::new(Reads::default());
+    let request = super::request_data(app, request.data(asker.0).data(asker.1).data(reads.clone()));
     let limit = Duration::from_secs(app.config.limits.max_seconds.into());
-    let running = AssertUnwindSafe(schema.execute(request)).catch_unwind();
+    let running = AssertUnwindSafe(caller::acting(caller, told(app, schema, request, &reads))).catch_unwind();
     let (ended, mut response) = match tokio::time::timeout(limit, running).await {
         Ok(Ok(response)) => sort(response, cost),
         Ok(Err(_panic)) => {
@@ -148,6 +153,18 @@ async fn run(app: &App, schema: &Schema, asker: (Viewer, RequestId), prepared: P
     };
     response.data = shape.order(std::mem::take(&mut response.data));
     Answer { ended, operation: Some(operation), response }
+}
+
+/// Runs a request; what it tells of people to staff is written down before anybody is told.
+async fn told(app: &App, schema: &Schema, request: Request, reads: &Reads) -> Response {
+    let response = schema.execute(request).await;
+    match reads.write(app).await {
+        Ok(()) => response,
+        Err(fault) => {
+            let (code, message) = fault::told(&fault);
+            of_error(error(code, message))
+        }
+    }
 }
 
 /// Tells what ran from what validation refused: the library answers both alike.

@@ -30,10 +30,22 @@ pub enum NodeType {
     Staff,
     /// A proof of a mailbox.
     MailboxChallenge,
+    /// A signed-in device.
+    Session,
+    /// An address of a customer.
+    CustomerAddress,
+    /// An API key.
+    ApiKey,
+    /// An invitation to the shop's staff.
+    StaffInvitation,
+    /// An adjustment that waits for a second person.
+    PointsAdjustment,
+    /// An entry of the audit log.
+    AuditEntry,
 }
 
 impl NodeType {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 17] = [
         Self::Customer,
         Self::Guest,
         Self::Order,
@@ -45,7 +57,18 @@ impl NodeType {
         Self::PointsEntry,
         Self::Staff,
         Self::MailboxChallenge,
+        Self::Session,
+        Self::CustomerAddress,
+        Self::ApiKey,
+        Self::StaffInvitation,
+        Self::PointsAdjustment,
+        Self::AuditEntry,
     ];
+
+    /// The type of this name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|of| of.name() == name)
+    }
 
     const fn name(self) -> &'static str {
         match self {
@@ -60,6 +83,12 @@ impl NodeType {
             Self::PointsEntry => "PointsEntry",
             Self::Staff => "Staff",
             Self::MailboxChallenge => "MailboxChallenge",
+            Self::Session => "Session",
+            Self::CustomerAddress => "CustomerAddress",
+            Self::ApiKey => "ApiKey",
+            Self::StaffInvitation => "StaffInvitation",
+            Self::PointsAdjustment => "PointsAdjustment",
+            Self::AuditEntry => "AuditEntry",
         }
     }
 }
@@ -74,7 +103,7 @@ pub fn global_id(of: NodeType, id: impl Into<Uuid>) -> ID {
 pub fn read(id: &ID) -> Option<(NodeType, Uuid)> {
     let text = String::from_utf8(URL_SAFE_NO_PAD.decode(id.as_bytes()).ok()?).ok()?;
     let (name, id) = text.split_once(':')?;
-    let of = NodeType::ALL.into_iter().find(|of| of.name() == name)?;
+    let of = NodeType::of_name(name)?;
     Some((of, Uuid::try_parse(id).ok()?))
 }
 

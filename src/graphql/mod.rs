@@ -16,6 +16,7 @@ mod shape;
 use async_graphql::{EmptySubscription, MergedObject, Request};
 
 use crate::app::App;
+use crate::audit::api::AuditQuery;
 use crate::auth::api::AuthMutation;
 use crate::catalog::api::{CatalogMutation, CatalogQuery};
 use crate::customers::api::{CustomersMutation, CustomersQuery};
@@ -31,7 +32,15 @@ use crate::settings::api::{SettingsMutation, SettingsQuery};
 /// cost 100 each. An operation that costs more than 5,000, unless the shop has set another limit, is refused with
 /// `OPERATION_TOO_COMPLEX`.
 #[derive(Debug, Default, MergedObject)]
-pub struct Query(SettingsQuery, CustomersQuery, OrdersQuery, CatalogQuery, PointsQuery, node::NodeQuery);
+pub struct Query(
+    SettingsQuery,
+    CustomersQuery,
+    OrdersQuery,
+    CatalogQuery,
+    PointsQuery,
+    AuditQuery,
+    node::NodeQuery,
+);
 
 /// Changing; every mutation takes an idempotency key, except those whose credential can be used once only.
 #[derive(Debug, Default, MergedObject)]

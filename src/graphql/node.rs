@@ -63,19 +63,27 @@ fn may_see(viewer: &Viewer, of: NodeType, id: Uuid) -> bool {
         | NodeType::PointsLot
         | NodeType::PointsEntry
         | NodeType::Staff
-        | NodeType::MailboxChallenge => false,
+        | NodeType::MailboxChallenge
+        | NodeType::Session
+        | NodeType::CustomerAddress
+        | NodeType::ApiKey
+        | NodeType::StaffInvitation
+        | NodeType::PointsAdjustment
+        | NodeType::AuditEntry => false,
     }
 }
 
 async fn find(ctx: &Context<'_>, viewer: &Viewer, of: NodeType, id: Uuid) -> Result<Option<Node>, ApiError> {
     let db = &ctx.data_unchecked::<App>().db.read;
     Ok(match of {
-        NodeType::Customer => {
-            customer::Entity::find_by_id(id).one(db).await?.map(|row| Node::Customer(Customer(row)))
-        }
-        NodeType::Guest => {
-            guest_identity::Entity::find_by_id(id).one(db).await?.map(|row| Node::Guest(Guest(row)))
-        }
+        NodeType::Customer => customer::Entity::find_by_id(id)
+            .one(db)
+            .await?
+            .map(|row| Node::Customer(Customer::shown(ctx, row))),
+        NodeType::Guest => guest_identity::Entity::find_by_id(id)
+            .one(db)
+            .await?
+            .map(|row| Node::Guest(Guest::shown(ctx, row))),
         NodeType::Order => {
             let found = order::Entity::find_by_id(id).one(db).await?;
             let theirs = |row: &order::Model| match viewer {

@@ -71,6 +71,7 @@ fn truth(purpose: Purpose, account: Option<&customer::Model>) -> Option<Truth> {
         (Purpose::Register, true) => Some(Truth::AlreadyThere),
         (Purpose::SignIn, true) => Some(Truth::SignIn),
         (Purpose::SignIn, false) => None,
+        (Purpose::PasswordReset | Purpose::EmailChange | Purpose::Welcome | Purpose::Invitation, _) => None,
     }
 }
 

@@ -233,7 +233,9 @@ async fn ownership(shop: Shop) {
     shop.mutate("orderRecord", order_of("A-1", "c-1", &["10.00"])).await;
     let row = order::Entity::find().one(&shop.app.db.read).await.unwrap().unwrap();
     let query = "{ order(externalId: \"A-1\") { externalId } }";
-    let as_customer = |customer| Viewer::Customer { customer, session: SessionId(Uuid::nil()) };
+    let authenticated_at = shop.app.clock.now();
+    let as_customer =
+        |customer| Viewer::Customer { customer, session: SessionId(Uuid::nil()), authenticated_at };
     let own = shop.run(as_customer(row.customer_id.unwrap()), query, json!({})).await;
     assert_eq!(own["order"]["externalId"], "A-1");
     let foreign = shop.run(as_customer(CustomerId(Uuid::nil())), query, json!({})).await;

@@ -3,9 +3,7 @@
 use chrono::{Days, Months, NaiveTime, TimeZone};
 use chrono_tz::Tz;
 use entity::Instant;
-use entity::staff::Role;
 
-use super::amount::Points;
 use super::programme::{Expiry, Programme};
 use crate::money::{Currency, Rate};
 
@@ -69,16 +67,6 @@ pub(crate) fn floor_to_multiple(points: i64, programme: &Programme) -> i64 {
 pub(crate) fn returned_share(whole: i32, returned: i32, bought: i32) -> i32 {
     let share = i64::from(whole) * i64::from(returned) / i64::from(bought.max(1));
     i32::try_from(share).unwrap_or(whole)
-}
-
-/// The most that a role may adjust by at once, alone.
-pub(crate) fn adjustment_limit(role: Role) -> Points {
-    match role {
-        Role::Owner => Points::MAX,
-        Role::Manager => Points::at_most(100_000),
-        Role::Support => Points::at_most(1_000),
-        Role::Analyst => Points::ZERO,
-    }
 }
 
 /// When points activated at `opened` end. Months are calendar months in the shop's time zone, clamped to the month's

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
+use async_graphql::{Context, Enum, InputObject, MaybeUndefined, Object, SimpleObject};
 
 use super::update::{self, Update};
 use super::{SettingsError, ShopSettings};
@@ -16,8 +16,10 @@ use crate::graphql::scalars::IdempotencyKey;
 use crate::idempotency::Key;
 use crate::money::Currency;
 use crate::tx::Tx;
+use accounts::{PointsAdjustmentLimits, RegistrationPolicy};
 use programme::{PointsProgramme, PointsProgrammeInput};
 
+pub mod accounts;
 pub mod programme;
 
 /// Queries about the shop.
@@ -57,6 +59,14 @@ pub struct SettingsNode {
     time_zone: String,
     /// The points programme.
     programme: PointsProgramme,
+    /// Who gets an account, and how.
+    registration: RegistrationPolicy,
+    /// Whether guests may order while registration is closed; if not, their orders are flagged.
+    guest_checkout: bool,
+    /// Where the storefront is, for links in mails; null if mails are to show the token itself.
+    storefront_url: Option<String>,
+    /// The most points that each role may adjust by at once.
+    adjustment_limits: PointsAdjustmentLimits,
 }
 
 /// A change of the settings. What is not given stays as it is.
@@ -76,6 +86,14 @@ pub struct ShopSettingsUpdateInput {
     time_zone: Option<String>,
     /// The points programme.
     programme: Option<PointsProgrammeInput>,
+    /// Who gets an account, and how.
+    registration: Option<RegistrationPolicy>,
+    /// Whether guests may order while registration is closed.
+    guest_checkout: Option<bool>,
+    /// `https://…`, or `http://` with a local host; null forgets it.
+    storefront_url: MaybeUndefined<String>,
+    /// All limits, in place of those before.
+    adjustment_limits: Option<PointsAdjustmentLimits>,
 }
 
 /// Why the settings were not changed.
@@ -163,6 +181,10 @@ impl ShopSettingsUpdateInput {
             currency: self.currency,
             locale: self.locale,
             programme: self.programme.map(PointsProgrammeInput::parse).transpose()?.unwrap_or_default(),
+            registration: self.registration.map(Into::into),
+            guest_checkout: self.guest_checkout,
+            storefront_url: self.storefront_url.into(),
+            adjustment_limits: self.adjustment_limits.map(Into::into),
         };
         Ok((key, update))
     }
@@ -188,7 +210,7 @@ impl ShopSettingsUpdatePayload {
 
 /// Where in the input a value is: what is no setting of the shop itself is one of its programme.
 fn path_of(field: &str) -> Vec<String> {
-    let is_own = matches!(field, "name" | "timeZone" | "currency" | "locale");
+    let is_own = matches!(field, "name" | "timeZone" | "currency" | "locale" | "storefrontUrl");
     let parent: &[&str] = if is_own { &["input"] } else { &["input", "programme"] };
     parent.iter().chain([&field]).map(|part| (*part).to_owned()).collect()
 }
@@ -204,6 +226,10 @@ impl TryFrom<&ShopSettings> for SettingsNode {
             locale: settings.locale.clone(),
             time_zone: settings.time_zone.name().to_owned(),
             programme: PointsProgramme::try_from(&settings.programme)?,
+            registration: settings.registration.into(),
+            guest_checkout: settings.guest_checkout,
+            storefront_url: settings.storefront_url.clone(),
+            adjustment_limits: settings.adjustment_limits.into(),
         })
     }
 }

@@ -8,14 +8,17 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use entity::id::StaffId;
 use entity::shop_settings::{ActiveModel, Column, Entity};
+use entity::staff::Role;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryOrder, QuerySelect, Set, SqlErr,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
+use crate::auth::policy::RegistrationPolicy;
 use crate::error::{Fault, Outcome, Stop, refuse};
 use crate::money::Currency;
+use crate::points::amount::{Points, PointsDelta};
 use crate::points::programme::Programme;
 use crate::tx::Tx;
 
@@ -39,6 +42,45 @@ pub struct ShopSettings {
     pub locale: String,
     /// The points programme.
     pub programme: Programme,
+    /// Who gets an account, and how.
+    pub registration: RegistrationPolicy,
+    /// Whether guests may order while registration is closed.
+    pub guest_checkout: bool,
+    /// Where the storefront is, for links in mails; without a slash at the end.
+    pub storefront_url: Option<String>,
+    /// The most points that a role may adjust by at once without a second person; no bound, if none.
+    pub adjustment_limits: AdjustmentLimits,
+}
+
+/// The most points that each role may adjust by at once without a second person; no bound, if none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AdjustmentLimits {
+    /// For owners.
+    pub owner: Option<Points>,
+    /// For managers.
+    pub manager: Option<Points>,
+    /// For support.
+    pub support: Option<Points>,
+}
+
+impl AdjustmentLimits {
+    /// Whether `role` may do it alone.
+    pub fn allow(&self, role: Role, delta: PointsDelta) -> bool {
+        let limit = match role {
+            Role::Owner => self.owner,
+            Role::Manager => self.manager,
+            Role::Support => self.support,
+            Role::Analyst => Some(Points::ZERO),
+        };
+        limit.is_none_or(|limit| delta.abs() <= limit)
+    }
+}
+
+impl Default for AdjustmentLimits {
+    fn default() -> Self {
+        Self { owner: None, manager: Some(Points::at_most(100_000)), support: Some(Points::at_most(1_000)) }
+    }
 }
 
 impl Default for ShopSettings {
@@ -50,6 +92,10 @@ impl Default for ShopSettings {
             currency: Currency::EUR,
             locale: "en".to_owned(),
             programme: Programme::default(),
+            registration: RegistrationPolicy::default(),
+            guest_checkout: true,
+            storefront_url: None,
+            adjustment_limits: AdjustmentLimits::default(),
         }
     }
 }

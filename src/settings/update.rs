@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use chrono_tz::Tz;
 use entity::id::StaffId;
 use serde::Serialize;
+use serde_json::json;
 
-use super::{SettingsError, ShopSettings, change, load};
+use super::{AdjustmentLimits, SettingsError, ShopSettings, change, load};
+use crate::audit::{self, Entry};
+use crate::auth::policy::RegistrationPolicy;
 use crate::customers::profile::Locale;
 use crate::error::{Outcome, refuse};
 use crate::money::{Currency, Rate};
@@ -31,6 +34,14 @@ pub struct Update {
     pub locale: Option<String>,
     /// The points programme.
     pub programme: ProgrammeUpdate,
+    /// Who gets an account, and how.
+    pub registration: Option<RegistrationPolicy>,
+    /// Whether guests may order while registration is closed.
+    pub guest_checkout: Option<bool>,
+    /// Where the storefront is; an inner none forgets it.
+    pub storefront_url: Option<Option<String>>,
+    /// The limits of all roles, in place of those before.
+    pub adjustment_limits: Option<AdjustmentLimits>,
 }
 
 /// A change of the points programme; what is none stays as it is.
@@ -76,7 +87,11 @@ pub(crate) async fn update(tx: &Tx, update: &Update) -> Outcome<i64, SettingsErr
         Ok(next) => next,
         Err(invalid) => return refuse(invalid),
     };
-    Ok(change(tx, &next, update.by).await?.version)
+    let after = serde_json::to_value(update)?;
+    let changed = change(tx, &next, update.by).await?;
+    let detail = json!({ "version": changed.version, "after": after });
+    audit::record(tx, [Entry { act: "settings.update", subject: None, customer: None, detail }]).await?;
+    Ok(changed.version)
 }
 
 impl Update {
@@ -98,8 +113,43 @@ impl Update {
         }
         let programme = self.programme.applied_to(before.programme);
         let currency = self.currency.unwrap_or(before.currency);
-        Ok(ShopSettings { version: before.version, name, time_zone, currency, locale, programme })
+        let storefront_url = match self.storefront_url.clone() {
+            None => before.storefront_url,
+            Some(None) => None,
+            Some(Some(url)) => Some(storefront(&url).ok_or_else(|| {
+                invalid(
+                    "storefrontUrl",
+                    "must begin with https://, or http:// and a local host, and have no query",
+                )
+            })?),
+        };
+        Ok(ShopSettings {
+            version: before.version,
+            name,
+            time_zone,
+            currency,
+            locale,
+            programme,
+            registration: self.registration.unwrap_or(before.registration),
+            guest_checkout: self.guest_checkout.unwrap_or(before.guest_checkout),
+            storefront_url,
+            adjustment_limits: self.adjustment_limits.unwrap_or(before.adjustment_limits),
+        })
     }
+}
+
+/// The address of a storefront as links begin with it, without a slash at the end: tokens travel in them.
+fn storefront(text: &str) -> Option<String> {
+    let text = text.trim().trim_end_matches('/');
+    let host_of = |rest: &str| rest.split(['/', ':']).next().unwrap_or_default().to_owned();
+    let is_safe = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
+        (Some(rest), _) => !host_of(rest).is_empty(),
+        (None, Some(rest)) => matches!(host_of(rest).as_str(), "localhost" | "127.0.0.1"),
+        (None, None) => false,
+    };
+    let is_plain = text.len() <= 500
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_~:/%".contains(&byte));
+    (is_safe && is_plain).then(|| text.to_owned())
 }
 
 impl ProgrammeUpdate {
@@ -137,6 +187,18 @@ mod tests {
         let after = update.applied_to(before.clone()).unwrap();
         assert_eq!((after.name.as_str(), after.programme.hold_minutes), ("Tea & Co", 5));
         assert_eq!((after.version, after.programme.order_hold_days), (3, 14));
+    }
+
+    #[test]
+    fn a_storefront_is_a_place_that_links_may_begin_with() {
+        let kept = |url: &str| super::storefront(url);
+        assert_eq!(kept(" https://shop.example/ ").as_deref(), Some("https://shop.example"));
+        assert_eq!(kept("http://localhost:3000").as_deref(), Some("http://localhost:3000"));
+        for wrong in
+            ["", "shop.example", "http://shop.example", "https://", "https://a.example/?x=1", "javascript:0"]
+        {
+            assert_eq!(kept(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

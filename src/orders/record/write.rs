@@ -158,6 +158,12 @@ fn model(
         delivered_at: since(&[Delivered]),
         cancelled_at: since(&[Cancelled]),
         recorded_at: tx.now(),
+        name: None,
+        shipping_address: None,
+        billing_address: None,
+        flag: None,
+        claim_until: None,
+        claimed_at: None,
     }
 }
 

@@ -23,7 +23,6 @@ use crate::money::Money;
 use crate::points::amount::Points;
 use crate::points::command::{Act, Command, Earn, Hold, PointsError, Posting, Release, When};
 use crate::points::ledger::{Submission, submit};
-use crate::points::rules;
 
 /// Mutations of points.
 #[derive(Debug, Default)]
@@ -321,10 +320,9 @@ impl PointsMutation {
         };
         let Some(reason) = readable(&input.reason) else { return Ok(unreadable("reason")) };
         if let Viewer::Staff { role, .. } = viewer
-            && let limit = rules::adjustment_limit(*role)
-            && input.delta.abs() > limit
+            && !ctx.data_unchecked::<App>().settings().adjustment_limits.allow(*role, input.delta)
         {
-            let message = format!("Your role adjusts by at most {} points at once.", limit.get());
+            let message = "Your role does not adjust by so many points at once.";
             return Ok(PointsPayload::refused(PointsErrorCode::AboveLimit, Some("delta"), message));
         }
         run(ctx, "pointsAdjust", input.idempotency_key, account, Act::Adjust(input.delta.get(), reason)).await

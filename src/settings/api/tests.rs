@@ -19,6 +19,7 @@ async fn update(app: &App, input: Value) -> Value {
         staff: StaffId(Uuid::from_u128(1)),
         session: SessionId(Uuid::from_u128(2)),
         role: Role::Owner,
+        authenticated_at: app.clock.now(),
     };
     let request = Request::new(UPDATE).variables(Variables::from_json(json!({ "input": input })));
     let asker = (staff, &RequestId("r1".to_owned()));
