@@ -4,7 +4,7 @@ use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::Instant;
-use crate::id::{ChallengeId, CustomerId};
+use crate::id::{ChallengeId, CustomerId, OrderId};
 /// What a proof of a mailbox is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
@@ -59,6 +59,8 @@ pub struct Model {
     pub ended_at: Option<Instant>,
     /// Whose new address it is, or whose account staff prepared.
     pub customer_id: Option<CustomerId>,
+    /// The order that the account is made from.
+    pub order_id: Option<OrderId>,
 }
 
 /// None is walked: rows are found through their owner by id.

@@ -31,8 +31,12 @@ fn added() -> [(&'static str, Vec<ColumnDef>); 5] {
         ),
         (
             "mailbox_challenges",
-            // Whose new address it is, or whose account staff prepared.
-            vec![uuid_null("customer_id")],
+            vec![
+                // Whose new address it is, or whose account staff prepared.
+                uuid_null("customer_id"),
+                // The order that the account is made from.
+                uuid_null("order_id"),
+            ],
         ),
         (
             "sessions",

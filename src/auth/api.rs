@@ -34,6 +34,8 @@ pub enum AuthErrorCode {
     PasswordTooLong,
     /// The password is among the first that anybody would try.
     PasswordTooCommon,
+    /// Only staff make accounts.
+    RegistrationClosed,
 }
 
 /// What comes next.
@@ -80,11 +82,11 @@ pub struct CustomerRegisterInput {
 /// The same for known and unknown addresses.
 #[derive(Debug, SimpleObject)]
 pub struct CustomerRegisterPayload {
-    /// What comes next; null if the password cannot be set.
+    /// What comes next; null if the password cannot be set, or nobody registers.
     status: Option<MailboxStatus>,
     /// For `mailboxProve`, with the mailed code.
     challenge_id: Option<ID>,
-    /// Why it was refused: only what is wrong with the password.
+    /// Why it was refused: the password or the shop's policy, never the address.
     user_errors: Vec<UserError<AuthErrorCode>>,
 }
 
@@ -223,11 +225,16 @@ impl AuthMutation {
             }
         };
         let register = Register { email: input.email, password, name, locale };
-        let challenge = mailbox::register(ctx.data_unchecked::<App>(), register).await?;
-        Ok(CustomerRegisterPayload {
-            status: Some(MailboxStatus::CheckMailbox),
-            challenge_id: Some(global_id(NodeType::MailboxChallenge, challenge)),
-            user_errors: Vec::new(),
+        Ok(match split(mailbox::register(ctx.data_unchecked::<App>(), register).await)? {
+            Ok(challenge) => CustomerRegisterPayload {
+                status: Some(MailboxStatus::CheckMailbox),
+                challenge_id: Some(global_id(NodeType::MailboxChallenge, challenge)),
+                user_errors: Vec::new(),
+            },
+            Err(reason) => {
+                let user_errors = vec![user_error(reason)];
+                CustomerRegisterPayload { status: None, challenge_id: None, user_errors }
+            }
         })
     }
 
@@ -360,6 +367,9 @@ fn user_error(error: AuthError) -> UserError<AuthErrorCode> {
         ),
         AuthError::RefreshTokenInvalid => {
             (AuthErrorCode::RefreshTokenInvalid, Some("refreshToken"), "This session is over; sign in again.")
+        }
+        AuthError::RegistrationClosed => {
+            (AuthErrorCode::RegistrationClosed, None, "This shop takes no registrations.")
         }
         AuthError::Password(PasswordProblem::TooShort) => {
             (AuthErrorCode::PasswordTooShort, Some("password"), "A password has at least 8 characters.")

@@ -38,6 +38,8 @@ pub enum AuthError {
     RefreshTokenInvalid,
     /// The password cannot be set.
     Password(PasswordProblem),
+    /// Only staff make accounts.
+    RegistrationClosed,
 }
 
 /// Why a request has no viewer.

@@ -10,11 +10,13 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QuerySelect};
 use serde_json::json;
 
+use super::link::{self, Link};
 use super::sessions::{self, Opened, Tokens};
 use super::{AuthError, code, mailbox};
 use crate::app::App;
 use crate::db::bulk::Rows;
 use crate::error::{Fault, Outcome, refuse, refuse_recorded};
+use crate::onboarding;
 use crate::orders;
 use crate::outbox::{self, Event};
 use crate::points::orders::{self as points, Owner};
@@ -31,30 +33,62 @@ pub(crate) async fn prove(
     challenge: ChallengeId,
     given: &str,
 ) -> Outcome<(Tokens, CustomerId), AuthError> {
-    let answer = Answer { key: app.keys.code()?, challenge, given };
-    let (opened, customer) = app.write(&answer, prove_in).await?;
+    let given = Given::Code { key: app.keys.code()?, code: given };
+    let (opened, customer) = app.write(&Answer { challenge, given }, prove_in).await?;
     Ok((opened.tokens(app)?, customer))
 }
 
-/// A code that somebody gives for a challenge.
+/// Proves the mailbox that a long token was mailed to and signs in.
+pub(crate) async fn prove_by_link(app: &App, token: &str) -> Outcome<(Tokens, CustomerId), AuthError> {
+    let Some(challenge) = link::read(&app.keys.link()?, Link::SignIn, token).map(ChallengeId) else {
+        return refuse(AuthError::CodeInvalid);
+    };
+    let (opened, customer) = app.write(&Answer { challenge, given: Given::Link }, prove_in).await?;
+    Ok((opened.tokens(app)?, customer))
+}
+
+/// What somebody gives for a challenge.
 struct Answer<'a> {
-    key: hmac::Key,
     challenge: ChallengeId,
-    given: &'a str,
+    given: Given<'a>,
+}
+
+enum Given<'a> {
+    /// Six digits that may be right.
+    Code { key: hmac::Key, code: &'a str },
+    /// The long token, which was read already.
+    Link,
+}
+
+impl Answer<'_> {
+    /// Six digits are no answer where a long token was mailed, nor the other way round.
+    fn is_right(&self, purpose: Purpose) -> bool {
+        match &self.given {
+            Given::Code { key, code } => {
+                matches!(purpose, Purpose::Register | Purpose::SignIn)
+                    && code::matches(key, self.challenge, code)
+            }
+            Given::Link => mailbox::is_link(purpose),
+        }
+    }
+
+    /// Whether wrong answers of the whole day stand against it: a token cannot be guessed.
+    fn is_capped(&self) -> bool {
+        matches!(self.given, Given::Code { .. })
+    }
 }
 
 async fn prove_in(tx: &Tx, answer: &Answer<'_>) -> Outcome<(Opened, CustomerId), AuthError> {
-    let Answer { key, challenge, given } = answer;
-    let challenge = *challenge;
+    let challenge = answer.challenge;
     let Some(found) = Entity::find_by_id(challenge).one(tx.db()).await? else {
         return refuse(AuthError::CodeInvalid);
     };
     mailbox::lock(tx, &found.email_key).await?;
-    if tries_today(tx, &found.email_key).await? >= TRIES_A_DAY {
+    if answer.is_capped() && tries_today(tx, &found.email_key).await? >= TRIES_A_DAY {
         return refuse(AuthError::CodeInvalid);
     }
     let account = account(tx, &found.email_key).await?;
-    let right = code::matches(key, challenge, given) && may_enter(found.purpose, account.as_ref());
+    let right = answer.is_right(found.purpose) && may_enter(found.purpose, account.as_ref());
     if !count_try(tx, challenge, right).await? {
         return refuse(AuthError::CodeInvalid);
     }
@@ -90,7 +124,7 @@ async fn account(tx: &Tx, email_key: &str) -> Result<Option<customer::Model>, Fa
 fn may_enter(purpose: Purpose, account: Option<&customer::Model>) -> bool {
     let enabled = account.is_none_or(|account| account.disabled_at.is_none());
     let registered = account.is_some_and(|account| account.registered_at.is_some());
-    enabled && (registered || purpose == Purpose::Register)
+    enabled && (registered || matches!(purpose, Purpose::Register | Purpose::Welcome | Purpose::Invitation))
 }
 
 /// Counts a wrong try, or ends the challenge with the right one; false if no try is left.
@@ -107,20 +141,17 @@ async fn count_try(tx: &Tx, challenge: ChallengeId, right: bool) -> Result<bool,
     Ok(counted.rows_affected == 1)
 }
 
-/// Makes the account, or registers the customer whom an import knows by this mailbox.
+/// Makes the account, or registers the customer whom an import knows by this mailbox or whom staff prepared for it.
 async fn make_account(tx: &Tx, proven: &Model) -> Result<CustomerId, Fault> {
-    let mut rows = Rows::new("customers", &["id", "email_key", "created_at", "updated_at"]);
-    let new: CustomerId = tx.id();
-    rows.push([new.0.into(), proven.email_key.clone().into(), tx.now().into(), tx.now().into()]);
-    // An import may have written the same mailbox meanwhile: then that customer is the one.
-    rows.insert_missing(tx.db()).await?;
-    let Some(found) = account(tx, &proven.email_key).await? else {
-        return Err(Fault::internal("the customer of a proven mailbox is gone"));
+    let found = match account(tx, &proven.email_key).await? {
+        Some(imported) => imported,
+        None => prepared(tx, proven).await?,
     };
     let registered = customer::Entity::update_many()
         .col_expr(customer::Column::RegisteredAt, Expr::val(tx.now()))
         .col_expr(customer::Column::EnrolledAt, Expr::val(found.enrolled_at.unwrap_or_else(|| tx.now())))
         .col_expr(customer::Column::Email, Expr::val(proven.email.as_str()))
+        .col_expr(customer::Column::EmailKey, Expr::val(proven.email_key.as_str()))
         .col_expr(customer::Column::Name, Expr::val(proven.name.clone().or(found.name)))
         .col_expr(customer::Column::Locale, Expr::val(proven.locale.clone().or(found.locale)))
         .col_expr(customer::Column::PasswordHash, Expr::val(proven.password_hash.clone()))
@@ -145,6 +176,27 @@ async fn make_account(tx: &Tx, proven: &Model) -> Result<CustomerId, Fault> {
     )
     .await?;
     Ok(found.id)
+}
+
+/// The customer that is to have the mailbox: whom staff prepared for it, else a new one.
+async fn prepared(tx: &Tx, proven: &Model) -> Result<customer::Model, Fault> {
+    let invited = onboarding::invited(tx, &proven.email_key).await?;
+    let id = match invited {
+        Some(invited) => invited,
+        None => {
+            let mut rows = Rows::new("customers", &["id", "email_key", "created_at", "updated_at"]);
+            let new: CustomerId = tx.id();
+            rows.push([new.0.into(), proven.email_key.clone().into(), tx.now().into(), tx.now().into()]);
+            // An import may write the same mailbox at this moment: then that customer is the one.
+            rows.insert_missing(tx.db()).await?;
+            new
+        }
+    };
+    let row = match invited {
+        Some(_) => customer::Entity::find_by_id(id).lock_exclusive().one(tx.db()).await?,
+        None => account(tx, &proven.email_key).await?,
+    };
+    row.ok_or_else(|| Fault::internal("the customer of a proven mailbox is gone"))
 }
 
 /// Ends what else is open on the mailbox, and forgets what any of it had prepared.

@@ -106,6 +106,32 @@ pub(crate) async fn record(tx: &Tx, record: &Record) -> Result<CustomerId, Fault
     Ok(id)
 }
 
+/// Makes a customer for whom staff say an address is; it is the customer's once it is proven.
+pub(crate) async fn prepare(
+    tx: &Tx,
+    email: &EmailAddress,
+    name: Option<&PersonName>,
+    locale: Option<&Locale>,
+) -> Result<CustomerId, Fault> {
+    let id: CustomerId = tx.id();
+    let columns = &["id", "email", "name", "locale", "enrolled_at", "created_at", "updated_at"];
+    let mut rows = Rows::new("customers", columns);
+    let (name, locale, now) = (name.map(PersonName::as_str), locale.map(Locale::as_str), tx.now());
+    rows.push([
+        id.0.into(),
+        email.as_str().into(),
+        name.into(),
+        locale.into(),
+        now.into(),
+        now.into(),
+        now.into(),
+    ]);
+    rows.insert(tx.db()).await?;
+    points::open_accounts(tx, &[Owner::Customer(id)]).await?;
+    tell(tx, "customer.created", id).await?;
+    Ok(id)
+}
+
 /// Changes a profile.
 pub(crate) async fn update(tx: &Tx, update: &Update) -> Outcome<CustomerId, CustomerError> {
     let Some(id) = update.customer else {

@@ -107,6 +107,8 @@ fn order(
         coupon: None,
         hold: None,
         state,
+        name: None,
+        locale: None,
         imported: true,
         by: Actor::SYSTEM,
     })

@@ -179,7 +179,7 @@ async fn register_member(app: &App) -> Result<SecretString, Fault> {
     let (text, password) = password()?;
     let email = EmailAddress::try_from(shop::MEMBER.to_owned())?;
     let register = Register { email, password: Some(password), name: None, locale: None };
-    let challenge = mailbox::register(app, register).await?;
+    let challenge = granted(mailbox::register(app, register).await)?;
     let digits = code::of(&app.keys.code()?, challenge);
     granted(proof::prove(app, challenge, &digits).await)?;
     Ok(text)

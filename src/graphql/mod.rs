@@ -20,6 +20,7 @@ use crate::audit::api::AuditQuery;
 use crate::auth::api::AuthMutation;
 use crate::catalog::api::{CatalogMutation, CatalogQuery};
 use crate::customers::api::{CustomersMutation, CustomersQuery};
+use crate::onboarding::api::{OnboardingMutation, OnboardingQuery};
 use crate::orders::api::{OrdersMutation, OrdersQuery};
 use crate::points::api::{PointsMutation, PointsQuery};
 use crate::settings::api::{SettingsMutation, SettingsQuery};
@@ -35,6 +36,7 @@ use crate::settings::api::{SettingsMutation, SettingsQuery};
 pub struct Query(
     SettingsQuery,
     CustomersQuery,
+    OnboardingQuery,
     OrdersQuery,
     CatalogQuery,
     PointsQuery,
@@ -47,6 +49,7 @@ pub struct Query(
 pub struct Mutation(
     AuthMutation,
     CustomersMutation,
+    OnboardingMutation,
     OrdersMutation,
     CatalogMutation,
     PointsMutation,

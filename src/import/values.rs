@@ -62,6 +62,8 @@ pub(super) fn order(texts: &OrderTexts<'_>, reading: &Reading) -> Result<Record,
         coupon: None,
         hold: None,
         state: state(texts.status)?,
+        name: None,
+        locale: None,
         imported: true,
         by: IMPORTER,
     })

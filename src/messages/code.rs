@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 
 use super::mailer::{Mail, Sent};
 use crate::app::App;
+use crate::auth::link::{self, Link};
 use crate::auth::{code, mailbox};
 use crate::customers::email::EmailAddress;
 use crate::error::Fault;
@@ -31,6 +32,8 @@ enum Truth {
     AlreadyThere,
     /// There is an account, and it is disabled.
     Disabled,
+    /// A long token makes the account.
+    FirstSignIn,
 }
 
 /// Queues the mail with the change of this transaction.
@@ -71,7 +74,9 @@ fn truth(purpose: Purpose, account: Option<&customer::Model>) -> Option<Truth> {
         (Purpose::Register, true) => Some(Truth::AlreadyThere),
         (Purpose::SignIn, true) => Some(Truth::SignIn),
         (Purpose::SignIn, false) => None,
-        (Purpose::PasswordReset | Purpose::EmailChange | Purpose::Welcome | Purpose::Invitation, _) => None,
+        (Purpose::Welcome | Purpose::Invitation, false) => Some(Truth::FirstSignIn),
+        (Purpose::Welcome | Purpose::Invitation, true)
+        | (Purpose::PasswordReset | Purpose::EmailChange, _) => None,
     }
 }
 
@@ -79,7 +84,11 @@ fn mail(app: &App, challenge: &Model, account: Option<customer::Model>, truth: T
     let settings = app.settings();
     let own = account.and_then(|account| account.locale);
     let locale = own.or_else(|| challenge.locale.clone()).unwrap_or_else(|| settings.locale.clone());
-    let code = code::of(&app.keys.code()?, challenge.id);
+    let code = if mailbox::is_link(challenge.purpose) {
+        link::token(&app.keys.link()?, Link::SignIn, challenge.id.0)
+    } else {
+        code::of(&app.keys.code()?, challenge.id)
+    };
     let (subject, text) = words(truth, is_dutch(&locale), &settings.name, &code);
     let to = EmailAddress::try_from(challenge.email.clone())?;
     Ok(Mail { cause: challenge.id.0, at: challenge.created_at, to, subject, text })
@@ -108,6 +117,10 @@ fn english_words(truth: Truth, shop: &str, code: &str) -> (String, String) {
                 "Somebody, probably you, asked for a new account at {shop}. You already have one, and nothing was \
                  changed. With this code you sign in to it:"
             ),
+        ),
+        Truth::FirstSignIn => (
+            format!("Your account at {shop}"),
+            format!("An account is ready for you at {shop}. With this you sign in:"),
         ),
         Truth::Disabled => {
             let text = format!(
@@ -140,6 +153,10 @@ fn dutch_words(truth: Truth, shop: &str, code: &str) -> (String, String) {
                 "Iemand, waarschijnlijk jijzelf, vroeg om een nieuw account bij {shop}. Je hebt er al een, en er is \
                  niets veranderd. Met deze code log je in:"
             ),
+        ),
+        Truth::FirstSignIn => (
+            format!("Je account bij {shop}"),
+            format!("Er staat een account voor je klaar bij {shop}. Hiermee log je in:"),
         ),
         Truth::Disabled => {
             let text = format!(

@@ -19,7 +19,7 @@ pub use self::inputs::{
 pub use self::list::{OrderKey, OrderPages, orders_of};
 pub use self::loaders::{OrderLoader, loader};
 pub use self::refusals::{OrderErrorCode, Payload};
-pub use self::types::{Order, OrderLine, OrderReturn};
+pub use self::types::{Order, OrderFlag, OrderLine, OrderReturn, OrderState};
 use super::{OrderError, OrderRef, cancel, deliver, pay, record_one, return_lines, ship};
 use crate::app::App;
 use crate::auth::viewer::Viewer;

@@ -6,6 +6,7 @@
 pub mod api;
 mod attach;
 mod cancel;
+mod claim;
 mod error;
 mod events;
 mod find;
@@ -19,6 +20,7 @@ mod tests;
 
 pub(crate) use attach::attach;
 pub(crate) use cancel::cancel;
+pub(crate) use claim::{is_claimable, use_claim};
 pub use error::OrderError;
 pub use find::OrderRef;
 pub(crate) use pay::{Pay, pay};

@@ -14,6 +14,7 @@ use super::{OrderError, rules};
 use crate::actor::Actor;
 use crate::customers::email::EmailAddress;
 use crate::customers::owners::{Buyer, Named, find_or_create};
+use crate::customers::profile::{Locale, PersonName};
 use crate::error::{Fault, Outcome, refuse};
 use crate::external_id::ExternalId;
 use crate::idempotency;
@@ -48,6 +49,12 @@ pub struct Record {
     pub hold: Option<HoldId>,
     /// Where it is already; what has happened so far happened when it was placed.
     pub state: OrderState,
+    /// Of the buyer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<PersonName>,
+    /// What mails that it causes are written in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locale: Option<Locale>,
     /// History: triggers nothing.
     #[serde(skip)]
     pub imported: bool,

@@ -87,6 +87,10 @@ pub struct OrderRecordInput {
     pub coupon: Option<String>,
     /// Points set aside that pay part of it; only for an order that is `PLACED`.
     pub hold_id: Option<ID>,
+    /// The buyer's name, 1 to 200 characters; an account made from this order has it.
+    pub name: Option<String>,
+    /// What mails that it causes are written in: BCP 47, such as `nl-BE`.
+    pub locale: Option<String>,
     /// Where it is already; `PLACED` if not given. What has happened so far counts as of `placedAt`.
     pub state: Option<OrderState>,
 }
@@ -107,6 +111,13 @@ pub struct OrderLineInput {
     pub line_total: Decimal,
     /// Share of tax inside the total, `"0"` to `"1"`.
     pub tax_rate: Option<Rate>,
+}
+
+fn bounded<T: TryFrom<String>>(field: &'static str, text: String) -> Result<T, OrderError>
+where
+    T::Error: std::fmt::Display,
+{
+    T::try_from(text).map_err(|problem| OrderError::invalid(field, problem.to_string()))
 }
 
 impl OrderRecordInput {
@@ -143,6 +154,8 @@ impl OrderRecordInput {
             coupon: self.coupon,
             hold,
             state: self.state.unwrap_or(OrderState::Placed).into(),
+            name: self.name.map(|name| bounded("name", name)).transpose()?,
+            locale: self.locale.map(|locale| bounded("locale", locale)).transpose()?,
             imported: false,
             by,
         })

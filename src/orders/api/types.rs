@@ -10,11 +10,14 @@ use entity::{Instant, order, order_line, order_return};
 
 use super::loaders::{HoldOf, LinesOf, OrderLoader, ReturnsOf};
 use crate::app::App;
+use crate::auth::link::{self, Link};
 use crate::error::{Fault, FaultKind};
+use crate::graphql::access::AllowedAs;
 use crate::graphql::fault::ApiError;
 use crate::graphql::global_id::{NodeType, global_id};
 use crate::graphql::scalars::MoneyValue;
 use crate::money::{Currency, Money, Rate};
+use crate::orders::is_claimable;
 
 /// Where an order is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -30,6 +33,14 @@ pub enum OrderState {
     Delivered,
     /// Undone before it left.
     Cancelled,
+}
+
+/// What an order was recorded in spite of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "entity::order::OrderFlag")]
+pub enum OrderFlag {
+    /// A guest ordered although the shop takes no orders of guests.
+    GuestNotAllowed,
 }
 
 /// An order, as the shop stated it.
@@ -82,6 +93,27 @@ impl Order {
     /// Where it was bought, such as `web`.
     async fn channel(&self) -> &str {
         &self.0.channel
+    }
+
+    /// The buyer's name, as written on it.
+    async fn name(&self) -> Option<&str> {
+        self.0.name.as_deref()
+    }
+
+    /// What it was recorded in spite of.
+    async fn flags(&self) -> Vec<OrderFlag> {
+        self.0.flag.map(OrderFlag::from).into_iter().collect()
+    }
+
+    /// For the thank-you page of a guest's order: shows the order and begins an account, once, for 24 hours after it was
+    /// recorded; null if the policy gives none, or it was used or has ended. Needs what `orderRecord` needs.
+    #[graphql(guard = "AllowedAs(\"orderRecord\")")]
+    async fn claim_token(&self, ctx: &Context<'_>) -> Result<Option<String>, ApiError> {
+        let app = ctx.data_unchecked::<App>();
+        if self.0.guest_id.is_none() || !is_claimable(&self.0, app.clock.now()) {
+            return Ok(None);
+        }
+        Ok(Some(link::token(&app.keys.link()?, Link::Claim, self.0.id.0)))
     }
 
     /// What its amounts are in.

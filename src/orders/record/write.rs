@@ -4,17 +4,20 @@ use std::collections::HashMap;
 
 use entity::Instant;
 use entity::id::{CustomerId, GuestId, LineId, OrderId};
-use entity::order::{Column, Entity, Model, OrderState};
+use entity::order::{Column, Entity, Model, OrderFlag, OrderState};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ActiveEnum, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, Value};
 
 use super::{OrderError, Record};
+use crate::auth::policy::GuestOrder;
+use crate::customers::owners::Named;
 use crate::db::bulk::Rows;
 use crate::db::dialect::{is_among, is_among_texts};
 use crate::error::{Fault, split};
 use crate::money::{Currency, Money, spread};
-use crate::orders::events;
+use crate::onboarding::{FirstOrder, welcome};
 use crate::orders::rules::{cut, lines_total};
+use crate::orders::{claim, events};
 use crate::outbox::emit;
 use crate::points::orders::{self as points, Owner, PaidLine, PaidOrder, Pinned};
 use crate::tx::Tx;
@@ -134,6 +137,7 @@ fn model(
         Owner::Customer(customer) => (Some(customer), None),
         Owner::Guest(guest) => (None, Some(guest)),
     };
+    let guest = guest_order(tx, record, owner);
     let placed_at = record.placed_at.map_or_else(|| tx.now(), cut);
     let since = |states: &[OrderState]| states.contains(&record.state).then_some(placed_at);
     Model {
@@ -158,13 +162,20 @@ fn model(
         delivered_at: since(&[Delivered]),
         cancelled_at: since(&[Cancelled]),
         recorded_at: tx.now(),
-        name: None,
+        name: record.name.as_ref().map(|name| name.as_str().to_owned()),
         shipping_address: None,
         billing_address: None,
-        flag: None,
-        claim_until: None,
+        flag: guest.filter(|given| given.flagged).map(|_| OrderFlag::GuestNotAllowed),
+        claim_until: guest.filter(|given| given.claimable).map(|_| tx.after(claim::LIFE)),
         claimed_at: None,
     }
+}
+
+/// What the shop's policy gives the order of an address that nobody has proven; nothing for other orders and history.
+fn guest_order(tx: &Tx, record: &Record, owner: Owner) -> Option<GuestOrder> {
+    let settings = tx.settings();
+    let is_guests = matches!(owner, Owner::Guest(_)) && !record.imported;
+    is_guests.then(|| settings.registration.guest_order(settings.guest_checkout))
 }
 
 /// What became of the drafts; one that is in neither was recorded by another transaction meanwhile.
@@ -184,10 +195,25 @@ pub(super) async fn write<'a>(tx: &Tx, mut drafts: Vec<Draft<'a>>) -> Result<Wri
     if !paid.is_empty() {
         points::earn(tx, &paid).await?;
     }
+    welcome_guests(tx, &new).await?;
     if !new.is_empty() {
         emit(tx, new.iter().map(|draft| events::recorded(&draft.model))).await?;
     }
     Ok(Written { new, refused })
+}
+
+/// Mails a first sign-in to guests whose first order this is, if the policy says so.
+async fn welcome_guests(tx: &Tx, new: &[Draft<'_>]) -> Result<(), Fault> {
+    let mut first = Vec::new();
+    for draft in new {
+        if let (Owner::Guest(guest), Named::Email(email)) = (draft.owner, &draft.record.buyer)
+            && guest_order(tx, draft.record, draft.owner).is_some_and(|given| given.mails_sign_in)
+        {
+            let (name, locale) = (draft.record.name.as_ref(), draft.record.locale.as_ref());
+            first.push(FirstOrder { order: draft.id, guest, email, name, locale });
+        }
+    }
+    welcome(tx, &first).await
 }
 
 const ORDER_COLUMNS: &[&str] = &[
@@ -211,6 +237,11 @@ const ORDER_COLUMNS: &[&str] = &[
     "delivered_at",
     "cancelled_at",
     "recorded_at",
+    "name",
+    "shipping_address",
+    "billing_address",
+    "flag",
+    "claim_until",
 ];
 
 /// Inserts the orders; answers those that no other transaction had recorded.
@@ -229,7 +260,7 @@ async fn insert_orders<'a>(tx: &Tx, drafts: Vec<Draft<'a>>) -> Result<Vec<Draft<
     Ok(drafts.into_iter().filter(is_ours).collect())
 }
 
-fn order_row(order: &Model) -> [Value; 20] {
+fn order_row(order: &Model) -> [Value; 25] {
     [
         order.id.0.into(),
         order.external_id.as_str().into(),
@@ -252,6 +283,11 @@ fn order_row(order: &Model) -> [Value; 20] {
         order.delivered_at.into(),
         order.cancelled_at.into(),
         order.recorded_at.into(),
+        order.name.clone().into(),
+        order.shipping_address.clone().into(),
+        order.billing_address.clone().into(),
+        order.flag.map(|flag| flag.to_value()).into(),
+        order.claim_until.into(),
     ]
 }
 

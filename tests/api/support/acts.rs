@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use super::{Answer, Caller, TestApp};
 
 const ORDER: &str = "order {
-    id externalId state customerId guestId holdId paidAt shippedAt deliveredAt cancelledAt
+    id externalId state flags claimToken customerId guestId holdId paidAt shippedAt deliveredAt cancelledAt
     paidWithPoints { amount currency } linesTotal { amount } total { amount }
     lines { id position sku quantity returned redeemedPoints redeemedValue { amount } }
     returns { lineId quantity reason }
@@ -100,11 +100,15 @@ impl TestApp {
 
     /// Changes the points programme.
     pub(crate) async fn set_programme(&self, programme: Json) {
+        self.set(json!({ "programme": programme })).await;
+    }
+
+    /// Changes the settings of the shop.
+    pub(crate) async fn set(&self, mut settings: Json) {
         let owner = self.as_staff(Role::Owner).await;
         let answer = self.graphql(&owner, "{ shopSettings { version } }", json!({})).await;
-        let version = answer.at("/shopSettings/version");
-        let update = json!({ "expectedVersion": version, "programme": programme });
-        self.done(&owner, "shopSettingsUpdate", update).await;
+        settings["expectedVersion"] = answer.at("/shopSettings/version").clone();
+        self.done(&owner, "shopSettingsUpdate", settings).await;
     }
 
     /// An order of a customer: so many pieces of one thing for a total. Not paid.
