@@ -19,6 +19,7 @@ pub mod import;
 pub mod jobs;
 pub mod messages;
 pub mod money;
+pub mod notices;
 pub mod orders;
 pub mod outbox;
 pub mod points;

@@ -3,8 +3,6 @@
 pub mod api;
 pub mod update;
 
-use std::time::Duration;
-
 use chrono_tz::Tz;
 use entity::id::StaffId;
 use entity::shop_settings::{ActiveModel, Column, Entity};
@@ -16,11 +14,9 @@ use serde::{Deserialize, Serialize};
 use crate::app::App;
 use crate::error::{Fault, Outcome, Stop, refuse};
 use crate::money::Currency;
+use crate::notices::{LOOK_EVERY, Notice};
 use crate::points::programme::Programme;
 use crate::tx::Tx;
-
-/// How often an instance looks for a newer version.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// What a shop can set while it runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,7 +95,10 @@ pub async fn change(
         created_at: Set(tx.now()),
     };
     match row.insert(tx.db()).await {
-        Ok(_) => Ok(next),
+        Ok(_) => {
+            tx.tell(Notice::SettingsChanged);
+            Ok(next)
+        }
         Err(error) if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => {
             refuse(SettingsError::VersionConflict { current: next.version })
         }
@@ -110,9 +109,10 @@ pub async fn change(
 /// Keeps the settings of this instance current, until it stops.
 pub async fn follow(app: App) {
     loop {
-        tokio::time::sleep(LOOK_EVERY).await;
-        if let Err(fault) = refresh(&app).await {
+        app.notices.settings_changed().await;
+        while let Err(fault) = refresh(&app).await {
             tracing::warn!(?fault, "could not look for newer shop settings");
+            tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 }

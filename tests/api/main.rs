@@ -6,6 +6,7 @@ mod architecture;
 mod auth;
 mod jobs;
 mod migrations;
+mod notices;
 mod order_holds;
 mod order_pages;
 mod orders;
