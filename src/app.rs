@@ -99,6 +99,7 @@ impl App {
         let mut keeping = JoinSet::new();
         keeping.spawn(notices::listen(self.clone(), works));
         keeping.spawn(settings::follow(self.clone()));
+        keeping.spawn(keys::follow(self.clone()));
         keeping
     }
 }

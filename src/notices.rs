@@ -106,6 +106,11 @@ impl Notices {
         self.told(&self.settings).await;
     }
 
+    /// Waits until the keys may have changed: told so, or not sure to be told.
+    pub(crate) async fn keys_changed(&self) {
+        self.told(&self.keys).await;
+    }
+
     async fn told(&self, wake: &Notify) {
         loop {
             tokio::select! {

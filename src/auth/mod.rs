@@ -10,6 +10,8 @@ pub mod mailbox;
 pub mod passwords;
 pub(crate) mod proof;
 pub(crate) mod prune;
+mod published;
+pub mod rotation;
 pub(crate) mod secret;
 pub mod sessions;
 pub(crate) mod sign_in;

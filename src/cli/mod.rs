@@ -6,6 +6,7 @@ mod api_key;
 mod demo;
 mod file;
 mod import;
+mod keys;
 mod ledger;
 mod logs;
 mod migrate;
@@ -51,6 +52,8 @@ enum Command {
     Staff(staff::StaffArgs),
     /// Makes keys for the shop's servers
     ApiKey(api_key::ApiKeyArgs),
+    /// Replaces the keys that sign access tokens
+    Keys(keys::KeysArgs),
 }
 
 impl Command {
@@ -65,6 +68,7 @@ impl Command {
             Self::Ledger(args) => ledger::run(args).await,
             Self::Staff(args) => staff::run(args).await,
             Self::ApiKey(args) => api_key::run(args).await,
+            Self::Keys(args) => keys::run(args).await,
         }
     }
 }
