@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use crate::auth::api_keys::Uses;
 use crate::auth::keys::{self, Keys};
 use crate::auth::passwords::Passwords;
+use crate::auth::session_cache::SessionCache;
 use crate::clock::{Clock, IdGen};
 use crate::config::Config;
 use crate::db::{self, Db};
@@ -34,6 +35,8 @@ pub struct Parts {
     pub keys: Keys,
     /// Hashes passwords.
     pub passwords: Passwords,
+    /// Sessions that are known to be open.
+    pub(crate) sessions: SessionCache,
     /// When the use of an API key was noted last.
     pub key_uses: Uses,
     /// Sends mail.
@@ -63,12 +66,13 @@ impl App {
         db::migrate(&db).await?;
         let settings = settings::load(&db.read).await.map_err(|fault| anyhow::anyhow!("{fault:?}"))?;
         let parts = Parts {
-            notices: Notices::new(),
+            notices: Notices::new(db.is_postgres()),
             db,
             clock,
             ids,
             keys: Keys::default(),
             passwords: Passwords::new(config.password_hashes),
+            sessions: SessionCache::default(),
             key_uses: Uses::default(),
             mailer: Mailer::new(&config)?,
             config,

@@ -7,7 +7,7 @@
 
 mod line;
 
-use std::time::Duration;
+use std::time::{Duration, Instant as Monotonic};
 
 use entity::id::SessionId;
 use entity::session::Audience;
@@ -79,14 +79,14 @@ pub struct Notices {
 }
 
 impl Notices {
-    /// Without a line to other instances.
-    pub(crate) fn new() -> Self {
+    /// Without a line to other instances; `shared` if there may be others.
+    pub(crate) fn new(shared: bool) -> Self {
         Self {
             jobs: Notify::new(),
             settings: Notify::new(),
             keys: Notify::new(),
             heard: broadcast::Sender::new(BEHIND),
-            line: Line::default(),
+            line: Line::new(shared),
         }
     }
 
@@ -99,6 +99,11 @@ impl Notices {
     /// subscriber what others change.
     pub fn hears_others(&self) -> bool {
         self.line.is_up()
+    }
+
+    /// Whether a change of what was read at `read` would have been heard, within a second of it.
+    pub(crate) fn cover(&self, read: Monotonic) -> bool {
+        self.line.covers(read)
     }
 
     /// Waits until the settings may have changed: told so, or not sure to be told.
@@ -152,13 +157,15 @@ impl App {
             Notice::JobsDue => return self.notices.jobs.notify_one(),
             Notice::SettingsChanged => self.notices.settings.notify_one(),
             Notice::KeysChanged => self.notices.keys.notify_one(),
-            Notice::SessionEnded(_) | Notice::StandingChanged { .. } => {}
+            Notice::SessionEnded(session) => self.sessions.forget(*session),
+            Notice::StandingChanged { audience, subject } => self.sessions.forget_all_of(*audience, *subject),
         }
         self.notices.publish(Heard::Notice(notice));
     }
 
     /// Looks at everything again: notices may have been missed.
     fn hear_of_gap(&self) {
+        self.sessions.clear();
         self.notices.jobs.notify_one();
         self.notices.settings.notify_one();
         self.notices.keys.notify_one();
@@ -172,7 +179,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_is_too_far_behind_hears_of_the_gap_and_then_goes_on() {
-        let notices = Notices::new();
+        let notices = Notices::new(false);
         let mut subscriber = notices.subscribe();
         for _ in 0..=BEHIND {
             notices.publish(Heard::Notice(Notice::KeysChanged));
@@ -183,7 +190,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_subscriber_ends_with_the_application() {
-        let notices = Notices::new();
+        let notices = Notices::new(false);
         let mut subscriber = notices.subscribe();
         drop(notices);
         assert_eq!(subscriber.next().await, None);

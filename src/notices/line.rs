@@ -3,7 +3,7 @@
 use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant as Monotonic};
 
-use super::Notice;
+use super::{LOOK_EVERY, Notice};
 use crate::app::App;
 use crate::clock::IdGen;
 use crate::db::listener::{self, Listener, Lost};
@@ -26,19 +26,25 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// What is known of the line.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Line {
+    shared: bool,
     state: RwLock<Option<Up>>,
 }
 
 /// A line on which everything is heard.
 #[derive(Clone, Copy, Debug)]
 struct Up {
+    since: Monotonic,
     /// When the last check that was answered began: all that was told before has been heard.
     checked: Monotonic,
 }
 
 impl Line {
+    pub(super) fn new(shared: bool) -> Self {
+        Self { shared, state: RwLock::new(None) }
+    }
+
     fn up(&self) -> Option<Up> {
         let up = *self.state.read().unwrap_or_else(PoisonError::into_inner);
         up.filter(|up| up.checked.elapsed() < RELIABLE)
@@ -47,6 +53,12 @@ impl Line {
     /// Whether everything that others tell is heard.
     pub(super) fn is_up(&self) -> bool {
         self.up().is_some()
+    }
+
+    /// Whether a change of what was read at `read` would have been heard. A file has no line, but only the command line
+    /// could change it beside this process.
+    pub(super) fn covers(&self, read: Monotonic) -> bool {
+        if self.shared { self.up().is_some_and(|up| up.since <= read) } else { read.elapsed() < LOOK_EVERY }
     }
 
     fn set(&self, up: Option<Up>) {
@@ -73,11 +85,12 @@ pub(crate) async fn listen(app: App, works: bool) {
 async fn hold(app: &App, channels: &[&'static str]) -> Result<std::convert::Infallible, Lost> {
     let mut listener = Listener::connect(&app.db, channels, PATIENCE).await?;
     greet(app, &mut listener).await?;
-    let mut checked = Monotonic::now();
+    let since = Monotonic::now();
+    let mut checked = since;
     // What was told before is lost.
     app.hear_of_gap();
     loop {
-        app.notices.line.set(Some(Up { checked }));
+        app.notices.line.set(Some(Up { since, checked }));
         let due = checked + CHECK_EVERY;
         // Not the timer alone: with ever more to hear it would never come to it.
         while Monotonic::now() < due {
@@ -119,4 +132,34 @@ fn hear(app: &App, payload: &str) {
 /// As it goes over the line.
 pub(crate) fn written(notice: &Notice) -> Result<(&'static str, String), Fault> {
     Ok((notice.channel(), serde_json::to_string(notice)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ago(millis: u64) -> Monotonic {
+        Monotonic::now().checked_sub(Duration::from_millis(millis)).unwrap()
+    }
+
+    #[test]
+    fn where_nothing_is_heard_what_was_read_counts_for_half_a_second() {
+        let line = Line::new(false);
+        assert!(line.covers(Monotonic::now()));
+        assert!(!line.covers(ago(500)));
+        assert!(!line.is_up());
+    }
+
+    #[test]
+    fn a_line_covers_what_was_read_since_it_is_up_and_while_it_answers() {
+        let line = Line::new(true);
+        assert!(!line.covers(Monotonic::now()), "covered without a line");
+        line.set(Some(Up { since: ago(60_000), checked: ago(100) }));
+        assert!(line.covers(ago(59_000)) && line.is_up());
+        assert!(!line.covers(ago(61_000)), "a change may have been missed before");
+        line.set(Some(Up { since: ago(60_000), checked: ago(900) }));
+        assert!(!line.covers(ago(59_000)) && !line.is_up(), "relied on although it did not answer");
+        line.set(None);
+        assert!(!line.covers(Monotonic::now()));
+    }
 }

@@ -14,6 +14,7 @@ mod outbox;
 mod points;
 mod points_preview;
 mod schema;
+mod sessions;
 mod settings;
 mod shop;
 mod support;

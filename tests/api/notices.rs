@@ -11,7 +11,10 @@ use regulars::tx::Tx;
 use sea_orm::ConnectionTrait;
 use serde_json::json;
 
-use crate::support::{Engine, TestApp, both_engines, refusal};
+use crate::support::{Engine, TestApp, both_engines, eventually, refusal};
+
+/// For what happens within a second if nothing else is going on.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 async fn rename(app: &App, version: i64, name: &str) {
     let wanted = ShopSettings { version, name: name.to_owned(), ..ShopSettings::default() };
@@ -22,14 +25,6 @@ async fn rename(app: &App, version: i64, name: &str) {
 /// The next within a second.
 async fn next(subscriber: &mut Subscriber) -> Option<Heard> {
     tokio::time::timeout(Duration::from_secs(1), subscriber.next()).await.ok().flatten()
-}
-
-async fn until(what: &str, is_so: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < Duration::from_secs(10), "never: {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
 }
 
 both_engines! {
@@ -58,12 +53,12 @@ both_engines! {
         let other = shop.another_instance().await;
         let keeping = other.keep_current(true);
         if shop.database.engine() == Engine::Postgres {
-            until("the other instance hears", || other.notices.hears_others()).await;
+            eventually("the other instance hears", PATIENCE, || other.notices.hears_others()).await;
         }
         let mut subscriber = other.notices.subscribe();
         rename(&shop.app, 0, "Bakery").await;
         let told = Instant::now();
-        until("the new name", || other.settings().name == "Bakery").await;
+        eventually("the new name", PATIENCE, || other.settings().name == "Bakery").await;
         assert!(told.elapsed() < Duration::from_secs(1), "not within a second");
         let heard = next(&mut subscriber).await;
         match shop.database.engine() {
@@ -79,7 +74,7 @@ both_engines! {
             return;
         }
         let keeping = shop.app.keep_current(true);
-        until("the instance hears", || shop.app.notices.hears_others()).await;
+        eventually("the instance hears", PATIENCE, || shop.app.notices.hears_others()).await;
         let mut subscriber = shop.app.notices.subscribe();
         let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
             WHERE datname = current_database() AND application_name = 'regulars notices'";
@@ -87,7 +82,7 @@ both_engines! {
         assert_eq!(next(&mut subscriber).await, Some(Heard::Gap));
         // Once when it was lost, once when it is there again.
         assert_eq!(tokio::time::timeout(Duration::from_secs(10), subscriber.next()).await.unwrap(), Some(Heard::Gap));
-        until("the instance hears again", || shop.app.notices.hears_others()).await;
+        eventually("the instance hears again", PATIENCE, || shop.app.notices.hears_others()).await;
         rename(&shop.app, 0, "Bakery").await;
         assert_eq!(next(&mut subscriber).await, Some(Heard::Notice(Notice::SettingsChanged)));
         drop(keeping);
@@ -101,7 +96,7 @@ both_engines! {
         let keeping = other.keep_current(true);
         let (stop, stopped) = tokio::sync::watch::channel(false);
         let working = tokio::spawn(regulars::worker::run(other.clone(), stopped));
-        until("the other instance hears", || other.notices.hears_others()).await;
+        eventually("the other instance hears", PATIENCE, || other.notices.hears_others()).await;
         let mut least = Duration::MAX;
         // Several times: without a notice the worker looks once a second anyway.
         for _ in 0..5 {
