@@ -5,6 +5,7 @@ mod access;
 mod architecture;
 mod auth;
 mod jobs;
+mod keys;
 mod migrations;
 mod notices;
 mod order_holds;
