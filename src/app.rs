@@ -3,13 +3,17 @@
 use std::ops::Deref;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use tokio::task::JoinSet;
+
 use crate::auth::api_keys::Uses;
 use crate::auth::keys::{self, Keys};
 use crate::auth::passwords::Passwords;
+use crate::auth::session_cache::SessionCache;
 use crate::clock::{Clock, IdGen};
 use crate::config::Config;
 use crate::db::{self, Db};
 use crate::messages::mailer::Mailer;
+use crate::notices::{self, Notices};
 use crate::settings::{self, ShopSettings};
 
 /// A handle to the application; cheap to clone.
@@ -31,12 +35,14 @@ pub struct Parts {
     pub keys: Keys,
     /// Hashes passwords.
     pub passwords: Passwords,
+    /// Sessions that are known to be open.
+    pub(crate) sessions: SessionCache,
     /// When the use of an API key was noted last.
     pub key_uses: Uses,
     /// Sends mail.
     pub mailer: Mailer,
-    /// Wakes the worker of this process.
-    pub(crate) worker_wake: tokio::sync::Notify,
+    /// What instances tell each other.
+    pub notices: Notices,
     settings: RwLock<Arc<ShopSettings>>,
 }
 
@@ -59,17 +65,17 @@ impl App {
         let db = Db::connect(&config.database).await?;
         db::migrate(&db).await?;
         let settings = settings::load(&db.read).await.map_err(|fault| anyhow::anyhow!("{fault:?}"))?;
-        let worker_wake = tokio::sync::Notify::new();
         let parts = Parts {
+            notices: Notices::new(db.is_postgres()),
             db,
             clock,
             ids,
             keys: Keys::default(),
             passwords: Passwords::new(config.password_hashes),
+            sessions: SessionCache::default(),
             key_uses: Uses::default(),
             mailer: Mailer::new(&config)?,
             config,
-            worker_wake,
             settings: RwLock::new(Arc::new(settings)),
         };
         let app = Self(Arc::new(parts));
@@ -82,8 +88,22 @@ impl App {
         self.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Takes over newer settings.
+    /// Takes over settings that are newer than those in force.
     pub(crate) fn use_settings(&self, newer: ShopSettings) {
-        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(newer);
+        let mut settings = self.settings.write().unwrap_or_else(PoisonError::into_inner);
+        // Of two that look at once, the one with the older answer may come last.
+        if newer.version > settings.version {
+            *settings = Arc::new(newer);
+        }
+    }
+
+    /// Takes over what other instances change, until the answer is dropped; wakes the worker for their jobs if this
+    /// instance `works`.
+    pub fn keep_current(&self, works: bool) -> JoinSet<()> {
+        let mut keeping = JoinSet::new();
+        keeping.spawn(notices::listen(self.clone(), works));
+        keeping.spawn(settings::follow(self.clone()));
+        keeping.spawn(keys::follow(self.clone()));
+        keeping
     }
 }

@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::db::bulk::Rows;
 use crate::db::dialect;
 use crate::error::Fault;
+use crate::notices::Notice;
 use crate::tx::Tx;
 
 /// How long a worker may keep a job; a handler is stopped well before.
@@ -69,8 +70,7 @@ pub async fn enqueue(tx: &Tx, job: Job) -> Result<(), Fault> {
     ]);
     rows.insert_missing(tx.db()).await?;
     if due <= tx.now() {
-        tx.wake_worker();
-        dialect::notify(tx.db(), crate::worker::CHANNEL).await?;
+        tx.tell(Notice::JobsDue);
     }
     Ok(())
 }

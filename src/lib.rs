@@ -21,6 +21,7 @@ pub mod import;
 pub mod jobs;
 pub mod messages;
 pub mod money;
+pub mod notices;
 pub mod onboarding;
 pub mod orders;
 pub mod outbox;

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -17,8 +17,10 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::caller::{self, Caller};
+use crate::db::dialect;
 use crate::error::{Fault, FaultKind, Outcome, Stop, split};
 use crate::idempotency::{self, Claim, Key, Once};
+use crate::notices::{self, Notice};
 use crate::settings::ShopSettings;
 
 /// How often a transaction is run again after a deadlock, a serialization failure or a busy database.
@@ -35,6 +37,7 @@ pub struct Tx {
     settings: Arc<ShopSettings>,
     now: OnceLock<Instant>,
     wakes_worker: AtomicBool,
+    notices: Mutex<Vec<Notice>>,
 }
 
 impl Tx {
@@ -52,6 +55,7 @@ impl Tx {
             settings,
             now: OnceLock::new(),
             wakes_worker: AtomicBool::new(false),
+            notices: Mutex::default(),
         })
     }
 
@@ -90,7 +94,15 @@ impl Tx {
         &self.caller
     }
 
-    /// The worker has something to do once this commits.
+    /// Tells `notice` to every instance once this commits.
+    pub(crate) fn tell(&self, notice: Notice) {
+        let mut notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
+        if !notices.contains(&notice) {
+            notices.push(notice);
+        }
+    }
+
+    /// The worker of this instance has something to do once this commits.
     pub(crate) fn wake_worker(&self) {
         self.wakes_worker.store(true, Ordering::Relaxed);
     }
@@ -99,9 +111,15 @@ impl Tx {
     async fn end<T, R>(self, outcome: Outcome<T, R>) -> Outcome<T, R> {
         match outcome {
             Ok(_) | Err(Stop::RefusedRecorded(_)) => {
+                let notices = self.notices.into_inner().unwrap_or_else(PoisonError::into_inner);
+                let written = notices.iter().map(notices::written).collect::<Result<_, Fault>>()?;
+                dialect::notify(&self.db, written).await?;
                 self.db.commit().await?;
+                for notice in notices {
+                    self.app.hear(notice);
+                }
                 if self.wakes_worker.into_inner() {
-                    self.app.worker_wake.notify_one();
+                    self.app.notices.jobs.notify_one();
                 }
             }
             Err(Stop::Refused(_) | Stop::Fault(_)) => self.db.rollback().await?,

@@ -5,7 +5,6 @@ use std::time::Duration;
 use entity::Instant;
 use entity::job::Model;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use secrecy::ExposeSecret;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
@@ -19,8 +18,6 @@ use crate::outbox;
 use crate::points;
 use crate::tx::Tx;
 
-/// Notified on `PostgreSQL` when a job is due at once.
-pub(crate) const CHANNEL: &str = "regulars_jobs";
 /// How long a handler may run; shorter than a lease.
 const TIME_LIMIT: Duration = Duration::from_secs(45);
 /// How often a worker looks without being woken.
@@ -34,7 +31,6 @@ const RECURRING: [(&str, &str); 3] =
 
 /// Works until `stop` turns true or is gone; what is under way ends first.
 pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
-    let listener = tokio::spawn(listen(app.clone()));
     let mut armed = false;
     // Tasks of their own: a job that waited for this loop while the loop waits for the database could hold the one
     // connection that writes to a SQLite file.
@@ -60,14 +56,13 @@ pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
             // A sender that is gone means the same as one that says stop.
             _ = stop.wait_for(|stop| *stop) => break,
             Some(settled) = running.join_next() => told(settled),
-            () = app.worker_wake.notified() => {}
+            () = app.notices.jobs.notified() => {}
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }
     while let Some(settled) = running.join_next().await {
         told(settled);
     }
-    listener.abort();
 }
 
 fn told(ended: Result<Result<(), Fault>, JoinError>) {
@@ -144,25 +139,4 @@ pub async fn arm_recurring(app: &App) -> Result<(), Fault> {
 fn next_due(schedule: &str, now: Instant) -> Result<Instant, Fault> {
     let schedule: cron::Schedule = schedule.parse()?;
     schedule.after(&now).next().ok_or_else(|| Fault::internal("a schedule without an end has ended"))
-}
-
-/// Wakes the worker when another instance enqueues a job that is due.
-async fn listen(app: App) {
-    if !app.db.is_postgres() {
-        return;
-    }
-    loop {
-        let heard = async {
-            let mut listener =
-                sqlx::postgres::PgListener::connect(app.config.database.url.expose_secret()).await?;
-            listener.listen(CHANNEL).await?;
-            loop {
-                listener.recv().await?;
-                app.worker_wake.notify_one();
-            }
-        };
-        let Err::<std::convert::Infallible, sqlx::Error>(error) = heard.await;
-        tracing::warn!(%error, "lost the database's notifications; looking every second meanwhile");
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
 }

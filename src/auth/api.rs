@@ -423,7 +423,7 @@ mod tests {
         let proven = run(prove.clone(), Viewer::Anonymous).await["mailboxProve"].clone();
         let access = proven["tokens"]["accessToken"].as_str().unwrap();
         let seen = authenticate(app, Some(&format!("Bearer {access}"))).await.unwrap();
-        let me = run("{ me { id email registered enrolled } }".to_owned(), seen).await["me"].clone();
+        let me = run("{ me { id email registered enrolled } }".to_owned(), seen.for_query()).await["me"].clone();
         assert_eq!((&me["id"], &me["email"]), (&proven["customerId"], &"anna@example.com".into()));
         assert!(me["registered"].is_string() && me["enrolled"].is_string());
         let again = run(prove, Viewer::Anonymous).await["mailboxProve"].clone();

@@ -8,16 +8,19 @@ use std::time::{Duration, Instant as Monotonic};
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use entity::Instant;
 use entity::id::ServerKeyId;
 use entity::server_key::{ActiveModel, Column, Entity, KeyPurpose, Model};
 use entity::session::Audience;
+use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use sea_orm::{ActiveModelTrait, EntityTrait, Iterable, QueryOrder, Set};
 
-use super::secret;
+use super::{published, secret};
 use crate::app::App;
 use crate::db::dialect;
 use crate::error::Fault;
+use crate::notices::{self, Notice};
 use crate::tx::Tx;
 
 /// How often an unknown key id may make an instance look for newer keys.
@@ -28,15 +31,20 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub struct Keys {
     ring: RwLock<Arc<Ring>>,
     looked: Mutex<Option<Monotonic>>,
+    /// One reads at a time: of two, the one with the older answer may come last.
+    reading: tokio::sync::Mutex<()>,
 }
 
 /// The keys as of one reading.
 #[derive(Default)]
 pub(crate) struct Ring {
+    /// What it was made of.
+    rows: Vec<(ServerKeyId, Option<Instant>)>,
     verifying: HashMap<ServerKeyId, Verifying>,
     signing: HashMap<Audience, Signing>,
     code: Option<hmac::Key>,
     link: Option<hmac::Key>,
+    published: JwkSet,
 }
 
 /// What signs tokens for one audience.
@@ -65,6 +73,9 @@ impl Keys {
     }
 
     fn take_over(&self, rows: &[Model]) -> Result<(), Fault> {
+        if self.ring().rows == Ring::names(rows) {
+            return Ok(());
+        }
         let ring = Arc::new(Ring::of(rows)?);
         *self.ring.write().unwrap_or_else(PoisonError::into_inner) = ring;
         Ok(())
@@ -86,6 +97,11 @@ impl Keys {
         self.ring().link.clone().ok_or_else(|| Fault::internal("no key derives link tokens"))
     }
 
+    /// What verifies tokens, for others to do so: a JSON Web Key Set.
+    pub(crate) fn published(&self) -> JwkSet {
+        self.ring().published.clone()
+    }
+
     /// Whether the last look for newer keys is long enough ago; if so, this is the next one.
     fn may_look(&self) -> bool {
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -98,9 +114,13 @@ impl Keys {
 }
 
 impl Ring {
+    fn names(rows: &[Model]) -> Vec<(ServerKeyId, Option<Instant>)> {
+        rows.iter().map(|row| (row.id, row.retired_at)).collect()
+    }
+
     /// `rows` from the oldest to the newest: the newest that is not retired signs.
     fn of(rows: &[Model]) -> Result<Self, Fault> {
-        let mut ring = Self::default();
+        let mut ring = Self { rows: Self::names(rows), ..Self::default() };
         for row in rows {
             let audience = match row.purpose {
                 KeyPurpose::CustomerToken => Audience::Customer,
@@ -119,6 +139,7 @@ impl Ring {
                 }
             };
             let pair = Ed25519KeyPair::from_pkcs8(&row.material)?;
+            ring.published.keys.push(published::key(row.id, pair.public_key().as_ref()));
             let key = DecodingKey::from_ed_der(pair.public_key().as_ref());
             ring.verifying.insert(row.id, Verifying { audience, key });
             if row.retired_at.is_none() {
@@ -137,7 +158,7 @@ pub(crate) async fn prepare(app: &App) -> Result<(), Fault> {
 }
 
 async fn make_missing(tx: &Tx, (): &()) -> Result<Vec<Model>, Fault> {
-    dialect::lock(tx.db(), "server_keys").await?;
+    lock(tx).await?;
     let mut rows = oldest_first().all(tx.db()).await?;
     for purpose in KeyPurpose::iter() {
         if !rows.iter().any(|row| row.purpose == purpose && row.retired_at.is_none()) {
@@ -147,7 +168,13 @@ async fn make_missing(tx: &Tx, (): &()) -> Result<Vec<Model>, Fault> {
     Ok(rows)
 }
 
-async fn make(tx: &Tx, purpose: KeyPurpose) -> Result<Model, Fault> {
+/// Waits until no other changes the keys, until the transaction ends.
+pub(super) async fn lock(tx: &Tx) -> Result<(), Fault> {
+    Ok(dialect::lock(tx.db(), "server_keys").await?)
+}
+
+/// Makes a key and tells every instance.
+pub(super) async fn make(tx: &Tx, purpose: KeyPurpose) -> Result<Model, Fault> {
     let material = match purpose {
         KeyPurpose::CustomerToken | KeyPurpose::StaffToken => {
             Ed25519KeyPair::generate()?.to_pkcs8()?.as_ref().to_vec()
@@ -161,6 +188,7 @@ async fn make(tx: &Tx, purpose: KeyPurpose) -> Result<Model, Fault> {
         created_at: Set(tx.now()),
         retired_at: Set(None),
     };
+    tx.tell(Notice::KeysChanged);
     Ok(row.insert(tx.db()).await?)
 }
 
@@ -174,6 +202,23 @@ pub(crate) async fn verifying(app: &App, id: ServerKeyId) -> Result<Option<Verif
     if known.is_some() || !app.keys.may_look() {
         return Ok(known);
     }
-    app.keys.take_over(&oldest_first().all(&app.db.read).await?)?;
+    refresh(app).await?;
     Ok(app.keys.ring().verifying.get(&id).cloned())
+}
+
+/// Takes over the keys as they are now.
+pub(crate) async fn refresh(app: &App) -> Result<(), Fault> {
+    let _alone = app.keys.reading.lock().await;
+    app.keys.take_over(&oldest_first().all(&app.db.read).await?)
+}
+
+/// Keeps the keys of this instance current, until it stops.
+pub(crate) async fn follow(app: App) {
+    loop {
+        app.notices.keys_changed().await;
+        while let Err(fault) = refresh(&app).await {
+            tracing::warn!(?fault, "could not look for newer keys");
+            tokio::time::sleep(notices::LOOK_EVERY).await;
+        }
+    }
 }

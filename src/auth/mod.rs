@@ -12,7 +12,10 @@ pub mod passwords;
 pub mod policy;
 pub(crate) mod proof;
 pub(crate) mod prune;
+mod published;
+pub mod rotation;
 pub(crate) mod secret;
+pub(crate) mod session_cache;
 pub mod sessions;
 pub(crate) mod sign_in;
 pub mod staff;
@@ -25,6 +28,7 @@ mod tests;
 use crate::app::App;
 use crate::error::Fault;
 use passwords::PasswordProblem;
+use tokens::Subject;
 use viewer::Viewer;
 
 /// Why credentials were not given, or not taken. It has no more words than the callers may tell apart.
@@ -57,10 +61,40 @@ impl<E: Into<Fault>> From<E> for Unauthenticated {
     }
 }
 
+/// Who is asking: as the database says, or as this instance remembers it for queries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authenticated {
+    viewer: Viewer,
+    /// Whose standing was remembered rather than read.
+    remembered: Option<Subject>,
+}
+
+impl Authenticated {
+    /// Good enough for a query: what ended more than a second ago is not remembered.
+    pub fn for_query(self) -> Viewer {
+        self.viewer
+    }
+
+    /// As the database has it now, which everything but a query asks for.
+    pub async fn confirmed(self, app: &App) -> Result<Viewer, Unauthenticated> {
+        match self.remembered {
+            Some(subject) => sessions::look_up(app, subject).await,
+            None => Ok(self.viewer),
+        }
+    }
+}
+
+/// A viewer whom the database has just confirmed, or who has nothing to confirm.
+impl From<Viewer> for Authenticated {
+    fn from(viewer: Viewer) -> Self {
+        Self { viewer, remembered: None }
+    }
+}
+
 /// Who sends this `Authorization` header: `Bearer` with an access token or an API key; without one, anybody.
-pub async fn authenticate(app: &App, authorization: Option<&str>) -> Result<Viewer, Unauthenticated> {
+pub async fn authenticate(app: &App, authorization: Option<&str>) -> Result<Authenticated, Unauthenticated> {
     let Some(authorization) = authorization else {
-        return Ok(Viewer::Anonymous);
+        return Ok(Viewer::Anonymous.into());
     };
     let (scheme, credentials) = authorization.trim().split_once(' ').ok_or(Unauthenticated::Rejected)?;
     if !scheme.eq_ignore_ascii_case("bearer") {
@@ -68,7 +102,7 @@ pub async fn authenticate(app: &App, authorization: Option<&str>) -> Result<View
     }
     let credentials = credentials.trim_start();
     if api_keys::is_shaped(credentials) {
-        return api_keys::viewer(app, credentials).await;
+        return Ok(api_keys::viewer(app, credentials).await?.into());
     }
     sessions::viewer(app, credentials).await
 }

@@ -1,10 +1,12 @@
-//! Forgetting what has ended: challenges, sessions and their tokens, idempotency keys. Once a day, in small bites.
+//! Forgetting what has ended: challenges, sessions and their tokens, idempotency keys, retired keys of the server. Once
+//! a day, in small bites.
 
 use chrono::TimeDelta;
 use entity::{idempotency_key, mailbox_challenge, refresh_token, session};
 use sea_orm::sea_query::{Expr, Order, Query, SelectStatement, SimpleExpr};
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter};
 
+use super::rotation;
 use crate::app::App;
 use crate::error::Fault;
 use crate::tx::Tx;
@@ -25,6 +27,7 @@ pub(crate) async fn run(app: &App) -> Result<(), Fault> {
     while app.change(&(), tokens).await? == BITE {}
     while app.change(&(), sessions).await? == BITE {}
     while app.change(&(), idempotency_keys).await? == BITE {}
+    app.change(&(), rotation::forget_retired).await?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@
 
 use chrono::TimeDelta;
 use entity::Instant;
-use entity::id::{CustomerId, StaffId};
+use entity::id::{CustomerId, SessionId, StaffId};
 use entity::refresh_token::{self, Column as TokenColumn};
 use entity::session::{self, Audience, Column};
 use entity::staff::Role;
@@ -19,9 +19,10 @@ use uuid::Uuid;
 
 use super::tokens::{self, Subject};
 use super::viewer::Viewer;
-use super::{AuthError, Unauthenticated, keys, secret};
+use super::{AuthError, Authenticated, Unauthenticated, keys, secret};
 use crate::app::App;
 use crate::error::{Fault, Outcome, refuse, refuse_recorded};
+use crate::notices::Notice;
 use crate::tx::Tx;
 
 /// A session ends at the latest after this.
@@ -122,21 +123,27 @@ pub(crate) async fn refresh(tx: &Tx, token: &SecretString) -> Outcome<Opened, Au
         return Ok(issue(tx, &session, Some(hash)).await?);
     }
     tracing::warn!(session.id = %session.id.0, "a used refresh token came back: the session ends");
-    revoke(tx, Column::Id.eq(session.id)).await?;
+    revoke_one(tx, session.id).await?;
     refuse_recorded(AuthError::RefreshTokenInvalid)
 }
 
 /// Ends the session of a refresh token, be it the newest or not; an unknown token has none to end.
 pub(crate) async fn end(tx: &Tx, token: &SecretString) -> Result<(), Fault> {
     match session_of(tx, &secret::hash(token.expose_secret())).await? {
-        Some(session) => revoke(tx, Column::Id.eq(session.id)).await,
+        Some(session) => revoke_one(tx, session.id).await,
         None => Ok(()),
     }
 }
 
 /// Ends every session of a customer or member of staff.
 pub(crate) async fn end_all(tx: &Tx, audience: Audience, subject: Uuid) -> Result<(), Fault> {
+    tx.tell(Notice::StandingChanged { audience, subject });
     revoke(tx, Column::SubjectId.eq(subject).and(Column::Audience.eq(audience))).await
+}
+
+async fn revoke_one(tx: &Tx, session: SessionId) -> Result<(), Fault> {
+    tx.tell(Notice::SessionEnded(session));
+    revoke(tx, Column::Id.eq(session)).await
 }
 
 async fn revoke(tx: &Tx, which: sea_orm::sea_query::SimpleExpr) -> Result<(), Fault> {
@@ -182,34 +189,58 @@ async fn is_welcome(tx: &Tx, session: &session::Model) -> Result<bool, Fault> {
     })
 }
 
-/// Who sends this access token: signed by us, and its session and person in good standing.
-pub(crate) async fn viewer(app: &App, token: &str) -> Result<Viewer, Unauthenticated> {
+/// Who sends this access token: signed by us, and its session and person in good standing, as far as is known.
+pub(crate) async fn viewer(app: &App, token: &str) -> Result<Authenticated, Unauthenticated> {
     let id = tokens::key_of(token).ok_or(Unauthenticated::Rejected)?;
     let key = keys::verifying(app, id).await?.ok_or(Unauthenticated::Rejected)?;
     let now = app.clock.now();
     let subject =
         tokens::verify(&key, &app.config.public_url, now, token).ok_or(Unauthenticated::Rejected)?;
-    let mut query = open_session(subject, now);
-    match subject.audience {
+    let covered = |read| app.notices.cover(read);
+    match app.sessions.get(subject, now, covered) {
+        Some(viewer) => Ok(Authenticated { viewer, remembered: Some(subject) }),
+        None => Ok(look_up(app, subject).await?.into()),
+    }
+}
+
+/// Asks the database for the session and the person of a token that was verified, and remembers the answer. What this
+/// reads changes together with [`Notice::SessionEnded`] or [`Notice::StandingChanged`].
+pub(super) async fn look_up(app: &App, subject: Subject) -> Result<Viewer, Unauthenticated> {
+    let reading = app.sessions.begin_reading();
+    let Some((viewer, ends)) = read_standing(app, subject).await? else {
+        app.sessions.forget(subject.session);
+        return Err(Unauthenticated::Rejected);
+    };
+    app.sessions.remember(reading, subject, viewer.clone(), ends);
+    Ok(viewer)
+}
+
+/// The viewer and when the session ends, if both are in good standing.
+async fn read_standing(app: &App, subject: Subject) -> Result<Option<(Viewer, Instant)>, Fault> {
+    let mut query = open_session(subject, app.clock.now());
+    let viewer = match subject.audience {
         Audience::Customer => {
             let standing = Expr::col((customer::Entity, customer::Column::DisabledAt)).is_null();
             let registered = Expr::col((customer::Entity, customer::Column::RegisteredAt)).is_not_null();
             of_subject(&mut query, customer::Entity, (customer::Entity, customer::Column::Id));
             query.and_where(standing).and_where(registered);
-            let row = app.db.read.query_one(&query).await?.ok_or(Unauthenticated::Rejected)?;
+            let Some(row) = app.db.read.query_one(&query).await? else { return Ok(None) };
             let (customer, session) = (CustomerId(subject.id), subject.session);
-            Ok(Viewer::Customer { customer, session, authenticated_at: authenticated_at(&row)? })
+            let viewer = Viewer::Customer { customer, session, authenticated_at: authenticated_at(&row)? };
+            Some((viewer, row.try_get("", "expires_at")?))
         }
         Audience::Staff => {
             let standing = Expr::col((staff::Entity, staff::Column::DisabledAt)).is_null();
             of_subject(&mut query, staff::Entity, (staff::Entity, staff::Column::Id));
             query.column((staff::Entity, staff::Column::Role)).and_where(standing);
-            let row = app.db.read.query_one(&query).await?.ok_or(Unauthenticated::Rejected)?;
+            let Some(row) = app.db.read.query_one(&query).await? else { return Ok(None) };
             let role: Role = row.try_get("", "role")?;
             let (staff, session) = (StaffId(subject.id), subject.session);
-            Ok(Viewer::Staff { staff, session, role, authenticated_at: authenticated_at(&row)? })
+            let viewer = Viewer::Staff { staff, session, role, authenticated_at: authenticated_at(&row)? };
+            Some((viewer, row.try_get("", "expires_at")?))
         }
-    }
+    };
+    Ok(viewer)
 }
 
 /// Sessions opened before this was kept have only their beginning.
@@ -224,6 +255,7 @@ fn open_session(subject: Subject, now: Instant) -> SelectStatement {
     Query::select()
         .column((session::Entity, Column::CreatedAt))
         .column((session::Entity, Column::AuthenticatedAt))
+        .column((session::Entity, Column::ExpiresAt))
         .from(session::Entity)
         .and_where(column(Column::Id).eq(subject.session))
         .and_where(column(Column::SubjectId).eq(subject.id))
@@ -241,3 +273,6 @@ fn of_subject(
     let subject = Expr::col((session::Entity, Column::SubjectId));
     query.join(JoinType::InnerJoin, table, Expr::col(id).eq(subject));
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ mod audit;
 mod demo;
 mod file;
 mod import;
+mod keys;
 mod ledger;
 mod logs;
 mod migrate;
@@ -54,6 +55,8 @@ enum Command {
     Staff(staff::StaffArgs),
     /// Makes keys for the shop's servers
     ApiKey(api_key::ApiKeyArgs),
+    /// Replaces the keys that sign access tokens
+    Keys(keys::KeysArgs),
 }
 
 impl Command {
@@ -69,6 +72,7 @@ impl Command {
             Self::Audit(args) => audit::run(args).await,
             Self::Staff(args) => staff::run(args).await,
             Self::ApiKey(args) => api_key::run(args).await,
+            Self::Keys(args) => keys::run(args).await,
         }
     }
 }

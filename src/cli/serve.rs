@@ -10,7 +10,7 @@ use super::{config, stop_signal};
 use crate::app::App;
 use crate::config::ConfigArgs;
 use crate::http::Server;
-use crate::{settings, worker};
+use crate::worker;
 
 /// What to serve, and where.
 #[derive(Debug, Args)]
@@ -41,7 +41,7 @@ pub(super) async fn serve(
     tracing::info!("listening on http://{}", server.address());
     ready(server.address());
     let (stop, stopped) = watch::channel(false);
-    let following = tokio::spawn(settings::follow(app.clone()));
+    let keeping = app.keep_current(works);
     let working = works.then(|| tokio::spawn(worker::run(app.clone(), stopped.clone())));
     let signalled = tokio::spawn(async move {
         stop_signal().await;
@@ -55,7 +55,7 @@ pub(super) async fn serve(
     if let Some(working) = working {
         working.await?;
     }
-    following.abort();
+    drop(keeping);
     ended?;
     app.db.clone().close().await?;
     tracing::info!("stopped");

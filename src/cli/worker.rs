@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::{config, stop_signal};
 use crate::app::App;
 use crate::config::ConfigArgs;
-use crate::{settings, worker};
+use crate::worker;
 
 /// Whose jobs to work off.
 #[derive(Debug, Args)]
@@ -20,7 +20,7 @@ pub(super) struct WorkerArgs {
 pub(super) async fn run(args: WorkerArgs) -> anyhow::Result<ExitCode> {
     let app = App::build(config(args.config)?).await?;
     let (stop, stopped) = watch::channel(false);
-    let following = tokio::spawn(settings::follow(app.clone()));
+    let keeping = app.keep_current(true);
     let working = tokio::spawn(worker::run(app.clone(), stopped));
     tracing::info!("working off jobs");
     stop_signal().await;
@@ -28,7 +28,7 @@ pub(super) async fn run(args: WorkerArgs) -> anyhow::Result<ExitCode> {
     // The worker may have ended by itself.
     let _ = stop.send(true);
     working.await?;
-    following.abort();
+    drop(keeping);
     app.db.clone().close().await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -64,12 +64,16 @@ pub(crate) async fn lock(tx: &DatabaseTransaction, name: &str) -> Result<(), DbE
     Ok(())
 }
 
-/// Tells the other instances, when the transaction commits; a `SQLite` file has no other.
-pub(crate) async fn notify(tx: &DatabaseTransaction, channel: &'static str) -> Result<(), DbErr> {
+/// Tells the other instances these payloads, each on its channel, when the transaction commits; a `SQLite` file has no
+/// other.
+pub(crate) async fn notify(tx: &DatabaseTransaction, told: Vec<(&'static str, String)>) -> Result<(), DbErr> {
     let backend = tx.get_database_backend();
-    if backend == DbBackend::Postgres {
-        let values = [Value::from(channel)];
-        tx.execute_raw(Statement::from_sql_and_values(backend, "SELECT pg_notify($1, '')", values)).await?;
+    if backend == DbBackend::Postgres && !told.is_empty() {
+        let (channels, payloads): (Vec<_>, Vec<_>) =
+            told.into_iter().map(|(channel, payload)| (Value::from(channel), Value::from(payload))).unzip();
+        let sql = "SELECT pg_notify(channel, payload) FROM unnest($1::text[], $2::text[]) AS told(channel, payload)";
+        let values = [channels, payloads].map(|texts| Value::Array(ArrayType::String, Some(Box::new(texts))));
+        tx.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
     }
     Ok(())
 }

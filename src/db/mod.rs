@@ -1,9 +1,10 @@
 //! The only place that knows which database this is: connections here, SQL that differs in [`dialect`],
-//! many rows at once in [`bulk`].
+//! many rows at once in [`bulk`], notifications in [`listener`].
 
 mod arrays;
 pub(crate) mod bulk;
 pub(crate) mod dialect;
+pub(crate) mod listener;
 
 use std::time::Duration;
 

@@ -16,6 +16,7 @@ use super::shape::Shape;
 use crate::app::App;
 use crate::audit::reads::Reads;
 use crate::auth::viewer::Viewer;
+use crate::auth::{Authenticated, Unauthenticated};
 use crate::caller::{self, Caller};
 
 /// The id of a request, in its answer, its log lines and every error it gets.
@@ -65,20 +66,27 @@ struct Prepared {
     shape: Shape,
 }
 
-/// Runs `request` for `viewer`.
+/// Runs `request` for `asker`. A query may rest on what is remembered of the asker; everything else asks the database
+/// once more, and is not run for one whose credentials have ended meanwhile.
 pub async fn execute(
     app: &App,
     schema: &Schema,
-    (viewer, id): (Viewer, &RequestId),
+    (asker, id): (Authenticated, &RequestId),
     carries: Carries,
     request: Request,
-) -> Answer {
+) -> Result<Answer, Unauthenticated> {
     let mut answer = match prepare(app, carries, request) {
-        Ok(prepared) => run(app, schema, (viewer, id.clone()), prepared).await,
+        Ok(prepared) => {
+            let viewer = match prepared.operation {
+                OperationType::Query => asker.for_query(),
+                OperationType::Mutation | OperationType::Subscription => asker.confirmed(app).await?,
+            };
+            run(app, schema, (viewer, id.clone()), prepared).await
+        }
         Err(refused) => *refused,
     };
     stamp(&mut answer.response.errors, id);
-    answer
+    Ok(answer)
 }
 
 /// Parses the document, once it is known to be small, and checks the limits.

@@ -102,10 +102,13 @@ fn finish(headers: &mut HeaderMap, id: &RequestId, origin: Option<HeaderValue>) 
     let mut fixed = |name: HeaderName, value: &'static str| {
         headers.insert(name, HeaderValue::from_static(value));
     };
-    fixed(header::CACHE_CONTROL, "no-store");
     fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     fixed(header::X_FRAME_OPTIONS, "DENY");
     fixed(header::REFERRER_POLICY, "no-referrer");
+    // What is the same for everybody says itself how long it may be kept.
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
     headers.append(header::VARY, HeaderValue::from_static("origin"));
     if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
         let nothing = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");

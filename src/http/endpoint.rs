@@ -54,8 +54,8 @@ async fn run(
 ) -> Result<Answer, Refusal> {
     let (app, schema) = (state.app.clone(), state.schema.clone());
     let work = async move {
-        let viewer = auth::authenticate(&app, authorization.as_deref()).await.map_err(refused)?;
-        Ok(execute(&app, &schema, (viewer, &id), carries, operation).await)
+        let asker = auth::authenticate(&app, authorization.as_deref()).await.map_err(refused)?;
+        execute(&app, &schema, (asker, &id), carries, operation).await.map_err(refused)
     };
     match state.runtime.spawn(work.instrument(tracing::Span::current())).await {
         Ok(answered) => answered,

@@ -1,4 +1,4 @@
-//! The only actix code: GraphQL over HTTP, health, metrics and the page for developers.
+//! The only actix code: GraphQL over HTTP, public keys, health, metrics and the page for developers.
 
 mod accept;
 mod answer;
@@ -6,6 +6,7 @@ mod edge;
 mod endpoint;
 mod operations;
 mod params;
+mod public_keys;
 
 use std::net::SocketAddr;
 
@@ -94,6 +95,7 @@ impl Server {
 fn routes(config: &mut ServiceConfig, is_development: bool) {
     config
         .service(web::resource("/graphql").route(web::to(endpoint::graphql)))
+        .service(read_only("/.well-known/jwks.json").route(reading().to(public_keys::jwks)))
         .service(read_only("/healthz").route(reading().to(operations::alive)))
         .service(read_only("/readyz").route(reading().to(operations::ready)))
         .service(read_only("/metrics").route(reading().to(operations::numbers)))

@@ -3,8 +3,6 @@
 pub mod api;
 pub mod update;
 
-use std::time::Duration;
-
 use chrono_tz::Tz;
 use entity::id::StaffId;
 use entity::shop_settings::{ActiveModel, Column, Entity};
@@ -18,12 +16,10 @@ use crate::app::App;
 use crate::auth::policy::RegistrationPolicy;
 use crate::error::{Fault, Outcome, Stop, refuse};
 use crate::money::Currency;
+use crate::notices::{LOOK_EVERY, Notice};
 use crate::points::amount::{Points, PointsDelta};
 use crate::points::programme::Programme;
 use crate::tx::Tx;
-
-/// How often an instance looks for a newer version.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// What a shop can set while it runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,7 +141,10 @@ pub async fn change(
         created_at: Set(tx.now()),
     };
     match row.insert(tx.db()).await {
-        Ok(_) => Ok(next),
+        Ok(_) => {
+            tx.tell(Notice::SettingsChanged);
+            Ok(next)
+        }
         Err(error) if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => {
             refuse(SettingsError::VersionConflict { current: next.version })
         }
@@ -156,9 +155,10 @@ pub async fn change(
 /// Keeps the settings of this instance current, until it stops.
 pub async fn follow(app: App) {
     loop {
-        tokio::time::sleep(LOOK_EVERY).await;
-        if let Err(fault) = refresh(&app).await {
+        app.notices.settings_changed().await;
+        while let Err(fault) = refresh(&app).await {
             tracing::warn!(?fault, "could not look for newer shop settings");
+            tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 }

@@ -9,8 +9,8 @@ use crate::testing::{self, Engine};
 
 async fn ask(app: &App, carries: Carries, query: &str, variables: Value) -> (Ended, Value) {
     let request = Request::new(query).variables(Variables::from_json(variables));
-    let asker = (Viewer::Anonymous, &RequestId("r1".to_owned()));
-    let answer = execute(app, &schema(Some(app.clone())), asker, carries, request).await;
+    let asker = (Viewer::Anonymous.into(), &RequestId("r1".to_owned()));
+    let answer = execute(app, &schema(Some(app.clone())), asker, carries, request).await.unwrap();
     (answer.ended, serde_json::to_value(answer.response).unwrap())
 }
 

@@ -22,8 +22,8 @@ async fn update(app: &App, input: Value) -> Value {
         authenticated_at: app.clock.now(),
     };
     let request = Request::new(UPDATE).variables(Variables::from_json(json!({ "input": input })));
-    let asker = (staff, &RequestId("r1".to_owned()));
-    let answer = execute(app, &schema(Some(app.clone())), asker, Carries::Everything, request).await;
+    let asker = (staff.into(), &RequestId("r1".to_owned()));
+    let answer = execute(app, &schema(Some(app.clone())), asker, Carries::Everything, request).await.unwrap();
     let answer = serde_json::to_value(answer.response).unwrap();
     assert_eq!(answer["errors"], Value::Null, "{answer}");
     answer["data"]["shopSettingsUpdate"].clone()

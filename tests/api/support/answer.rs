@@ -68,6 +68,12 @@ impl Answer {
         self
     }
 
+    /// Asserts that the credentials were not taken, as HTTP and GraphQL over HTTP say that.
+    pub(crate) fn assert_rejected(&self) -> &Self {
+        assert_eq!(self.header("www-authenticate"), "Bearer");
+        self.assert_refused(401, "UNAUTHENTICATED")
+    }
+
     /// The payload of the only mutation.
     pub(crate) fn payload(&self) -> &Json {
         let data = self.data().as_object().expect("an object of data");
