@@ -3,7 +3,9 @@
 //! Invariant: a customer is found by the shop's id or by a mailbox that is the customer's; an address that somebody merely
 //! wrote down identifies nobody.
 
+pub mod address;
 pub mod api;
+pub mod country;
 pub mod email;
 pub mod owners;
 pub mod profile;

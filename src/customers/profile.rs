@@ -16,6 +16,9 @@ macro_rules! texts {
         pub struct $error;
 
         impl $name {
+            /// What a text that is none is told.
+            pub const BOUNDS: &str = $message;
+
             /// As written, without spaces around it.
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -57,6 +60,14 @@ texts! {
                 (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
             })
     };
+
+    /// A telephone number, loosely E.164: digits and spaces, and perhaps a plus in front.
+    PhoneNumber, NotAPhoneNumber, "is not a telephone number: 5 to 20 digits, perhaps with spaces and a + in front", |text| {
+        let number = text.strip_prefix('+').unwrap_or(text);
+        number.len() <= 40
+            && number.bytes().all(|byte| byte.is_ascii_digit() || byte == b' ')
+            && (5..=20).contains(&number.bytes().filter(u8::is_ascii_digit).count())
+    };
 }
 
 #[cfg(test)]
@@ -78,6 +89,16 @@ mod tests {
         }
         for other in ["", "n", "nl_BE", "nl-", "12", "nl-BE\n-x", "abcdefghi"] {
             assert!(Locale::try_from(other.to_owned()).is_err(), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_phone_number_is_digits_with_spaces_and_perhaps_a_plus() {
+        for good in ["+31 20 123 4567", "0201234567", "12345", "+1 2 3 4 5"] {
+            assert!(PhoneNumber::try_from(good.to_owned()).is_ok(), "{good}");
+        }
+        for other in ["", "+", "1234", "020-1234567", "+31+20123", "1".repeat(21).as_str(), "١٢٣٤٥"] {
+            assert!(PhoneNumber::try_from(other.to_owned()).is_err(), "{other:?}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use async_graphql::{InputType, InputValueError, InputValueResult, Scalar, ScalarType, SimpleObject, Value};
 
+use crate::customers::country::CountryCode;
 use crate::customers::email::EmailAddress;
 use crate::money::{Currency, Money, Rate};
 use crate::points::amount::{Points, PointsDelta};
@@ -67,6 +68,18 @@ impl ScalarType for Currency {
 
     fn to_value(&self) -> Value {
         self.code().into()
+    }
+}
+
+/// A country: two letters of ISO 3166-1, such as `NL`.
+#[Scalar(name = "CountryCode")]
+impl ScalarType for CountryCode {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        text::<Self>(value)?.parse::<Self>().map_err(|error| InputValueError::custom(error.to_string()))
+    }
+
+    fn to_value(&self) -> Value {
+        self.as_str().into()
     }
 }
 

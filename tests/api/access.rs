@@ -57,6 +57,7 @@ impl Told {
                 "Boolean" => "true".to_owned(),
                 "EmailAddress" => "\"nobody@example.org\"".to_owned(),
                 "CurrencyCode" => "\"EUR\"".to_owned(),
+                "CountryCode" => "\"NL\"".to_owned(),
                 "DateTime" => "\"2026-01-15T12:00:00Z\"".to_owned(),
                 _text => "\"1\"".to_owned(),
             },

@@ -1,5 +1,7 @@
 //! Customers and guest identities over GraphQL.
 
+pub mod address;
+
 use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
@@ -7,12 +9,12 @@ use chrono::{DateTime, Utc};
 use entity::id::CustomerId;
 use entity::{customer, guest_identity};
 
-use super::email::EmailAddress;
-use super::profile::{Locale, PersonName};
-use super::{CustomerBy, CustomerError, GuestBy, Record, Update};
 use crate::app::App;
 use crate::audit::reads::{Person, Reads};
 use crate::auth::viewer::Viewer;
+use crate::customers::email::EmailAddress;
+use crate::customers::profile::{Locale, PersonName};
+use crate::customers::{CustomerBy, CustomerError, GuestBy, Record, Update};
 use crate::error::{Fault, Outcome, split};
 use crate::external_id::ExternalId;
 use crate::graphql::access::{Allowed, AllowedAs};
@@ -293,7 +295,7 @@ impl CustomersQuery {
             _ => return Err(ApiError::bad_input("give exactly one of id and email")),
         };
         let app = ctx.data_unchecked::<App>();
-        Ok(super::find_guest(&app.db.read, &by).await?.map(|row| Guest::shown(ctx, row)))
+        Ok(crate::customers::find_guest(&app.db.read, &by).await?.map(|row| Guest::shown(ctx, row)))
     }
 }
 
@@ -319,7 +321,7 @@ impl CustomersMutation {
         };
         let key = key(ctx, input.idempotency_key, "customerRecord");
         let app = ctx.data_unchecked::<App>();
-        let work = async |tx: &Tx, command: &Record| Ok(super::record(tx, command).await?);
+        let work = async |tx: &Tx, command: &Record| Ok(crate::customers::record(tx, command).await?);
         let (customer, replayed, user_errors) =
             answer(ctx, app.write_once(&key, &command, work).await).await?;
         Ok(CustomerRecordPayload { customer, replayed, user_errors })
@@ -340,7 +342,7 @@ impl CustomersMutation {
         let key = key(ctx, input.idempotency_key, "customerUpdate");
         let app = ctx.data_unchecked::<App>();
         let (customer, replayed, user_errors) =
-            answer(ctx, app.write_once(&key, &command, super::update).await).await?;
+            answer(ctx, app.write_once(&key, &command, crate::customers::update).await).await?;
         Ok(CustomerUpdatePayload { customer, replayed, user_errors })
     }
 }
@@ -374,7 +376,7 @@ where
 
 async fn found(ctx: &Context<'_>, by: &CustomerBy) -> Result<Option<Customer>, ApiError> {
     let app = ctx.data_unchecked::<App>();
-    Ok(super::find(&app.db.read, by).await?.map(|row| Customer::shown(ctx, row)))
+    Ok(crate::customers::find(&app.db.read, by).await?.map(|row| Customer::shown(ctx, row)))
 }
 
 type Answer = (Option<Customer>, bool, Vec<UserError<CustomerErrorCode>>);
