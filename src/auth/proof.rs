@@ -14,6 +14,7 @@ use super::link::{self, Link};
 use super::sessions::{self, Opened, Tokens};
 use super::{AuthError, code, mailbox};
 use crate::app::App;
+use crate::customers::{self, OrderAddresses};
 use crate::db::bulk::Rows;
 use crate::error::{Fault, Outcome, refuse, refuse_recorded};
 use crate::onboarding;
@@ -164,6 +165,11 @@ async fn make_account(tx: &Tx, proven: &Model) -> Result<CustomerId, Fault> {
     }
     sessions::end_all(tx, Audience::Customer, found.id.0).await?;
     points::open_accounts(tx, &[Owner::Customer(found.id)]).await?;
+    if let Some(order) = proven.order_id {
+        let [shipping, billing] = orders::addresses_of(tx, order).await?;
+        let as_defaults = proven.purpose == Purpose::Register;
+        customers::remember(tx, found.id, OrderAddresses { shipping, billing, as_defaults }).await?;
+    }
     outbox::emit(
         tx,
         [Event {

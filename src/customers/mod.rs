@@ -9,6 +9,7 @@ pub mod country;
 pub mod email;
 pub mod owners;
 pub mod profile;
+mod remembered;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +29,7 @@ use crate::points::orders::{self as points, Owner};
 use crate::tx::Tx;
 use email::EmailAddress;
 use profile::{Locale, PersonName};
+pub(crate) use remembered::{OrderAddresses, remember};
 
 /// What a shop knows of a customer; what it leaves out stays as it is.
 #[derive(Clone, Debug, Serialize)]

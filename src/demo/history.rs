@@ -108,6 +108,8 @@ fn order(
         hold: None,
         state,
         name: None,
+        shipping_address: None,
+        billing_address: None,
         locale: None,
         imported: true,
         by: Actor::SYSTEM,

@@ -20,7 +20,7 @@ mod tests;
 
 pub(crate) use attach::attach;
 pub(crate) use cancel::cancel;
-pub(crate) use claim::{is_claimable, use_claim};
+pub(crate) use claim::{addresses_of, is_claimable, use_claim};
 pub use error::OrderError;
 pub use find::OrderRef;
 pub(crate) use pay::{Pay, pay};

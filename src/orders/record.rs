@@ -12,6 +12,7 @@ use serde::Serialize;
 use self::write::{Draft, Stored, stored};
 use super::{OrderError, rules};
 use crate::actor::Actor;
+use crate::customers::address::Address;
 use crate::customers::email::EmailAddress;
 use crate::customers::owners::{Buyer, Named, find_or_create};
 use crate::customers::profile::{Locale, PersonName};
@@ -52,6 +53,12 @@ pub struct Record {
     /// Of the buyer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<PersonName>,
+    /// Where it goes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shipping_address: Option<Address>,
+    /// Where its invoice goes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub billing_address: Option<Address>,
     /// What mails that it causes are written in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locale: Option<Locale>,

@@ -80,6 +80,51 @@ both_engines! {
         sign_in(shop, ADDRESS, PASSWORD).await.assert_done();
     }
 
+    async fn an_account_made_from_an_order_has_its_addresses(shop: &TestApp) {
+        use entity::customer_address::Entity;
+        use sea_orm::EntityTrait;
+        let server = shop.as_server().await;
+        let home = json!({ "name": "Anna de Wit", "line1": "Kerkstraat 1", "postalCode": "1017 GC",
+            "city": "Amsterdam", "country": "NL" });
+        let order = json!({ "email": ADDRESS, "shippingAddress": home, "billingAddress": home });
+        let order = shop.record(&server, order).await;
+        let begun = create(shop, order["claimToken"].as_str().unwrap(), None).await;
+        let challenge = begun.text("/accountCreateFromOrder/challengeId").to_owned();
+        assert_eq!(shop.snapshot().await.count("customer_addresses"), 0);
+        let code = shop.mailed_code(ADDRESS).await;
+        shop.prove(&challenge, &code).await.assert_done();
+        let rows = Entity::find().all(&shop.app.db.read).await.unwrap();
+        let [kept] = rows.as_slice() else { panic!("{rows:#?}") };
+        assert_eq!((kept.line1.as_str(), kept.country.as_str()), ("Kerkstraat 1", "NL"));
+        assert!(kept.default_shipping && kept.default_billing);
+        let query = "query ($id: ID!) { order(id: $id) { shippingAddress { city country company } } }";
+        let told = shop.graphql(&server, query, json!({ "id": order["id"] })).await;
+        let expected = json!({ "city": "Amsterdam", "country": "NL", "company": null });
+        assert_eq!(told.at("/order/shippingAddress"), &expected);
+    }
+
+    async fn what_anybody_may_have_ordered_is_no_default_address(shop: &TestApp) {
+        use entity::customer_address::Entity;
+        use sea_orm::EntityTrait;
+        shop.set(json!({ "registration": "AUTOMATIC" })).await;
+        let server = shop.as_server().await;
+        let elsewhere = json!({ "line1": "Elsewhere 2", "city": "Utrecht", "country": "NL" });
+        shop.record(&server, json!({ "email": ADDRESS, "shippingAddress": elsewhere })).await;
+        shop.run_jobs().await;
+        sign_in_with(shop, &token_in(&shop.mail.to(ADDRESS)[0].text)).await.assert_done();
+        let rows = Entity::find().all(&shop.app.db.read).await.unwrap();
+        assert_eq!(rows.len(), 1);
+        assert!(!rows[0].default_shipping && !rows[0].default_billing);
+    }
+
+    async fn a_poor_address_refuses_the_order(shop: &TestApp) {
+        let server = shop.as_server().await;
+        let poor = json!({ "line1": " ", "city": "Utrecht", "country": "NL" });
+        let order = shop.order_input(json!({ "email": ADDRESS, "billingAddress": poor }));
+        let refused = shop.refused(&server, "orderRecord", order, "INVALID").await;
+        assert_eq!(refused.user_errors()[0]["field"], json!(["input", "billingAddress"]));
+    }
+
     async fn a_claim_token_is_good_once(shop: &TestApp) {
         let (_, token) = order_of(shop, ADDRESS).await;
         let both = futures_util::future::join(create(shop, &token, None), create(shop, &token, None)).await;

@@ -207,8 +207,8 @@ def api_key(database, *scopes):
 class Server:
     """A server on a free port."""
 
-    def __init__(self, database):
-        self.process = start(database, "serve", "--listen", "127.0.0.1:0")
+    def __init__(self, database, *options):
+        self.process = start(database, "serve", "--listen", "127.0.0.1:0", *options)
         self.port = None
 
     def up(self):

@@ -8,6 +8,8 @@ use sea_orm::{ColumnTrait, Condition};
 
 use super::types::OrderState;
 use crate::actor::Actor;
+use crate::customers::address::Address;
+use crate::customers::api::address::AddressInput;
 use crate::customers::email::EmailAddress;
 use crate::customers::owners::Named;
 use crate::external_id::ExternalId;
@@ -89,6 +91,10 @@ pub struct OrderRecordInput {
     pub hold_id: Option<ID>,
     /// The buyer's name, 1 to 200 characters; an account made from this order has it.
     pub name: Option<String>,
+    /// Where it goes; an account made from this order has it.
+    pub shipping_address: Option<AddressInput>,
+    /// Where its invoice goes; an account made from this order has it.
+    pub billing_address: Option<AddressInput>,
     /// What mails that it causes are written in: BCP 47, such as `nl-BE`.
     pub locale: Option<String>,
     /// Where it is already; `PLACED` if not given. What has happened so far counts as of `placedAt`.
@@ -118,6 +124,10 @@ where
     T::Error: std::fmt::Display,
 {
     T::try_from(text).map_err(|problem| OrderError::invalid(field, problem.to_string()))
+}
+
+fn address(field: &'static str, given: AddressInput) -> Result<Address, OrderError> {
+    Address::try_from(given).map_err(|problem| OrderError::invalid(field, format!("{field}.{problem}")))
 }
 
 impl OrderRecordInput {
@@ -155,6 +165,14 @@ impl OrderRecordInput {
             hold,
             state: self.state.unwrap_or(OrderState::Placed).into(),
             name: self.name.map(|name| bounded("name", name)).transpose()?,
+            shipping_address: self
+                .shipping_address
+                .map(|given| address("shippingAddress", given))
+                .transpose()?,
+            billing_address: self
+                .billing_address
+                .map(|given| address("billingAddress", given))
+                .transpose()?,
             locale: self.locale.map(|locale| bounded("locale", locale)).transpose()?,
             imported: false,
             by,

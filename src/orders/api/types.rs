@@ -7,10 +7,13 @@ use async_graphql::{Context, Enum, ID, Object};
 use entity::order::OrderState as Stored;
 use entity::points_hold::HoldState;
 use entity::{Instant, order, order_line, order_return};
+use serde::Deserialize;
 
 use super::loaders::{HoldOf, LinesOf, OrderLoader, ReturnsOf};
 use crate::app::App;
 use crate::auth::link::{self, Link};
+use crate::customers::address as postal;
+use crate::customers::api::address::Address;
 use crate::error::{Fault, FaultKind};
 use crate::graphql::access::AllowedAs;
 use crate::graphql::fault::ApiError;
@@ -58,6 +61,10 @@ pub struct OrderLine {
 #[derive(Clone, Debug)]
 pub struct OrderReturn(order_return::Model);
 
+fn address(stored: Option<&serde_json::Value>) -> Result<Option<Address>, ApiError> {
+    Ok(stored.map(postal::Address::deserialize).transpose()?.map(Address::from))
+}
+
 #[Object]
 impl Order {
     /// Ours.
@@ -98,6 +105,16 @@ impl Order {
     /// The buyer's name, as written on it.
     async fn name(&self) -> Option<&str> {
         self.0.name.as_deref()
+    }
+
+    /// Where it goes, as written on it.
+    async fn shipping_address(&self) -> Result<Option<Address>, ApiError> {
+        address(self.0.shipping_address.as_ref())
+    }
+
+    /// Where its invoice goes, as written on it.
+    async fn billing_address(&self) -> Result<Option<Address>, ApiError> {
+        address(self.0.billing_address.as_ref())
     }
 
     /// What it was recorded in spite of.

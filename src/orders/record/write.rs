@@ -10,6 +10,7 @@ use sea_orm::{ActiveEnum, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter
 
 use super::{OrderError, Record};
 use crate::auth::policy::GuestOrder;
+use crate::customers::address::Address;
 use crate::customers::owners::Named;
 use crate::db::bulk::Rows;
 use crate::db::dialect::{is_among, is_among_texts};
@@ -80,7 +81,7 @@ impl<'a> Draft<'a> {
             .iter()
             .map(|_| DraftLine { id: tx.id(), redeemed_value: 0, redeemed_points: 0 })
             .collect();
-        let model = model(tx, id, record, fingerprint, owner, lines_total);
+        let model = model(tx, id, record, fingerprint, owner, lines_total)?;
         Ok(Self { index, id, lines, record, owner, model })
     }
 
@@ -130,7 +131,7 @@ fn model(
     fingerprint: Vec<u8>,
     owner: Owner,
     lines_total: i64,
-) -> Model {
+) -> Result<Model, Fault> {
     use OrderState::{Cancelled, Delivered, Paid, Shipped};
 
     let (customer_id, guest_id): (Option<CustomerId>, Option<GuestId>) = match owner {
@@ -140,7 +141,8 @@ fn model(
     let guest = guest_order(tx, record, owner);
     let placed_at = record.placed_at.map_or_else(|| tx.now(), cut);
     let since = |states: &[OrderState]| states.contains(&record.state).then_some(placed_at);
-    Model {
+    let address = |address: &Option<Address>| address.as_ref().map(serde_json::to_value).transpose();
+    Ok(Model {
         id,
         external_id: record.external_id.as_str().to_owned(),
         fingerprint,
@@ -163,12 +165,12 @@ fn model(
         cancelled_at: since(&[Cancelled]),
         recorded_at: tx.now(),
         name: record.name.as_ref().map(|name| name.as_str().to_owned()),
-        shipping_address: None,
-        billing_address: None,
+        shipping_address: address(&record.shipping_address)?,
+        billing_address: address(&record.billing_address)?,
         flag: guest.filter(|given| given.flagged).map(|_| OrderFlag::GuestNotAllowed),
         claim_until: guest.filter(|given| given.claimable).map(|_| tx.after(claim::LIFE)),
         claimed_at: None,
-    }
+    })
 }
 
 /// What the shop's policy gives the order of an address that nobody has proven; nothing for other orders and history.
