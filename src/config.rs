@@ -37,8 +37,8 @@ pub struct ConfigArgs {
     /// Web origins that may call the API from a browser, such as `https://shop.example`
     #[arg(long, env = "REGULARS_CORS_ORIGINS", value_delimiter = ',')]
     pub cors_origins: Vec<String>,
-    /// Password hashes computed at once; each takes 19 MiB for its time
-    #[arg(long, env = "REGULARS_PASSWORD_HASHES", default_value_t = 4)]
+    /// Password hashes computed at once, by default on half the cores, at most 4; each takes 19 MiB for its time
+    #[arg(long, env = "REGULARS_PASSWORD_HASHES", default_value_t = hashes_at_once())]
     pub password_hashes: usize,
     /// What one request may ask for.
     #[command(flatten)]
@@ -72,6 +72,11 @@ pub struct Limits {
     /// Seconds an operation may run before it is stopped
     #[arg(long, env = "REGULARS_MAX_SECONDS", default_value_t = 10)]
     pub max_seconds: u32,
+}
+
+/// Half the cores, so that a flood of sign-ins leaves the other half to everything else.
+fn hashes_at_once() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).clamp(1, 4))
 }
 
 /// Where the server runs.
