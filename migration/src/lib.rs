@@ -9,6 +9,7 @@ mod m20261121_core;
 mod m20261121_customers;
 mod m20261121_orders;
 mod m20261121_points;
+mod m20261121_rate_limits;
 
 /// All migrations, oldest first. Take the lock in `regulars::db::migrate` before running them.
 #[derive(Debug)]
@@ -23,6 +24,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_access::Migration),
             Box::new(m20261121_orders::Migration),
             Box::new(m20261121_points::Migration),
+            Box::new(m20261121_rate_limits::Migration),
         ]
     }
 }
