@@ -1,6 +1,9 @@
 //! What a process is started with: command line over environment over `regulars.toml` over defaults, validated once.
 
+use std::net::IpAddr;
+
 use clap::{Args, ValueEnum};
+use ipnet::IpNet;
 use secrecy::SecretString;
 
 use crate::db::DbOptions;
@@ -37,6 +40,9 @@ pub struct ConfigArgs {
     /// Web origins that may call the API from a browser, such as `https://shop.example`
     #[arg(long, env = "REGULARS_CORS_ORIGINS", value_delimiter = ',')]
     pub cors_origins: Vec<String>,
+    /// Proxies whose `Forwarded` and `X-Forwarded-For` are believed: addresses and networks, such as `10.0.0.0/8`
+    #[arg(long, env = "REGULARS_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
+    pub trusted_proxies: Vec<IpNet>,
     /// Password hashes computed at once, by default on half the cores, at most 4; each takes 19 MiB for its time
     #[arg(long, env = "REGULARS_PASSWORD_HASHES", default_value_t = hashes_at_once())]
     pub password_hashes: usize,
@@ -103,6 +109,8 @@ pub struct Config {
     pub mail_from: lettre::message::Mailbox,
     /// Web origins that may call from a browser.
     pub cors_origins: Vec<String>,
+    /// Whose word on where a request comes from is taken.
+    pub trusted_proxies: Vec<IpNet>,
     /// Password hashes computed at once.
     pub password_hashes: usize,
     /// What one request may ask for.
@@ -138,6 +146,7 @@ impl TryFrom<ConfigArgs> for Config {
             smtp_url: args.smtp_url,
             mail_from: args.mail_from.parse().context("REGULARS_MAIL_FROM is not a mailbox")?,
             cors_origins: args.cors_origins,
+            trusted_proxies: args.trusted_proxies,
             password_hashes: args.password_hashes,
             limits: args.limits,
         })
@@ -150,4 +159,11 @@ fn is_origin(text: &str) -> bool {
     host.is_some_and(|host| {
         !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
     })
+}
+
+/// A network in CIDR notation; a single address is a network of one.
+fn network(text: &str) -> Result<IpNet, String> {
+    let network = text.trim().parse::<IpNet>().ok();
+    let network = network.or_else(|| text.trim().parse::<IpAddr>().ok().map(IpNet::from));
+    network.ok_or_else(|| format!("`{text}` is no address or network; one looks like 10.0.0.0/8"))
 }

@@ -14,10 +14,22 @@ use super::limits::{self, Cost, TooMuch};
 use super::shape::Shape;
 use crate::app::App;
 use crate::auth::viewer::Viewer;
+use crate::client::Client;
 
 /// The id of a request, in its answer, its log lines and every error it gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestId(pub String);
+
+/// Whose request it is; resolvers find all three in the request's data.
+#[derive(Clone, Debug)]
+pub struct Asker {
+    /// As the credentials proved.
+    pub viewer: Viewer,
+    /// As the network tells.
+    pub client: Client,
+    /// Of the request.
+    pub id: RequestId,
+}
 
 /// How a request ended, from which a transport makes its status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,19 +74,14 @@ struct Prepared {
     shape: Shape,
 }
 
-/// Runs `request` for `viewer`.
-pub async fn execute(
-    app: &App,
-    schema: &Schema,
-    (viewer, id): (Viewer, &RequestId),
-    carries: Carries,
-    request: Request,
-) -> Answer {
+/// Runs `request` for `asker`.
+pub async fn execute(app: &App, schema: &Schema, asker: Asker, carries: Carries, request: Request) -> Answer {
+    let id = asker.id.clone();
     let mut answer = match prepare(app, carries, request) {
-        Ok(prepared) => run(app, schema, (viewer, id.clone()), prepared).await,
+        Ok(prepared) => run(app, schema, asker, prepared).await,
         Err(refused) => *refused,
     };
-    stamp(&mut answer.response.errors, id);
+    stamp(&mut answer.response.errors, &id);
     answer
 }
 
@@ -130,9 +137,9 @@ fn check_variables(operation: &OperationDefinition, variables: &Variables) -> Re
     Ok(())
 }
 
-async fn run(app: &App, schema: &Schema, asker: (Viewer, RequestId), prepared: Prepared) -> Answer {
+async fn run(app: &App, schema: &Schema, asker: Asker, prepared: Prepared) -> Answer {
     let Prepared { request, operation, cost, shape } = prepared;
-    let request = super::request_data(app, request.data(asker.0).data(asker.1));
+    let request = super::request_data(app, request.data(asker.viewer).data(asker.client).data(asker.id));
     let limit = Duration::from_secs(app.config.limits.max_seconds.into());
     let running = AssertUnwindSafe(schema.execute(request)).catch_unwind();
     let (ended, mut response) = match tokio::time::timeout(limit, running).await {

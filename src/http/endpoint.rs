@@ -1,5 +1,6 @@
 //! `/graphql`: GraphQL over HTTP, with GET for queries and POST for everything.
 
+use std::sync::Once;
 use std::time::Duration;
 
 use actix_web::http::header::{self, HeaderMap};
@@ -11,10 +12,11 @@ use futures_util::StreamExt;
 use tracing::Instrument;
 
 use super::answer::{self, Refusal, media, request_id};
-use super::{State, params};
+use super::{State, forwarded, params};
 use crate::auth::{self, Unauthenticated};
+use crate::client::Client;
 use crate::config::Limits;
-use crate::graphql::execute::{Answer, Carries, RequestId, execute};
+use crate::graphql::execute::{Answer, Asker, Carries, RequestId, execute};
 use crate::graphql::fault::told;
 
 /// How long a client may take to send a body.
@@ -40,7 +42,8 @@ async fn handle(request: &HttpRequest, payload: Payload, state: &State) -> Resul
         _ => return Ok(super::method_not_allowed(request, "GET, POST")),
     };
     let authorization = authorization(request.headers())?;
-    let answered = run(state, (authorization, request_id(request)), carries, operation).await?;
+    let sender = (authorization, client(request, state), request_id(request));
+    let answered = run(state, sender, carries, operation).await?;
     Ok(answer::answer(media, &answered))
 }
 
@@ -48,14 +51,14 @@ async fn handle(request: &HttpRequest, payload: Payload, state: &State) -> Resul
 /// even if its client goes away.
 async fn run(
     state: &State,
-    (authorization, id): (Option<String>, RequestId),
+    (authorization, client, id): (Option<String>, Client, RequestId),
     carries: Carries,
     operation: Request,
 ) -> Result<Answer, Refusal> {
     let (app, schema) = (state.app.clone(), state.schema.clone());
     let work = async move {
         let viewer = auth::authenticate(&app, authorization.as_deref()).await.map_err(refused)?;
-        Ok(execute(&app, &schema, (viewer, &id), carries, operation).await)
+        Ok(execute(&app, &schema, Asker { viewer, client, id }, carries, operation).await)
     };
     match state.runtime.spawn(work.instrument(tracing::Span::current())).await {
         Ok(answered) => answered,
@@ -84,6 +87,27 @@ fn refused(why: Unauthenticated) -> Refusal {
 fn rejected() -> Refusal {
     let message = "These credentials are wrong, expired or revoked.";
     Refusal::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", message)
+}
+
+/// Who sends this, as far as the network and trusted proxies tell.
+fn client(request: &HttpRequest, state: &State) -> Client {
+    static WARNED: Once = Once::new();
+    let headers = request.headers();
+    let agent = headers.get(header::USER_AGENT).map(|agent| String::from_utf8_lossy(agent.as_bytes()));
+    let Some(peer) = request.peer_addr() else {
+        return Client::unknown();
+    };
+    let trusted = &state.app.config.trusted_proxies;
+    if forwarded::is_told(headers) && !forwarded::is_trusted(peer.ip(), trusted) {
+        // Behind a proxy that is not named, everybody counts as that proxy.
+        WARNED.call_once(|| {
+            tracing::warn!(
+                "a request says that it was forwarded, but not by a proxy in REGULARS_TRUSTED_PROXIES: it counts as sent \
+                 by whoever connected"
+            );
+        });
+    }
+    Client::new(forwarded::client_address(peer.ip(), headers, trusted), agent.as_deref())
 }
 
 /// The `Authorization` header; two of them, or one that is no text, cannot be credentials.
