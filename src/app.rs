@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::db::{self, Db};
 use crate::messages::mailer::Mailer;
 use crate::settings::{self, ShopSettings};
+use crate::throttle::Throttle;
 
 /// A handle to the application; cheap to clone.
 #[derive(Clone, Debug)]
@@ -33,6 +34,8 @@ pub struct Parts {
     pub passwords: Passwords,
     /// When the use of an API key was noted last.
     pub key_uses: Uses,
+    /// Who asked how often.
+    pub throttle: Throttle,
     /// Sends mail.
     pub mailer: Mailer,
     /// Wakes the worker of this process.
@@ -61,6 +64,7 @@ impl App {
         let settings = settings::load(&db.read).await.map_err(|fault| anyhow::anyhow!("{fault:?}"))?;
         let worker_wake = tokio::sync::Notify::new();
         let parts = Parts {
+            throttle: Throttle::new(config.rate_limits, db.is_postgres()),
             db,
             clock,
             ids,

@@ -49,6 +49,9 @@ pub struct ConfigArgs {
     /// What one request may ask for.
     #[command(flatten)]
     pub limits: Limits,
+    /// How much somebody may ask for.
+    #[command(flatten)]
+    pub rate_limits: RateLimits,
 }
 
 /// What one GraphQL request may ask for; more is refused before anything runs.
@@ -78,6 +81,41 @@ pub struct Limits {
     /// Seconds an operation may run before it is stopped
     #[arg(long, env = "REGULARS_MAX_SECONDS", default_value_t = 10)]
     pub max_seconds: u32,
+}
+
+/// How often somebody may ask, in any minute unless another time is named; 0 is no limit.
+///
+/// The defaults are several times what people and shops were seen to do, and far below what hurts:
+///
+/// - 600 a minute are ten a second for a whole minute: an eager app reads a few a second, and a small office behind one
+///   address is many people.
+/// - 12,000 for an API key are 200 a second, above the checkout peak of a large shop, and little beside what one instance
+///   can serve.
+/// - 20 tries of passwords and codes from one address are a classroom signing in, and make guessing pointless; a server of
+///   the shop that signs people in sends its API key or is a trusted proxy, and is then not counted as one person.
+/// - 120 refreshes from one address are 1,800 signed-in devices behind it, each renewing its quarter of an hour.
+/// - 10 tries in ten minutes for one mailbox, from wherever: more than anybody mistypes, and 1,440 guesses a day at most.
+///   Somebody who goes on trying can keep the owner of a mailbox from signing in meanwhile; who is signed in stays so.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct RateLimits {
+    /// Anonymous requests from one address (IPv6: one /64) in a minute, and as many with rejected credentials; 0 is no limit
+    #[arg(long, env = "REGULARS_MAX_REQUESTS_PER_ADDRESS", default_value_t = 600)]
+    pub max_requests_per_address: u32,
+    /// Requests of one customer or member of staff in a minute; 0 is no limit
+    #[arg(long, env = "REGULARS_MAX_REQUESTS_PER_ACCOUNT", default_value_t = 600)]
+    pub max_requests_per_account: u32,
+    /// Requests with one API key in a minute; 0 is no limit
+    #[arg(long, env = "REGULARS_MAX_REQUESTS_PER_API_KEY", default_value_t = 12_000)]
+    pub max_requests_per_api_key: u32,
+    /// Tries of passwords and codes, and requests for codes, from one address in a minute; 0 is no limit
+    #[arg(long, env = "REGULARS_MAX_CREDENTIALS_PER_ADDRESS", default_value_t = 20)]
+    pub max_credentials_per_address: u32,
+    /// Exchanges of refresh tokens from one address in a minute; 0 is no limit
+    #[arg(long, env = "REGULARS_MAX_REFRESHES_PER_ADDRESS", default_value_t = 120)]
+    pub max_refreshes_per_address: u32,
+    /// Tries of passwords and requests for codes for one mailbox in ten minutes, known or not; 0 is no limit
+    #[arg(long, env = "REGULARS_MAX_CREDENTIALS_PER_MAILBOX", default_value_t = 10)]
+    pub max_credentials_per_mailbox: u32,
 }
 
 /// Half the cores, so that a flood of sign-ins leaves the other half to everything else.
@@ -115,6 +153,8 @@ pub struct Config {
     pub password_hashes: usize,
     /// What one request may ask for.
     pub limits: Limits,
+    /// How much somebody may ask for.
+    pub rate_limits: RateLimits,
 }
 
 impl TryFrom<ConfigArgs> for Config {
@@ -149,6 +189,7 @@ impl TryFrom<ConfigArgs> for Config {
             trusted_proxies: args.trusted_proxies,
             password_hashes: args.password_hashes,
             limits: args.limits,
+            rate_limits: args.rate_limits,
         })
     }
 }

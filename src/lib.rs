@@ -25,6 +25,7 @@ pub mod outbox;
 pub mod points;
 pub mod readiness;
 pub mod settings;
+pub mod throttle;
 pub mod tx;
 pub mod worker;
 

@@ -14,6 +14,7 @@ use crate::customers::profile::{Locale, PersonName};
 use crate::db::dialect;
 use crate::error::Fault;
 use crate::messages;
+use crate::throttle;
 use crate::tx::Tx;
 
 /// How long a code is good.
@@ -48,6 +49,7 @@ struct Prepared {
 /// Mails a code that makes the account, or signs in to the one there is.
 pub async fn register(app: &App, register: Register) -> Result<ChallengeId, Fault> {
     let Register { email, password, name, locale } = register;
+    throttle::credential(app, &email.key()).await?;
     let password_hash = match password {
         Some(password) => Some(app.passwords.hash(password).await?),
         None => None,
@@ -62,6 +64,7 @@ pub async fn request_code(
     email: EmailAddress,
     locale: Option<Locale>,
 ) -> Result<ChallengeId, Fault> {
+    throttle::credential(app, &email.key()).await?;
     let prepared = Prepared { purpose: Purpose::SignIn, email, name: None, locale, password_hash: None };
     app.change(&prepared, challenge).await
 }

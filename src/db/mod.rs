@@ -4,6 +4,7 @@
 mod arrays;
 pub(crate) mod bulk;
 pub(crate) mod dialect;
+pub(crate) mod rate_limits;
 
 use std::time::Duration;
 

@@ -5,6 +5,7 @@ use async_graphql::{Context, Guard, Result as GuardResult};
 
 use super::fault::coded;
 use crate::auth::viewer::{Permission, Scope, Viewer};
+use crate::throttle::Attempt;
 
 /// One operation: a field of `Query` or `Mutation`.
 #[derive(Debug)]
@@ -19,10 +20,13 @@ pub struct Operation {
     pub shop: Option<Scope>,
     /// Staff with this permission.
     pub staff: Option<Permission>,
+    /// Tries credentials, or mails some: an operation of a client may hold one such field, and each counts towards the
+    /// limits on them.
+    pub credential: Option<Attempt>,
 }
 
 const fn everyone(field: &'static str) -> Operation {
-    Operation { field, anonymous: true, customer: true, shop: None, staff: None }
+    Operation { field, anonymous: true, customer: true, shop: None, staff: None, credential: None }
 }
 
 const fn op(
@@ -31,17 +35,17 @@ const fn op(
     shop: Option<Scope>,
     staff: Option<Permission>,
 ) -> Operation {
-    Operation { field, anonymous: false, customer, shop, staff }
+    Operation { field, anonymous: false, customer, shop, staff, credential: None }
 }
 
 /// Every operation and its callers; a field that is not here is for nobody.
 pub const OPERATIONS: &[Operation] = &[
-    everyone("customerRegister"),
-    everyone("mailboxProve"),
-    everyone("signInWithPassword"),
-    everyone("signInRequestCode"),
-    everyone("staffSignIn"),
-    everyone("sessionRefresh"),
+    everyone("customerRegister").tries(Attempt::Guess),
+    everyone("mailboxProve").tries(Attempt::Guess),
+    everyone("signInWithPassword").tries(Attempt::Guess),
+    everyone("signInRequestCode").tries(Attempt::Guess),
+    everyone("staffSignIn").tries(Attempt::Guess),
+    everyone("sessionRefresh").tries(Attempt::Refresh),
     everyone("sessionEnd"),
     everyone("pointsPreview"),
     everyone("product"),
@@ -74,6 +78,11 @@ pub const OPERATIONS: &[Operation] = &[
 ];
 
 impl Operation {
+    /// The same as one that tries credentials.
+    const fn tries(self, what: Attempt) -> Self {
+        Self { credential: Some(what), ..self }
+    }
+
     /// The row of a field.
     pub fn of(field: &str) -> Option<&'static Self> {
         OPERATIONS.iter().find(|operation| operation.field == field)

@@ -9,12 +9,14 @@ use async_graphql::{Request, Response, ServerError, Value, Variables};
 use futures_util::FutureExt;
 
 use super::Schema;
-use super::fault::CODES;
-use super::limits::{self, Cost, TooMuch};
+use super::fault::{CODES, RATE_LIMITED, RETRY_AFTER, told};
+use super::limits::{self, Checked, Cost, TooMuch};
 use super::shape::Shape;
 use crate::app::App;
 use crate::auth::viewer::Viewer;
 use crate::client::Client;
+use crate::error::{Fault, FaultKind};
+use crate::throttle::{self, Attempt};
 
 /// The id of a request, in its answer, its log lines and every error it gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +42,12 @@ pub enum Ended {
     Refused,
     /// It never ran: its transport is for queries.
     NotAQuery,
-    /// It was stopped at the time limit.
+    /// It came too often: nothing of it was done.
+    RateLimited {
+        /// When it may be sent again.
+        retry_after_seconds: u32,
+    },
+    /// It was stopped at the time limit, or what it needs is away.
     Stopped,
     /// It broke on a bug.
     Broke,
@@ -71,6 +78,7 @@ struct Prepared {
     request: Request,
     operation: OperationType,
     cost: Cost,
+    attempt: Option<Attempt>,
     shape: Shape,
 }
 
@@ -78,7 +86,10 @@ struct Prepared {
 pub async fn execute(app: &App, schema: &Schema, asker: Asker, carries: Carries, request: Request) -> Answer {
     let id = asker.id.clone();
     let mut answer = match prepare(app, carries, request) {
-        Ok(prepared) => run(app, schema, asker, prepared).await,
+        Ok(prepared) => match admit(app, &asker, &prepared).await {
+            Ok(()) => run(app, schema, asker, prepared).await,
+            Err(fault) => refused_for(&fault, prepared.operation),
+        },
         Err(refused) => *refused,
     };
     stamp(&mut answer.response.errors, &id);
@@ -98,7 +109,7 @@ fn prepare(app: &App, carries: Carries, mut request: Request) -> Result<Prepared
     };
     let operation = selected.ty;
     limits::check_document(limits, document, &variables).map_err(|much| too_much(&much))?;
-    let cost =
+    let checked =
         limits::check_operation(limits, document, selected, &variables).map_err(|much| too_much(&much))?;
     if carries == Carries::Queries && operation != OperationType::Query {
         let error = error("BAD_USER_INPUT", "GET carries queries only: send this with POST.");
@@ -107,7 +118,31 @@ fn prepare(app: &App, carries: Carries, mut request: Request) -> Result<Prepared
     let shape = Shape::of(document, &selected.selection_set.node);
     check_variables(selected, &variables).map_err(|error| refused(error, Some(operation)))?;
     request.variables = variables;
-    Ok(Prepared { request, operation, cost, shape })
+    let Checked { cost, attempt } = checked;
+    Ok(Prepared { request, operation, cost, attempt, shape })
+}
+
+/// Counts an operation that tries credentials, valid or not: validation comes later.
+async fn admit(app: &App, asker: &Asker, prepared: &Prepared) -> Result<(), Fault> {
+    match prepared.attempt {
+        Some(attempt) => throttle::attempt(app, attempt, &asker.viewer, &asker.client).await,
+        None => Ok(()),
+    }
+}
+
+/// The answer to an operation that a fault kept from running.
+fn refused_for(fault: &Fault, operation: OperationType) -> Answer {
+    let (code, message) = told(fault);
+    let mut error = error(code, message);
+    let ended = match fault.kind() {
+        FaultKind::RateLimited { retry_after_seconds } => {
+            error.extensions.get_or_insert_default().set(RETRY_AFTER, retry_after_seconds);
+            Ended::RateLimited { retry_after_seconds }
+        }
+        FaultKind::Unavailable => Ended::Stopped,
+        FaultKind::Internal | FaultKind::KeyReused | FaultKind::KeyInProgress => Ended::Broke,
+    };
+    Answer { ended, operation: Some(operation), response: of_error(error) }
 }
 
 /// The parser draws a picture of the place, with the client's whole line in it; the last line says what is wrong.
@@ -138,7 +173,7 @@ fn check_variables(operation: &OperationDefinition, variables: &Variables) -> Re
 }
 
 async fn run(app: &App, schema: &Schema, asker: Asker, prepared: Prepared) -> Answer {
-    let Prepared { request, operation, cost, shape } = prepared;
+    let Prepared { request, operation, cost, shape, attempt: _ } = prepared;
     let request = super::request_data(app, request.data(asker.viewer).data(asker.client).data(asker.id));
     let limit = Duration::from_secs(app.config.limits.max_seconds.into());
     let running = AssertUnwindSafe(schema.execute(request)).catch_unwind();
@@ -172,7 +207,17 @@ fn sort(mut response: Response, cost: Cost) -> (Ended, Response) {
     if nothing_ran {
         return (Ended::Refused, response);
     }
+    if let Some(retry_after_seconds) = retry_after(&response) {
+        return (Ended::RateLimited { retry_after_seconds }, response);
+    }
     (Ended::Executed, response.extension("cost", cost.to_value()))
+}
+
+/// How long to wait, if the answer is nothing but that: an operation that was limited left no data.
+fn retry_after(response: &Response) -> Option<u32> {
+    let limited = response.errors.iter().find(|error| code_of(error) == Some(RATE_LIMITED))?;
+    let Value::Number(seconds) = limited.extensions.as_ref()?.get(RETRY_AFTER)? else { return None };
+    seconds.as_u64().filter(|_| response.data == Value::Null).and_then(|seconds| seconds.try_into().ok())
 }
 
 /// The code of an error, if it has one.

@@ -13,11 +13,14 @@ use tracing::Instrument;
 
 use super::answer::{self, Refusal, media, request_id};
 use super::{State, forwarded, params};
+use crate::app::App;
+use crate::auth::viewer::Viewer;
 use crate::auth::{self, Unauthenticated};
 use crate::client::Client;
 use crate::config::Limits;
+use crate::error::Fault;
 use crate::graphql::execute::{Answer, Asker, Carries, RequestId, execute};
-use crate::graphql::fault::told;
+use crate::throttle;
 
 /// How long a client may take to send a body.
 const BODY_PATIENCE: Duration = Duration::from_secs(10);
@@ -28,6 +31,11 @@ pub(super) async fn graphql(request: HttpRequest, payload: Payload, state: Data<
 }
 
 async fn handle(request: &HttpRequest, payload: Payload, state: &State) -> Result<HttpResponse, Refusal> {
+    let (client, authorization) = (client(request, state), authorization(request.headers())?);
+    if authorization.is_none() {
+        // Before anything of the body is read.
+        throttle::request(&state.app, &Viewer::Anonymous, &client).map_err(|fault| Refusal::of(&fault))?;
+    }
     let Some(media) = media(request.headers()) else {
         let message = "Answers are application/graphql-response+json or application/json.";
         return Err(Refusal::new(StatusCode::NOT_ACCEPTABLE, "BAD_USER_INPUT", message));
@@ -41,8 +49,7 @@ async fn handle(request: &HttpRequest, payload: Payload, state: &State) -> Resul
         }
         _ => return Ok(super::method_not_allowed(request, "GET, POST")),
     };
-    let authorization = authorization(request.headers())?;
-    let sender = (authorization, client(request, state), request_id(request));
+    let sender = (authorization, client, request_id(request));
     let answered = run(state, sender, carries, operation).await?;
     Ok(answer::answer(media, &answered))
 }
@@ -57,7 +64,10 @@ async fn run(
 ) -> Result<Answer, Refusal> {
     let (app, schema) = (state.app.clone(), state.schema.clone());
     let work = async move {
-        let viewer = auth::authenticate(&app, authorization.as_deref()).await.map_err(refused)?;
+        let viewer = match authorization {
+            Some(authorization) => authenticate(&app, &authorization, &client).await?,
+            None => Viewer::Anonymous,
+        };
         Ok(execute(&app, &schema, Asker { viewer, client, id }, carries, operation).await)
     };
     match state.runtime.spawn(work.instrument(tracing::Span::current())).await {
@@ -70,17 +80,23 @@ async fn run(
     }
 }
 
+/// Whose credentials these are, unless the client was rejected too often or the account or key asks too often.
+async fn authenticate(app: &App, authorization: &str, client: &Client) -> Result<Viewer, Refusal> {
+    let limited = |fault: Fault| Refusal::of(&fault);
+    throttle::before_authentication(app, client).map_err(limited)?;
+    let authenticated = auth::authenticate(app, Some(authorization)).await;
+    if matches!(authenticated, Err(Unauthenticated::Rejected)) {
+        throttle::after_rejection(app, client);
+    }
+    let viewer = authenticated.map_err(refused)?;
+    throttle::request(app, &viewer, client).map_err(limited)?;
+    Ok(viewer)
+}
+
 fn refused(why: Unauthenticated) -> Refusal {
     match why {
         Unauthenticated::Rejected => rejected(),
-        Unauthenticated::Fault(fault) => {
-            let (code, message) = told(&fault);
-            let status = match code {
-                "UNAVAILABLE" => StatusCode::SERVICE_UNAVAILABLE,
-                _ours => StatusCode::INTERNAL_SERVER_ERROR,
-            };
-            Refusal::new(status, code, message)
-        }
+        Unauthenticated::Fault(fault) => Refusal::of(&fault),
     }
 }
 

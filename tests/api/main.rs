@@ -16,5 +16,6 @@ mod schema;
 mod settings;
 mod shop;
 mod support;
+mod throttle;
 mod transport;
 mod write_once;
