@@ -15,6 +15,7 @@ use crate::db::{self, Db};
 use crate::messages::mailer::Mailer;
 use crate::notices::{self, Notices};
 use crate::settings::{self, ShopSettings};
+use crate::throttle::Throttle;
 
 /// A handle to the application; cheap to clone.
 #[derive(Clone, Debug)]
@@ -39,6 +40,8 @@ pub struct Parts {
     pub(crate) sessions: SessionCache,
     /// When the use of an API key was noted last.
     pub key_uses: Uses,
+    /// Who asked how often.
+    pub throttle: Throttle,
     /// Sends mail.
     pub mailer: Mailer,
     /// What instances tell each other.
@@ -67,6 +70,7 @@ impl App {
         let settings = settings::load(&db.read).await.map_err(|fault| anyhow::anyhow!("{fault:?}"))?;
         let parts = Parts {
             notices: Notices::new(db.is_postgres()),
+            throttle: Throttle::new(config.rate_limits, db.is_postgres()),
             db,
             clock,
             ids,

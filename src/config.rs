@@ -1,6 +1,9 @@
 //! What a process is started with: command line over environment over `regulars.toml` over defaults, validated once.
 
+use std::net::IpAddr;
+
 use clap::{Args, ValueEnum};
+use ipnet::IpNet;
 use secrecy::SecretString;
 
 use crate::db::DbOptions;
@@ -37,12 +40,18 @@ pub struct ConfigArgs {
     /// Web origins that may call the API from a browser, such as `https://shop.example`
     #[arg(long, env = "REGULARS_CORS_ORIGINS", value_delimiter = ',')]
     pub cors_origins: Vec<String>,
-    /// Password hashes computed at once; each takes 19 MiB for its time
-    #[arg(long, env = "REGULARS_PASSWORD_HASHES", default_value_t = 4)]
+    /// Proxies whose `Forwarded` and `X-Forwarded-For` are believed: addresses and networks, such as `10.0.0.0/8`
+    #[arg(long, env = "REGULARS_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
+    pub trusted_proxies: Vec<IpNet>,
+    /// Password hashes computed at once, by default on half the cores, at most 4; each takes 19 MiB for its time
+    #[arg(long, env = "REGULARS_PASSWORD_HASHES", default_value_t = hashes_at_once())]
     pub password_hashes: usize,
     /// What one request may ask for.
     #[command(flatten)]
     pub limits: Limits,
+    /// How much somebody may ask for.
+    #[command(flatten)]
+    pub rate_limits: RateLimits,
 }
 
 /// What one GraphQL request may ask for; more is refused before anything runs.
@@ -74,6 +83,46 @@ pub struct Limits {
     pub max_seconds: u32,
 }
 
+/// How often somebody may ask, in any minute unless another time is named; 0 is no limit.
+///
+/// The defaults are several times what people and shops were seen to do, and far below what hurts:
+///
+/// - 600 a minute are ten a second for a whole minute: an eager app reads a few a second, and a small office behind one
+///   address is many people.
+/// - 12,000 for an API key are 200 a second, above the checkout peak of a large shop, and little beside what one instance
+///   can serve.
+/// - 20 tries of passwords and codes from one address are a classroom signing in, and make guessing pointless; a server of
+///   the shop that signs people in sends its API key or is a trusted proxy, and is then not counted as one person.
+/// - 120 refreshes from one address are 1,800 signed-in devices behind it, each renewing its quarter of an hour.
+/// - 10 tries in ten minutes for one mailbox, from wherever: more than anybody mistypes, and 1,440 guesses a day at most.
+///   Somebody who goes on trying can keep the owner of a mailbox from signing in meanwhile; who is signed in stays so.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct RateLimits {
+    /// Anonymous requests from one address (IPv6: one /64) in a minute, and as many with rejected credentials; 0 is no limit
+    #[arg(long, env = "REGULARS_MAX_REQUESTS_PER_ADDRESS", default_value_t = 600)]
+    pub max_requests_per_address: u32,
+    /// Requests of one customer or member of staff in a minute; 0 is no limit
+    #[arg(long, env = "REGULARS_MAX_REQUESTS_PER_ACCOUNT", default_value_t = 600)]
+    pub max_requests_per_account: u32,
+    /// Requests with one API key in a minute; 0 is no limit
+    #[arg(long, env = "REGULARS_MAX_REQUESTS_PER_API_KEY", default_value_t = 12_000)]
+    pub max_requests_per_api_key: u32,
+    /// Tries of passwords and codes, and requests for codes, from one address in a minute; 0 is no limit
+    #[arg(long, env = "REGULARS_MAX_CREDENTIALS_PER_ADDRESS", default_value_t = 20)]
+    pub max_credentials_per_address: u32,
+    /// Exchanges of refresh tokens from one address in a minute; 0 is no limit
+    #[arg(long, env = "REGULARS_MAX_REFRESHES_PER_ADDRESS", default_value_t = 120)]
+    pub max_refreshes_per_address: u32,
+    /// Tries of passwords and requests for codes for one mailbox in ten minutes, known or not; 0 is no limit
+    #[arg(long, env = "REGULARS_MAX_CREDENTIALS_PER_MAILBOX", default_value_t = 10)]
+    pub max_credentials_per_mailbox: u32,
+}
+
+/// Half the cores, so that a flood of sign-ins leaves the other half to everything else.
+fn hashes_at_once() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).clamp(1, 4))
+}
+
 /// Where the server runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Mode {
@@ -98,10 +147,14 @@ pub struct Config {
     pub mail_from: lettre::message::Mailbox,
     /// Web origins that may call from a browser.
     pub cors_origins: Vec<String>,
+    /// Whose word on where a request comes from is taken.
+    pub trusted_proxies: Vec<IpNet>,
     /// Password hashes computed at once.
     pub password_hashes: usize,
     /// What one request may ask for.
     pub limits: Limits,
+    /// How much somebody may ask for.
+    pub rate_limits: RateLimits,
 }
 
 impl TryFrom<ConfigArgs> for Config {
@@ -133,8 +186,10 @@ impl TryFrom<ConfigArgs> for Config {
             smtp_url: args.smtp_url,
             mail_from: args.mail_from.parse().context("REGULARS_MAIL_FROM is not a mailbox")?,
             cors_origins: args.cors_origins,
+            trusted_proxies: args.trusted_proxies,
             password_hashes: args.password_hashes,
             limits: args.limits,
+            rate_limits: args.rate_limits,
         })
     }
 }
@@ -145,4 +200,11 @@ fn is_origin(text: &str) -> bool {
     host.is_some_and(|host| {
         !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
     })
+}
+
+/// A network in CIDR notation; a single address is a network of one.
+fn network(text: &str) -> Result<IpNet, String> {
+    let network = text.trim().parse::<IpNet>().ok();
+    let network = network.or_else(|| text.trim().parse::<IpAddr>().ok().map(IpNet::from));
+    network.ok_or_else(|| format!("`{text}` is no address or network; one looks like 10.0.0.0/8"))
 }

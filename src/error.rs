@@ -24,6 +24,11 @@ pub enum FaultKind {
     KeyReused,
     /// `IDEMPOTENCY_IN_PROGRESS`: the first request with this key has not ended within two seconds.
     KeyInProgress,
+    /// `RATE_LIMITED`: too much in too short a time.
+    RateLimited {
+        /// When the same request may succeed, if nothing else is asked for meanwhile.
+        retry_after_seconds: u32,
+    },
 }
 
 impl Fault {

@@ -7,6 +7,7 @@ pub mod auth;
 pub mod caller;
 pub mod catalog;
 pub mod cli;
+pub mod client;
 pub mod clock;
 pub mod config;
 pub mod customers;
@@ -28,6 +29,7 @@ pub mod outbox;
 pub mod points;
 pub mod readiness;
 pub mod settings;
+pub mod throttle;
 pub mod tx;
 pub mod worker;
 

@@ -45,8 +45,11 @@ pub(crate) async fn on_each_database(test: impl AsyncFn(&App)) {
 
 /// An instance over the database at `url`.
 pub(crate) async fn instance(url: &str) -> App {
-    let arguments = Arguments::try_parse_from(["test", "--database-url", url, "--database-connections", "6"]);
-    let config = Config::try_from(arguments.unwrap().config).unwrap();
+    // Tests of other caps on a mailbox come first.
+    let unlimited = ["--max-credentials-per-mailbox", "0"];
+    let arguments =
+        [["test", "--database-url", url, "--database-connections", "6"].as_slice(), &unlimited].concat();
+    let config = Config::try_from(Arguments::try_parse_from(arguments).unwrap().config).unwrap();
     let clock = Clock::manual("2026-01-15T12:00:00Z".parse().unwrap());
     App::build_with(config, clock, IdGen::seeded(1)).await.unwrap()
 }

@@ -22,6 +22,7 @@ pub mod points_entry;
 pub mod points_hold;
 pub mod points_lot;
 pub mod product;
+pub mod rate_limit;
 pub mod refresh_token;
 pub mod server_key;
 pub mod session;

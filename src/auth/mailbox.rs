@@ -15,6 +15,7 @@ use crate::customers::profile::{Locale, PersonName};
 use crate::db::dialect;
 use crate::error::{Fault, Outcome, refuse};
 use crate::messages;
+use crate::throttle;
 use crate::tx::Tx;
 
 /// How long a code is good.
@@ -66,6 +67,7 @@ pub async fn register(app: &App, register: Register) -> Outcome<ChallengeId, Aut
         return refuse(AuthError::RegistrationClosed);
     }
     let Register { email, password, name, locale } = register;
+    throttle::credential(app, &email.key()).await?;
     let password_hash = match password {
         Some(password) => Some(app.passwords.hash(password).await?),
         None => None,
@@ -80,6 +82,7 @@ pub async fn request_code(
     email: EmailAddress,
     locale: Option<Locale>,
 ) -> Result<ChallengeId, Fault> {
+    throttle::credential(app, &email.key()).await?;
     let prepared = Prepared { locale, ..Prepared::new(Purpose::SignIn, email) };
     app.change(&prepared, challenge).await
 }

@@ -70,6 +70,11 @@ pub struct Authenticated {
 }
 
 impl Authenticated {
+    /// Who it is, as far as counting requests goes.
+    pub(crate) fn viewer(&self) -> &Viewer {
+        &self.viewer
+    }
+
     /// Good enough for a query: what ended more than a second ago is not remembered.
     pub fn for_query(self) -> Viewer {
         self.viewer

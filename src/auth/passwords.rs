@@ -9,8 +9,9 @@ use tokio::sync::Semaphore;
 
 use crate::error::{Fault, FaultKind};
 
-/// Who may wait for a hash; the next is told to come again.
-const WAITING: usize = 64;
+/// Who may wait for each hash that is computed at once; the next is told to come again. One who waits takes a few
+/// kilobytes; a longer line would not be answered within the time limit of an operation.
+const WAITING: usize = 256;
 /// Characters of a password, not bytes.
 const LENGTH: std::ops::RangeInclusive<usize> = 8..=128;
 /// KiB, passes and lanes of argon2id.
@@ -69,7 +70,7 @@ impl fmt::Debug for Passwords {
 impl Passwords {
     /// Computes `at_once` hashes at once.
     pub fn new(at_once: usize) -> Self {
-        Self { admitted: Semaphore::new(at_once + WAITING), running: Arc::new(Semaphore::new(at_once)) }
+        Self { admitted: Semaphore::new(at_once * (1 + WAITING)), running: Arc::new(Semaphore::new(at_once)) }
     }
 
     /// Hashes for storing, as a PHC string with a salt of its own.
@@ -163,7 +164,7 @@ mod tests {
     #[tokio::test]
     async fn a_flood_is_told_to_come_again() {
         let passwords = Passwords::new(1);
-        let _all = passwords.admitted.acquire_many(65).await.unwrap();
+        let _all = passwords.admitted.acquire_many(257).await.unwrap();
         let refused = passwords.verify("anything at all".into(), None).await.unwrap_err();
         assert_eq!(refused.kind(), FaultKind::Unavailable);
     }

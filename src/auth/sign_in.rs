@@ -1,4 +1,5 @@
-//! Signing in with a password: the same answer after the same work, whatever is wrong.
+//! Signing in with a password: the same answer after the same work, whatever is wrong. Tries for one mailbox are limited
+//! before anything is looked up, so that the limit says nothing either.
 
 use entity::customer::{self, Column};
 use entity::id::{CustomerId, StaffId};
@@ -12,6 +13,7 @@ use super::sessions::{self, Opened, Tokens};
 use crate::app::App;
 use crate::customers::email::EmailAddress;
 use crate::error::{Outcome, refuse};
+use crate::throttle;
 use crate::tx::Tx;
 
 /// Signs a customer in.
@@ -20,6 +22,7 @@ pub(crate) async fn customer(
     email: &EmailAddress,
     password: SecretString,
 ) -> Outcome<(Tokens, CustomerId), AuthError> {
+    throttle::credential(app, &email.key()).await?;
     let found = customer::Entity::find().filter(Column::EmailKey.eq(email.key())).one(&app.db.read).await?;
     let found = found.filter(may_enter);
     let hash = found.as_ref().and_then(|row| row.password_hash.clone());
@@ -50,6 +53,7 @@ pub(crate) async fn staff(
     email: &EmailAddress,
     password: SecretString,
 ) -> Outcome<(Tokens, StaffId), AuthError> {
+    throttle::credential(app, &email.key()).await?;
     let mailbox = staff::Column::EmailKey.eq(email.key());
     let found = staff::Entity::find().filter(mailbox).one(&app.db.read).await?;
     let found = found.filter(|row| row.disabled_at.is_none());

@@ -10,7 +10,7 @@ use super::{config, stop_signal};
 use crate::app::App;
 use crate::config::ConfigArgs;
 use crate::http::Server;
-use crate::worker;
+use crate::{throttle, worker};
 
 /// What to serve, and where.
 #[derive(Debug, Args)]
@@ -42,6 +42,7 @@ pub(super) async fn serve(
     ready(server.address());
     let (stop, stopped) = watch::channel(false);
     let keeping = app.keep_current(works);
+    let sharing = tokio::spawn(throttle::share(app.clone()));
     let working = works.then(|| tokio::spawn(worker::run(app.clone(), stopped.clone())));
     let signalled = tokio::spawn(async move {
         stop_signal().await;
@@ -56,6 +57,7 @@ pub(super) async fn serve(
         working.await?;
     }
     drop(keeping);
+    sharing.abort();
     ended?;
     app.db.clone().close().await?;
     tracing::info!("stopped");

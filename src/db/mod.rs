@@ -5,6 +5,7 @@ mod arrays;
 pub(crate) mod bulk;
 pub(crate) mod dialect;
 pub(crate) mod listener;
+pub(crate) mod rate_limits;
 
 use std::time::Duration;
 

@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use super::fault::coded;
 use crate::app::App;
 use crate::auth::viewer::{Permission, Scope, Viewer};
+use crate::throttle::Attempt;
 
 /// One operation: a field of `Query` or `Mutation`.
 #[derive(Debug)]
@@ -23,13 +24,24 @@ pub struct Operation {
     pub staff: Option<Permission>,
     /// Whether staff must have given their password, and second factor if they have one, within [`STEP_UP`].
     pub dangerous: bool,
+    /// Tries credentials, or mails some: an operation of a client may hold one such field, and each counts towards the
+    /// limits on them.
+    pub credential: Option<Attempt>,
 }
 
 /// How long a password, and second factor, counts for dangerous acts of staff.
 pub const STEP_UP: TimeDelta = TimeDelta::minutes(5);
 
 const fn everyone(field: &'static str) -> Operation {
-    Operation { field, anonymous: true, customer: true, shop: None, staff: None, dangerous: false }
+    Operation {
+        field,
+        anonymous: true,
+        customer: true,
+        shop: None,
+        staff: None,
+        dangerous: false,
+        credential: None,
+    }
 }
 
 const fn op(
@@ -38,27 +50,27 @@ const fn op(
     shop: Option<Scope>,
     staff: Option<Permission>,
 ) -> Operation {
-    Operation { field, anonymous: false, customer, shop, staff, dangerous: false }
+    Operation { field, anonymous: false, customer, shop, staff, dangerous: false, credential: None }
 }
 
 /// For staff who have just shown that it is they.
 const fn dangerous(field: &'static str, staff: Permission) -> Operation {
-    Operation { field, anonymous: false, customer: false, shop: None, staff: Some(staff), dangerous: true }
+    Operation { dangerous: true, ..op(field, false, None, Some(staff)) }
 }
 
 /// Every operation and its callers; a field that is not here is for nobody.
 pub const OPERATIONS: &[Operation] = &[
-    everyone("customerRegister"),
-    everyone("mailboxProve"),
-    everyone("signInWithPassword"),
-    everyone("signInRequestCode"),
-    everyone("staffSignIn"),
-    everyone("sessionRefresh"),
+    everyone("customerRegister").tries(Attempt::Guess),
+    everyone("mailboxProve").tries(Attempt::Guess),
+    everyone("signInWithPassword").tries(Attempt::Guess),
+    everyone("signInRequestCode").tries(Attempt::Guess),
+    everyone("staffSignIn").tries(Attempt::Guess),
+    everyone("sessionRefresh").tries(Attempt::Refresh),
     everyone("sessionEnd"),
     everyone("checkoutPolicy"),
     everyone("claimedOrder"),
-    everyone("accountCreateFromOrder"),
-    everyone("signInWithToken"),
+    everyone("accountCreateFromOrder").tries(Attempt::Guess),
+    everyone("signInWithToken").tries(Attempt::Guess),
     everyone("pointsPreview"),
     everyone("product"),
     everyone("products"),
@@ -92,6 +104,11 @@ pub const OPERATIONS: &[Operation] = &[
 ];
 
 impl Operation {
+    /// The same as one that tries credentials.
+    const fn tries(self, what: Attempt) -> Self {
+        Self { credential: Some(what), ..self }
+    }
+
     /// The row of a field.
     pub fn of(field: &str) -> Option<&'static Self> {
         OPERATIONS.iter().find(|operation| operation.field == field)

@@ -10,18 +10,32 @@ use async_graphql::{Request, Response, ServerError, Value, Variables};
 use futures_util::FutureExt;
 
 use super::Schema;
-use super::fault::{self, CODES};
-use super::limits::{self, Cost, TooMuch};
+use super::fault::{CODES, RATE_LIMITED, RETRY_AFTER, told};
+use super::limits::{self, Checked, Cost, TooMuch};
 use super::shape::Shape;
 use crate::app::App;
 use crate::audit::reads::Reads;
 use crate::auth::viewer::Viewer;
 use crate::auth::{Authenticated, Unauthenticated};
 use crate::caller::{self, Caller};
+use crate::client::Client;
+use crate::error::{Fault, FaultKind};
+use crate::throttle::{self, Attempt};
 
 /// The id of a request, in its answer, its log lines and every error it gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestId(pub String);
+
+/// Whose request it is; resolvers find all three in the request's data.
+#[derive(Clone, Debug)]
+pub struct Asker {
+    /// As the credentials proved.
+    pub viewer: Authenticated,
+    /// As the network tells.
+    pub client: Client,
+    /// Of the request.
+    pub id: RequestId,
+}
 
 /// How a request ended, from which a transport makes its status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +46,12 @@ pub enum Ended {
     Refused,
     /// It never ran: its transport is for queries.
     NotAQuery,
-    /// It was stopped at the time limit.
+    /// It came too often: nothing of it was done.
+    RateLimited {
+        /// When it may be sent again.
+        retry_after_seconds: u32,
+    },
+    /// It was stopped at the time limit, or what it needs is away.
     Stopped,
     /// It broke on a bug.
     Broke,
@@ -63,6 +82,7 @@ struct Prepared {
     request: Request,
     operation: OperationType,
     cost: Cost,
+    attempt: Option<Attempt>,
     shape: Shape,
 }
 
@@ -71,22 +91,33 @@ struct Prepared {
 pub async fn execute(
     app: &App,
     schema: &Schema,
-    (asker, id): (Authenticated, &RequestId),
+    asker: Asker,
     carries: Carries,
     request: Request,
 ) -> Result<Answer, Unauthenticated> {
+    let id = asker.id.clone();
     let mut answer = match prepare(app, carries, request) {
-        Ok(prepared) => {
-            let viewer = match prepared.operation {
-                OperationType::Query => asker.for_query(),
-                OperationType::Mutation | OperationType::Subscription => asker.confirmed(app).await?,
-            };
-            run(app, schema, (viewer, id.clone()), prepared).await
-        }
+        Ok(prepared) => match admit(app, &asker, &prepared).await {
+            Ok(()) => run_for(app, schema, asker, prepared).await?,
+            Err(fault) => refused_for(&fault, prepared.operation),
+        },
         Err(refused) => *refused,
     };
-    stamp(&mut answer.response.errors, id);
+    stamp(&mut answer.response.errors, &id);
     Ok(answer)
+}
+
+async fn run_for(
+    app: &App,
+    schema: &Schema,
+    asker: Asker,
+    prepared: Prepared,
+) -> Result<Answer, Unauthenticated> {
+    let viewer = match prepared.operation {
+        OperationType::Query => asker.viewer.for_query(),
+        OperationType::Mutation | OperationType::Subscription => asker.viewer.confirmed(app).await?,
+    };
+    Ok(run(app, schema, (viewer, asker.client, asker.id), prepared).await)
 }
 
 /// Parses the document, once it is known to be small, and checks the limits.
@@ -102,7 +133,7 @@ fn prepare(app: &App, carries: Carries, mut request: Request) -> Result<Prepared
     };
     let operation = selected.ty;
     limits::check_document(limits, document, &variables).map_err(|much| too_much(&much))?;
-    let cost =
+    let checked =
         limits::check_operation(limits, document, selected, &variables).map_err(|much| too_much(&much))?;
     if carries == Carries::Queries && operation != OperationType::Query {
         let error = error("BAD_USER_INPUT", "GET carries queries only: send this with POST.");
@@ -111,7 +142,31 @@ fn prepare(app: &App, carries: Carries, mut request: Request) -> Result<Prepared
     let shape = Shape::of(document, &selected.selection_set.node);
     check_variables(selected, &variables).map_err(|error| refused(error, Some(operation)))?;
     request.variables = variables;
-    Ok(Prepared { request, operation, cost, shape })
+    let Checked { cost, attempt } = checked;
+    Ok(Prepared { request, operation, cost, attempt, shape })
+}
+
+/// Counts an operation that tries credentials, valid or not: validation comes later.
+async fn admit(app: &App, asker: &Asker, prepared: &Prepared) -> Result<(), Fault> {
+    match prepared.attempt {
+        Some(attempt) => throttle::attempt(app, attempt, asker.viewer.viewer(), &asker.client).await,
+        None => Ok(()),
+    }
+}
+
+/// The answer to an operation that a fault kept from running.
+fn refused_for(fault: &Fault, operation: OperationType) -> Answer {
+    let (code, message) = told(fault);
+    let mut error = error(code, message);
+    let ended = match fault.kind() {
+        FaultKind::RateLimited { retry_after_seconds } => {
+            error.extensions.get_or_insert_default().set(RETRY_AFTER, retry_after_seconds);
+            Ended::RateLimited { retry_after_seconds }
+        }
+        FaultKind::Unavailable => Ended::Stopped,
+        FaultKind::Internal | FaultKind::KeyReused | FaultKind::KeyInProgress => Ended::Broke,
+    };
+    Answer { ended, operation: Some(operation), response: of_error(error) }
 }
 
 /// The parser draws a picture of the place, with the client's whole line in it; the last line says what is wrong.
@@ -141,13 +196,16 @@ fn check_variables(operation: &OperationDefinition, variables: &Variables) -> Re
     Ok(())
 }
 
-async fn run(app: &App, schema: &Schema, asker: (Viewer, RequestId), prepared: Prepared) -> Answer {
-    let Prepared { request, operation, cost, shape } = prepared;
-    let caller = Caller { actor: asker.0.actor(), request: Some(asker.1.0.clone()) };
+async fn run(app: &App, schema: &Schema, asker: (Viewer, Client, RequestId), prepared: Prepared) -> Answer {
+    let Prepared { request, operation, cost, shape, attempt: _ } = prepared;
+    let (viewer, client, id) = asker;
+    let caller = Caller { actor: viewer.actor(), request: Some(id.0.clone()) };
     let reads = Arc::new(Reads::default());
-    let request = super::request_data(app, request.data(asker.0).data(asker.1).data(reads.clone()));
+    let request = request.data(viewer).data(client).data(id).data(reads.clone());
+    let request = super::request_data(app, request);
     let limit = Duration::from_secs(app.config.limits.max_seconds.into());
-    let running = AssertUnwindSafe(caller::acting(caller, told(app, schema, request, &reads))).catch_unwind();
+    let running =
+        AssertUnwindSafe(caller::acting(caller, answered(app, schema, request, &reads))).catch_unwind();
     let (ended, mut response) = match tokio::time::timeout(limit, running).await {
         Ok(Ok(response)) => sort(response, cost),
         Ok(Err(_panic)) => {
@@ -164,12 +222,12 @@ async fn run(app: &App, schema: &Schema, asker: (Viewer, RequestId), prepared: P
 }
 
 /// Runs a request; what it tells of people to staff is written down before anybody is told.
-async fn told(app: &App, schema: &Schema, request: Request, reads: &Reads) -> Response {
+async fn answered(app: &App, schema: &Schema, request: Request, reads: &Reads) -> Response {
     let response = schema.execute(request).await;
     match reads.write(app).await {
         Ok(()) => response,
         Err(fault) => {
-            let (code, message) = fault::told(&fault);
+            let (code, message) = told(&fault);
             of_error(error(code, message))
         }
     }
@@ -190,7 +248,17 @@ fn sort(mut response: Response, cost: Cost) -> (Ended, Response) {
     if nothing_ran {
         return (Ended::Refused, response);
     }
+    if let Some(retry_after_seconds) = retry_after(&response) {
+        return (Ended::RateLimited { retry_after_seconds }, response);
+    }
     (Ended::Executed, response.extension("cost", cost.to_value()))
+}
+
+/// How long to wait, if the answer is nothing but that: an operation that was limited left no data.
+fn retry_after(response: &Response) -> Option<u32> {
+    let limited = response.errors.iter().find(|error| code_of(error) == Some(RATE_LIMITED))?;
+    let Value::Number(seconds) = limited.extensions.as_ref()?.get(RETRY_AFTER)? else { return None };
+    seconds.as_u64().filter(|_| response.data == Value::Null).and_then(|seconds| seconds.try_into().ok())
 }
 
 /// The code of an error, if it has one.

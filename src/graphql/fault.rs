@@ -4,6 +4,11 @@ use async_graphql::{Error, ErrorExtensions};
 
 use crate::error::{Fault, FaultKind};
 
+/// The code of what comes too often.
+pub const RATE_LIMITED: &str = "RATE_LIMITED";
+/// Beside that code in the extensions: seconds to wait, as in the header `Retry-After`.
+pub const RETRY_AFTER: &str = "retryAfterSeconds";
+
 /// Every `extensions.code` that a client can meet.
 pub const CODES: [&str; 13] = [
     "UNAUTHENTICATED",
@@ -13,7 +18,7 @@ pub const CODES: [&str; 13] = [
     "GRAPHQL_PARSE_FAILED",
     "GRAPHQL_VALIDATION_FAILED",
     "OPERATION_TOO_COMPLEX",
-    "RATE_LIMITED",
+    RATE_LIMITED,
     "IDEMPOTENCY_KEY_REUSED",
     "IDEMPOTENCY_IN_PROGRESS",
     "PERSISTED_QUERY_NOT_FOUND",
@@ -71,10 +76,25 @@ pub(crate) fn told(fault: &Fault) -> (&'static str, &'static str) {
         FaultKind::KeyInProgress => {
             ("IDEMPOTENCY_IN_PROGRESS", "The first request with this idempotency key is still running.")
         }
+        FaultKind::RateLimited { .. } => (RATE_LIMITED, "Too many requests: try again later."),
+    }
+}
+
+/// Seconds to wait that a client is told of a fault.
+pub(crate) fn retry_after(fault: &Fault) -> Option<u32> {
+    match fault.kind() {
+        FaultKind::RateLimited { retry_after_seconds } => Some(retry_after_seconds),
+        FaultKind::Internal | FaultKind::Unavailable | FaultKind::KeyReused | FaultKind::KeyInProgress => {
+            None
+        }
     }
 }
 
 fn of_fault(fault: &Fault) -> Error {
     let (code, message) = told(fault);
-    coded(code, message)
+    let error = coded(code, message);
+    match retry_after(fault) {
+        Some(seconds) => error.extend_with(|_, extensions| extensions.set(RETRY_AFTER, seconds)),
+        None => error,
+    }
 }

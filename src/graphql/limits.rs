@@ -15,6 +15,7 @@ use async_graphql::{Value, Variables, value};
 use super::lexer::Tokens;
 use super::measure::Measure;
 use crate::config::Limits;
+use crate::throttle::Attempt;
 
 /// How deep brackets may nest; the parser goes no deeper either.
 const MAX_NESTING: u32 = 64;
@@ -77,13 +78,22 @@ pub fn check_document(
     Ok(())
 }
 
-/// Checks one operation and tells what it costs.
+/// What is known of an operation within the limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// What it costs.
+    pub cost: Cost,
+    /// What it tries, if it tries credentials.
+    pub attempt: Option<Attempt>,
+}
+
+/// Checks one operation and tells what it costs and tries.
 pub fn check_operation(
     limits: &Limits,
     document: &ExecutableDocument,
     operation: &OperationDefinition,
     variables: &Variables,
-) -> Result<Cost, TooMuch> {
+) -> Result<Checked, TooMuch> {
     let size = Measure::of(document, operation, variables);
     at_most("selections", size.selections, MAX_SELECTIONS)?;
     at_most("depth", size.depth, limits.max_depth)?;
@@ -95,7 +105,7 @@ pub fn check_operation(
     at_most("sign-ins, registrations and codes", size.credentials, MAX_CREDENTIALS)?;
     at_most("cost", size.cost, limits.max_cost)?;
     let requested = u32::try_from(size.cost).unwrap_or(u32::MAX);
-    Ok(Cost { requested, limit: limits.max_cost })
+    Ok(Checked { cost: Cost { requested, limit: limits.max_cost }, attempt: size.attempt })
 }
 
 /// The operation that a request with this `operationName` runs; none if that is not clear.

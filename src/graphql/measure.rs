@@ -9,22 +9,15 @@ use async_graphql::parser::types::{
 };
 use async_graphql::{Name, Positioned, Value, Variables};
 
+use super::access::Operation;
+use crate::throttle::Attempt;
+
 /// What the introspection of a type or of the whole schema costs.
 const INTROSPECTION_COST: u64 = 100;
 /// What a root field of a mutation costs, besides what it returns.
 const MUTATION_COST: u64 = 10;
 /// Rows of a connection that does not say how many.
 const DEFAULT_ROWS: u64 = 20;
-
-/// Mutations that try credentials or mail a code: an operation may hold one of them.
-const CREDENTIAL_MUTATIONS: [&str; 6] = [
-    "customerRegister",
-    "mailboxProve",
-    "signInWithPassword",
-    "signInRequestCode",
-    "staffSignIn",
-    "sessionRefresh",
-];
 
 /// Lists of introspection through which its answer grows with every level.
 const INTROSPECTION_LISTS: [&str; 4] = ["fields", "inputFields", "interfaces", "possibleTypes"];
@@ -48,6 +41,8 @@ pub(super) struct Measure {
     pub(super) root_fields: u64,
     /// Fields directly in this set that try credentials.
     pub(super) credentials: u64,
+    /// What the first of them tries.
+    pub(super) attempt: Option<Attempt>,
     /// By the rule in [`super::limits`].
     pub(super) cost: u64,
     /// Fields of [`INTROSPECTION_LISTS`] on one path, should this turn out to be introspection.
@@ -71,7 +66,7 @@ impl Measure {
         if operation.ty == OperationType::Mutation {
             size.cost = size.cost.saturating_add(MUTATION_COST.saturating_mul(size.root_fields));
         } else {
-            size.credentials = 0;
+            (size.credentials, size.attempt) = (0, None);
         }
         size
     }
@@ -87,6 +82,7 @@ impl Measure {
             selections: self.selections.saturating_add(other.selections),
             root_fields: self.root_fields.saturating_add(other.root_fields),
             credentials: self.credentials.saturating_add(other.credentials),
+            attempt: self.attempt.or(other.attempt),
             cost: self.cost.saturating_add(other.cost),
             lists: self.lists.max(other.lists),
             has_rows: self.has_rows || other.has_rows,
@@ -142,11 +138,13 @@ impl<'a> Walk<'a> {
         let name = field.name.node.as_str();
         let inner = self.set(&field.selection_set.node);
         let is_object = !field.selection_set.node.items.is_empty();
+        let attempt = Operation::of(name).and_then(|operation| operation.credential);
         let mut size = Measure {
             depth: inner.depth.saturating_add(1),
             aliases: inner.aliases.saturating_add(u64::from(field.alias.is_some())),
             root_fields: 1,
-            credentials: u64::from(CREDENTIAL_MUTATIONS.contains(&name)),
+            credentials: u64::from(attempt.is_some()),
+            attempt,
             cost: if is_object { self.cost(field, inner) } else { u64::from(name == "totalCount") },
             lists: inner.lists.saturating_add(u64::from(INTROSPECTION_LISTS.contains(&name))),
             has_rows: matches!(name, "edges" | "nodes"),

@@ -32,6 +32,10 @@ use crate::settings::api::{SettingsMutation, SettingsQuery};
 /// many times as `first` or `last` says, or 20 times. A root field of a mutation costs 10 more; `__schema` and `__type`
 /// cost 100 each. An operation that costs more than 5,000, unless the shop has set another limit, is refused with
 /// `OPERATION_TOO_COMPLEX`.
+///
+/// Requests are limited per address, account and API key, and tries of credentials per address and mailbox. What comes
+/// too often is not done: it is answered with HTTP 429, the header `Retry-After`, the code `RATE_LIMITED` and, beside the
+/// code, `retryAfterSeconds`.
 #[derive(Debug, Default, MergedObject)]
 pub struct Query(
     SettingsQuery,

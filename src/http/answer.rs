@@ -9,7 +9,9 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 use super::accept::{Media, negotiate};
+use crate::error::Fault;
 use crate::graphql::execute::{Answer, Ended, RequestId, code_of, error, stamp};
+use crate::graphql::fault::{RATE_LIMITED, RETRY_AFTER, retry_after, told};
 
 /// What kind of operation a response answers; kept with it for the metrics.
 #[derive(Clone, Copy, Debug)]
@@ -21,11 +23,28 @@ pub(super) struct Refusal {
     pub(super) status: StatusCode,
     pub(super) code: &'static str,
     pub(super) message: String,
+    /// Seconds to wait, where the refused request may succeed later.
+    pub(super) retry_after: Option<u32>,
 }
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into() }
+        // What is away may be back in a moment.
+        let retry_after = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(1);
+        Self { status, code, message: message.into(), retry_after }
+    }
+
+    /// Ours, or a limit.
+    pub(super) fn of(fault: &Fault) -> Self {
+        let (code, message) = told(fault);
+        let retry_after = retry_after(fault);
+        let status = match code {
+            RATE_LIMITED => StatusCode::TOO_MANY_REQUESTS,
+            "UNAVAILABLE" => StatusCode::SERVICE_UNAVAILABLE,
+            _ours => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        let refusal = Self::new(status, code, message);
+        Self { retry_after: retry_after.or(refusal.retry_after), ..refusal }
     }
 
     pub(super) fn bad_request(message: impl Into<String>) -> Self {
@@ -41,13 +60,17 @@ impl Refusal {
     pub(super) fn written(self, media: Option<Media>, id: &RequestId) -> HttpResponse {
         let mut errors = [error(self.code, self.message)];
         stamp(&mut errors, id);
+        if let (Some(seconds), RATE_LIMITED) = (self.retry_after, self.code) {
+            errors[0].extensions.get_or_insert_default().set(RETRY_AFTER, seconds);
+        }
         let media = media.unwrap_or(Media::Json);
         let body = Body { data: None, errors: &errors, extensions: None };
         let mut response = write(media, self.status, &body);
-        match self.status {
-            StatusCode::UNAUTHORIZED => set(&mut response, header::WWW_AUTHENTICATE, "Bearer"),
-            StatusCode::SERVICE_UNAVAILABLE => set(&mut response, header::RETRY_AFTER, "1"),
-            _needs_no_header => {}
+        if self.status == StatusCode::UNAUTHORIZED {
+            set(&mut response, header::WWW_AUTHENTICATE, "Bearer");
+        }
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }
@@ -72,6 +95,7 @@ pub(super) fn answer(media: Media, answer: &Answer) -> HttpResponse {
         (Ended::Executed, _) | (Ended::Refused, Media::Json) => StatusCode::OK,
         (Ended::Refused, Media::GraphQl) => StatusCode::BAD_REQUEST,
         (Ended::NotAQuery, _) => StatusCode::METHOD_NOT_ALLOWED,
+        (Ended::RateLimited { .. }, _) => StatusCode::TOO_MANY_REQUESTS,
         (Ended::Stopped, _) => StatusCode::SERVICE_UNAVAILABLE,
         (Ended::Broke, _) => StatusCode::INTERNAL_SERVER_ERROR,
     };
@@ -81,8 +105,12 @@ pub(super) fn answer(media: Media, answer: &Answer) -> HttpResponse {
         extensions: Some(&response.extensions).filter(|extensions| !extensions.is_empty()),
     };
     let mut written = write(media, status, &body);
-    if *ended == Ended::NotAQuery {
-        set(&mut written, header::ALLOW, "POST");
+    match *ended {
+        Ended::NotAQuery => set(&mut written, header::ALLOW, "POST"),
+        Ended::RateLimited { retry_after_seconds } => {
+            written.headers_mut().insert(header::RETRY_AFTER, retry_after_seconds.into());
+        }
+        Ended::Executed | Ended::Refused | Ended::Stopped | Ended::Broke => {}
     }
     if let Some(operation) = operation {
         written.extensions_mut().insert(Answered(*operation));

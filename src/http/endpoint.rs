@@ -1,5 +1,6 @@
 //! `/graphql`: GraphQL over HTTP, with GET for queries and POST for everything.
 
+use std::sync::Once;
 use std::time::Duration;
 
 use actix_web::http::header::{self, HeaderMap};
@@ -11,11 +12,15 @@ use futures_util::StreamExt;
 use tracing::Instrument;
 
 use super::answer::{self, Refusal, media, request_id};
-use super::{State, params};
-use crate::auth::{self, Unauthenticated};
+use super::{State, forwarded, params};
+use crate::app::App;
+use crate::auth::viewer::Viewer;
+use crate::auth::{self, Authenticated, Unauthenticated};
+use crate::client::Client;
 use crate::config::Limits;
-use crate::graphql::execute::{Answer, Carries, RequestId, execute};
-use crate::graphql::fault::told;
+use crate::error::Fault;
+use crate::graphql::execute::{Answer, Asker, Carries, RequestId, execute};
+use crate::throttle;
 
 /// How long a client may take to send a body.
 const BODY_PATIENCE: Duration = Duration::from_secs(10);
@@ -26,6 +31,11 @@ pub(super) async fn graphql(request: HttpRequest, payload: Payload, state: Data<
 }
 
 async fn handle(request: &HttpRequest, payload: Payload, state: &State) -> Result<HttpResponse, Refusal> {
+    let (client, authorization) = (client(request, state), authorization(request.headers())?);
+    if authorization.is_none() {
+        // Before anything of the body is read.
+        throttle::request(&state.app, &Viewer::Anonymous, &client).map_err(|fault| Refusal::of(&fault))?;
+    }
     let Some(media) = media(request.headers()) else {
         let message = "Answers are application/graphql-response+json or application/json.";
         return Err(Refusal::new(StatusCode::NOT_ACCEPTABLE, "BAD_USER_INPUT", message));
@@ -39,8 +49,8 @@ async fn handle(request: &HttpRequest, payload: Payload, state: &State) -> Resul
         }
         _ => return Ok(super::method_not_allowed(request, "GET, POST")),
     };
-    let authorization = authorization(request.headers())?;
-    let answered = run(state, (authorization, request_id(request)), carries, operation).await?;
+    let sender = (authorization, client, request_id(request));
+    let answered = run(state, sender, carries, operation).await?;
     Ok(answer::answer(media, &answered))
 }
 
@@ -48,14 +58,17 @@ async fn handle(request: &HttpRequest, payload: Payload, state: &State) -> Resul
 /// even if its client goes away.
 async fn run(
     state: &State,
-    (authorization, id): (Option<String>, RequestId),
+    (authorization, client, id): (Option<String>, Client, RequestId),
     carries: Carries,
     operation: Request,
 ) -> Result<Answer, Refusal> {
     let (app, schema) = (state.app.clone(), state.schema.clone());
     let work = async move {
-        let asker = auth::authenticate(&app, authorization.as_deref()).await.map_err(refused)?;
-        execute(&app, &schema, (asker, &id), carries, operation).await.map_err(refused)
+        let viewer = match authorization {
+            Some(authorization) => authenticate(&app, &authorization, &client).await?,
+            None => Viewer::Anonymous.into(),
+        };
+        execute(&app, &schema, Asker { viewer, client, id }, carries, operation).await.map_err(refused)
     };
     match state.runtime.spawn(work.instrument(tracing::Span::current())).await {
         Ok(answered) => answered,
@@ -67,23 +80,50 @@ async fn run(
     }
 }
 
+/// Whose credentials these are, unless the client was rejected too often or the account or key asks too often.
+async fn authenticate(app: &App, authorization: &str, client: &Client) -> Result<Authenticated, Refusal> {
+    let limited = |fault: Fault| Refusal::of(&fault);
+    throttle::before_authentication(app, client).map_err(limited)?;
+    let authenticated = auth::authenticate(app, Some(authorization)).await;
+    if matches!(authenticated, Err(Unauthenticated::Rejected)) {
+        throttle::after_rejection(app, client);
+    }
+    let viewer = authenticated.map_err(refused)?;
+    throttle::request(app, viewer.viewer(), client).map_err(limited)?;
+    Ok(viewer)
+}
+
 fn refused(why: Unauthenticated) -> Refusal {
     match why {
         Unauthenticated::Rejected => rejected(),
-        Unauthenticated::Fault(fault) => {
-            let (code, message) = told(&fault);
-            let status = match code {
-                "UNAVAILABLE" => StatusCode::SERVICE_UNAVAILABLE,
-                _ours => StatusCode::INTERNAL_SERVER_ERROR,
-            };
-            Refusal::new(status, code, message)
-        }
+        Unauthenticated::Fault(fault) => Refusal::of(&fault),
     }
 }
 
 fn rejected() -> Refusal {
     let message = "These credentials are wrong, expired or revoked.";
     Refusal::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", message)
+}
+
+/// Who sends this, as far as the network and trusted proxies tell.
+fn client(request: &HttpRequest, state: &State) -> Client {
+    static WARNED: Once = Once::new();
+    let headers = request.headers();
+    let agent = headers.get(header::USER_AGENT).map(|agent| String::from_utf8_lossy(agent.as_bytes()));
+    let Some(peer) = request.peer_addr() else {
+        return Client::unknown();
+    };
+    let trusted = &state.app.config.trusted_proxies;
+    if forwarded::is_told(headers) && !forwarded::is_trusted(peer.ip(), trusted) {
+        // Behind a proxy that is not named, everybody counts as that proxy.
+        WARNED.call_once(|| {
+            tracing::warn!(
+                "a request says that it was forwarded, but not by a proxy in REGULARS_TRUSTED_PROXIES: it counts as sent \
+                 by whoever connected"
+            );
+        });
+    }
+    Client::new(forwarded::client_address(peer.ip(), headers, trusted), agent.as_deref())
 }
 
 /// The `Authorization` header; two of them, or one that is no text, cannot be credentials.

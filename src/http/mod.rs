@@ -4,6 +4,7 @@ mod accept;
 mod answer;
 mod edge;
 mod endpoint;
+mod forwarded;
 mod operations;
 mod params;
 mod public_keys;

@@ -28,6 +28,10 @@ pub(super) fn begin_counting() -> Result<(), BuildError> {
     }
     metrics::describe_counter!("regulars_http_requests_total", "Requests by kind of operation and status");
     metrics::describe_counter!("regulars_graphql_errors_total", "Errors in answers by their code");
+    metrics::describe_counter!(
+        "regulars_rate_limited_total",
+        "Requests refused by a rate limit, by its name"
+    );
     metrics::describe_histogram!("regulars_http_request_seconds", "Time to answer by kind of operation");
     metrics::describe_gauge!(
         "regulars_worker_lag_seconds",

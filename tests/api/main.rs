@@ -22,5 +22,6 @@ mod sessions;
 mod settings;
 mod shop;
 mod support;
+mod throttle;
 mod transport;
 mod write_once;

@@ -20,6 +20,18 @@ DIRECTORY = pathlib.Path(os.environ["PROOF_DIRECTORY"])
 POSTGRES = os.environ["REGULARS_TEST_POSTGRES"]
 CDNOW = pathlib.Path(__file__).parent.parent / "data" / "cdnow" / "CDNOW_master.txt.gz"
 ENGINES = ("SQLite", "PostgreSQL")
+# A proof sends from one address what a shop gets from thousands: limits count as ever, and nothing reaches them.
+UNLIMITED = {
+    f"REGULARS_MAX_{what}": "1000000000"
+    for what in (
+        "REQUESTS_PER_ADDRESS",
+        "REQUESTS_PER_ACCOUNT",
+        "REQUESTS_PER_API_KEY",
+        "CREDENTIALS_PER_ADDRESS",
+        "REFRESHES_PER_ADDRESS",
+        "CREDENTIALS_PER_MAILBOX",
+    )
+}
 # What an import may take, whatever it reads.
 MEMORY = 150_000_000
 
@@ -81,7 +93,7 @@ class Database:
 def environment(database):
     # The proof decides how its servers are set, not the shell that it was started from.
     variables = {name: value for name, value in os.environ.items() if not name.startswith("REGULARS")}
-    return dict(variables, DATABASE_URL=database.url, REGULARS_LOG_FORMAT="json")
+    return dict(variables, **UNLIMITED, DATABASE_URL=database.url, REGULARS_LOG_FORMAT="json")
 
 
 class Run:

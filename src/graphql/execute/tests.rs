@@ -1,15 +1,17 @@
 use async_graphql::{Request, Variables};
 use serde_json::{Value, json};
 
-use super::{Carries, Ended, RequestId, execute};
+use super::{Asker, Carries, Ended, RequestId, execute};
 use crate::app::App;
 use crate::auth::viewer::Viewer;
+use crate::client::Client;
 use crate::graphql::schema;
 use crate::testing::{self, Engine};
 
 async fn ask(app: &App, carries: Carries, query: &str, variables: Value) -> (Ended, Value) {
     let request = Request::new(query).variables(Variables::from_json(variables));
-    let asker = (Viewer::Anonymous.into(), &RequestId("r1".to_owned()));
+    let (viewer, client, id) = (Viewer::Anonymous.into(), Client::unknown(), RequestId("r1".to_owned()));
+    let asker = Asker { viewer, client, id };
     let answer = execute(app, &schema(Some(app.clone())), asker, carries, request).await.unwrap();
     (answer.ended, serde_json::to_value(answer.response).unwrap())
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{TooMuch, check_document, check_operation, check_source, selected};
 use crate::config::Limits;
+use crate::throttle::Attempt;
 
 const LIMITS: Limits = Limits {
     max_body_bytes: 262_144,
@@ -29,7 +30,7 @@ fn check_with(source: &str, variables: &serde_json::Value) -> Result<u32, TooMuc
     let variables = Variables::from_json(variables.clone());
     check_document(&LIMITS, &document, &variables)?;
     let operation = selected(&document, None).unwrap();
-    check_operation(&LIMITS, &document, operation, &variables).map(|cost| cost.requested)
+    check_operation(&LIMITS, &document, operation, &variables).map(|checked| checked.cost.requested)
 }
 
 fn refused(what: &'static str, found: u64, limit: u32) -> Result<u32, TooMuch> {
@@ -105,6 +106,20 @@ fn an_operation_holds_one_credential_mutation_however_it_is_written() {
     assert_eq!(check(hidden), refused(what, 2, 1));
     assert_eq!(check("mutation { mailboxProve { ok } customerRegister { ok } }"), refused(what, 2, 1));
     assert_eq!(check("{ a { staffSignIn sessionRefresh } }"), Ok(1));
+}
+
+#[test]
+fn an_operation_tells_what_it_tries() {
+    let tries = |source: &str| {
+        let document = parse_query(source).unwrap();
+        let operation = selected(&document, None).unwrap();
+        check_operation(&LIMITS, &document, operation, &Variables::default()).unwrap().attempt
+    };
+    assert_eq!(tries("mutation { mine: staffSignIn { ok } }"), Some(Attempt::Guess));
+    let hidden = "mutation { a { ok } ...F } fragment F on Mutation { ... { sessionRefresh { ok } } }";
+    assert_eq!(tries(hidden), Some(Attempt::Refresh));
+    assert_eq!(tries("mutation { sessionEnd { ok } }"), None);
+    assert_eq!(tries("{ staffSignIn { ok } }"), None);
 }
 
 #[test]

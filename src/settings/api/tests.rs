@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::auth::viewer::Viewer;
-use crate::graphql::execute::{Carries, RequestId, execute};
+use crate::client::Client;
+use crate::graphql::execute::{Asker, Carries, RequestId, execute};
 use crate::graphql::schema;
 use crate::testing::{self, Engine};
 
@@ -15,14 +16,14 @@ const UPDATE: &str = "mutation($input: ShopSettingsUpdateInput!) { shopSettingsU
     replayed userErrors { code field message } } }";
 
 async fn update(app: &App, input: Value) -> Value {
-    let staff = Viewer::Staff {
+    let viewer = Viewer::Staff {
         staff: StaffId(Uuid::from_u128(1)),
         session: SessionId(Uuid::from_u128(2)),
         role: Role::Owner,
         authenticated_at: app.clock.now(),
     };
     let request = Request::new(UPDATE).variables(Variables::from_json(json!({ "input": input })));
-    let asker = (staff.into(), &RequestId("r1".to_owned()));
+    let asker = Asker { viewer: viewer.into(), client: Client::unknown(), id: RequestId("r1".to_owned()) };
     let answer = execute(app, &schema(Some(app.clone())), asker, Carries::Everything, request).await.unwrap();
     let answer = serde_json::to_value(answer.response).unwrap();
     assert_eq!(answer["errors"], Value::Null, "{answer}");

@@ -110,8 +110,13 @@ impl TestApp {
 
     /// Another instance of the server on the same database, with the same clock and other ids.
     pub(crate) async fn another_instance(&self) -> App {
+        self.another_instance_with(&[]).await
+    }
+
+    /// The same with more flags.
+    pub(crate) async fn another_instance_with(&self, flags: &[&str]) -> App {
         let seed = self.instances.fetch_add(1, Ordering::SeqCst) + 1;
-        let config = config(self.database.url());
+        let config = config_with(self.database.url(), flags);
         App::build_with(config, self.clock.clone(), IdGen::seeded(seed)).await.unwrap()
     }
 
@@ -159,20 +164,42 @@ impl TestApp {
 }
 
 #[derive(Parser)]
+#[command(args_override_self = true)]
 struct Arguments {
     #[command(flatten)]
     config: ConfigArgs,
 }
+
+/// Flags of every shop. Rate limits count as they do in production, but no test that is not about them reaches one.
+const FLAGS: [&str; 17] = [
+    "test",
+    "--database-connections",
+    "8",
+    "--password-hashes",
+    "2",
+    "--max-requests-per-address",
+    "1000000",
+    "--max-requests-per-account",
+    "1000000",
+    "--max-requests-per-api-key",
+    "1000000",
+    "--max-credentials-per-address",
+    "1000000",
+    "--max-refreshes-per-address",
+    "1000000",
+    "--max-credentials-per-mailbox",
+    "1000000",
+];
 
 /// What a shop of a test is started with.
 pub(crate) fn config(url: &str) -> Config {
     config_with(url, &[])
 }
 
-/// The same with more flags.
+/// The same with more flags, which go before those of every shop.
 pub(crate) fn config_with(url: &str, flags: &[&str]) -> Config {
-    let arguments = ["test", "--database-url", url, "--database-connections", "8", "--password-hashes", "2"];
-    Arguments::try_parse_from([&arguments, flags].concat()).unwrap().config.try_into().unwrap()
+    let arguments = [&FLAGS, ["--database-url", url].as_slice(), flags].concat();
+    Arguments::try_parse_from(arguments).unwrap().config.try_into().unwrap()
 }
 
 /// What an operation was refused for.
