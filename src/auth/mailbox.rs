@@ -3,7 +3,7 @@
 
 use chrono::TimeDelta;
 use entity::Instant;
-use entity::id::ChallengeId;
+use entity::id::{ChallengeId, CustomerId};
 use entity::mailbox_challenge::{ActiveModel, Column, Entity, Model, Purpose};
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, Set};
 
@@ -37,12 +37,22 @@ pub struct Register {
 }
 
 /// What a challenge keeps until its mailbox is proven.
-struct Prepared {
-    purpose: Purpose,
-    email: EmailAddress,
-    name: Option<PersonName>,
-    locale: Option<Locale>,
-    password_hash: Option<String>,
+#[derive(Clone, Debug)]
+pub(crate) struct Prepared {
+    pub(crate) purpose: Purpose,
+    pub(crate) email: EmailAddress,
+    pub(crate) name: Option<PersonName>,
+    pub(crate) locale: Option<Locale>,
+    pub(crate) password_hash: Option<String>,
+    /// Whose address it is to become.
+    pub(crate) customer: Option<CustomerId>,
+}
+
+impl Prepared {
+    /// Nothing but the proof itself.
+    pub(crate) fn new(purpose: Purpose, email: EmailAddress) -> Self {
+        Self { purpose, email, name: None, locale: None, password_hash: None, customer: None }
+    }
 }
 
 /// Mails a code that makes the account, or signs in to the one there is.
@@ -52,7 +62,7 @@ pub async fn register(app: &App, register: Register) -> Result<ChallengeId, Faul
         Some(password) => Some(app.passwords.hash(password).await?),
         None => None,
     };
-    let prepared = Prepared { purpose: Purpose::Register, email, name, locale, password_hash };
+    let prepared = Prepared { name, locale, password_hash, ..Prepared::new(Purpose::Register, email) };
     app.change(&prepared, challenge).await
 }
 
@@ -62,11 +72,12 @@ pub async fn request_code(
     email: EmailAddress,
     locale: Option<Locale>,
 ) -> Result<ChallengeId, Fault> {
-    let prepared = Prepared { purpose: Purpose::SignIn, email, name: None, locale, password_hash: None };
+    let prepared = Prepared { locale, ..Prepared::new(Purpose::SignIn, email) };
     app.change(&prepared, challenge).await
 }
 
-async fn challenge(tx: &Tx, prepared: &Prepared) -> Result<ChallengeId, Fault> {
+/// Begins a proof and mails its code, unless the mailbox got too many today: the answer is the same.
+pub(crate) async fn challenge(tx: &Tx, prepared: &Prepared) -> Result<ChallengeId, Fault> {
     let email_key = prepared.email.key();
     lock(tx, &email_key).await?;
     let id: ChallengeId = tx.id();
@@ -86,7 +97,7 @@ async fn challenge(tx: &Tx, prepared: &Prepared) -> Result<ChallengeId, Fault> {
         created_at: Set(tx.now()),
         expires_at: Set(tx.after(LIFE)),
         ended_at: Set(None),
-        customer_id: Set(None),
+        customer_id: Set(prepared.customer),
     };
     row.insert(tx.db()).await?;
     messages::code::enqueue(tx, id).await?;

@@ -5,13 +5,18 @@
 pub mod api;
 pub mod api_keys;
 pub(crate) mod code;
+pub(crate) mod email_change;
 pub mod keys;
 pub(crate) mod link;
 pub mod mailbox;
+pub(crate) mod own_sessions;
+pub(crate) mod password_change;
+pub(crate) mod password_reset;
 pub mod passwords;
 pub mod policy;
 pub(crate) mod proof;
 pub(crate) mod prune;
+pub(crate) mod reauthenticate;
 pub(crate) mod secret;
 pub mod sessions;
 pub(crate) mod sign_in;
@@ -38,6 +43,14 @@ pub enum AuthError {
     RefreshTokenInvalid,
     /// The password cannot be set.
     Password(PasswordProblem),
+    /// Not the customer's own password.
+    PasswordWrong,
+    /// The last password or code was given too long ago, or the session has just ended.
+    Reauthenticate,
+    /// The address, which was proven, is that of a customer without an account.
+    EmailTaken,
+    /// Nobody's session, or somebody else's: one and the same.
+    SessionNotFound,
 }
 
 /// Why a request has no viewer.

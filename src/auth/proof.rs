@@ -37,16 +37,39 @@ pub(crate) async fn prove(
 }
 
 /// A code that somebody gives for a challenge.
-struct Answer<'a> {
-    key: hmac::Key,
-    challenge: ChallengeId,
-    given: &'a str,
+pub(super) struct Answer<'a> {
+    pub(super) key: hmac::Key,
+    pub(super) challenge: ChallengeId,
+    pub(super) given: &'a str,
+}
+
+/// A challenge whose code was right, used up by that.
+pub(super) struct Proven {
+    pub(super) challenge: Model,
+    /// The customer whose mailbox it is, locked.
+    pub(super) account: Option<customer::Model>,
 }
 
 async fn prove_in(tx: &Tx, answer: &Answer<'_>) -> Outcome<(Opened, CustomerId), AuthError> {
+    let Proven { challenge, account } = try_code(tx, answer, may_enter).await?;
+    let customer = match account {
+        Some(account) if account.registered_at.is_some() => account.id,
+        _ => make_account(tx, &challenge).await?,
+    };
+    drop_prepared(tx, &challenge.email_key).await?;
+    attach_guest(tx, &challenge, customer).await?;
+    Ok((sessions::open(tx, Audience::Customer, customer.0).await?, customer))
+}
+
+/// Takes one try of a code, behind the lock on its mailbox. `fits` says whether the challenge is good for what the caller is
+/// about to do with the account: a code that is right and does not fit is a wrong one, and counts as a try.
+pub(super) async fn try_code(
+    tx: &Tx,
+    answer: &Answer<'_>,
+    fits: impl Fn(&Model, Option<&customer::Model>) -> bool,
+) -> Outcome<Proven, AuthError> {
     let Answer { key, challenge, given } = answer;
-    let challenge = *challenge;
-    let Some(found) = Entity::find_by_id(challenge).one(tx.db()).await? else {
+    let Some(found) = Entity::find_by_id(*challenge).one(tx.db()).await? else {
         return refuse(AuthError::CodeInvalid);
     };
     mailbox::lock(tx, &found.email_key).await?;
@@ -54,20 +77,14 @@ async fn prove_in(tx: &Tx, answer: &Answer<'_>) -> Outcome<(Opened, CustomerId),
         return refuse(AuthError::CodeInvalid);
     }
     let account = account(tx, &found.email_key).await?;
-    let right = code::matches(key, challenge, given) && may_enter(found.purpose, account.as_ref());
-    if !count_try(tx, challenge, right).await? {
+    let right = code::matches(key, *challenge, given) && fits(&found, account.as_ref());
+    if !count_try(tx, *challenge, right).await? {
         return refuse(AuthError::CodeInvalid);
     }
     if !right {
         return refuse_recorded(AuthError::CodeInvalid);
     }
-    let customer = match account {
-        Some(account) if account.registered_at.is_some() => account.id,
-        _ => make_account(tx, &found).await?,
-    };
-    drop_prepared(tx, &found.email_key).await?;
-    attach_guest(tx, &found, customer).await?;
-    Ok((sessions::open(tx, Audience::Customer, customer.0).await?, customer))
+    Ok(Proven { challenge: found, account })
 }
 
 async fn tries_today(tx: &Tx, email_key: &str) -> Result<i64, Fault> {
@@ -86,11 +103,16 @@ async fn account(tx: &Tx, email_key: &str) -> Result<Option<customer::Model>, Fa
     Ok(mailbox.lock_exclusive().one(tx.db()).await?)
 }
 
-/// A code to sign in is mailed to accounts only: without one it was guessed.
-fn may_enter(purpose: Purpose, account: Option<&customer::Model>) -> bool {
+/// Whether a code of this purpose proves the mailbox to come in. A code to sign in is mailed to accounts only: without one
+/// it was guessed.
+fn may_enter(challenge: &Model, account: Option<&customer::Model>) -> bool {
     let enabled = account.is_none_or(|account| account.disabled_at.is_none());
     let registered = account.is_some_and(|account| account.registered_at.is_some());
-    enabled && (registered || purpose == Purpose::Register)
+    match challenge.purpose {
+        Purpose::Register => enabled,
+        Purpose::SignIn => enabled && registered,
+        Purpose::PasswordReset | Purpose::EmailChange | Purpose::Welcome | Purpose::Invitation => false,
+    }
 }
 
 /// Counts a wrong try, or ends the challenge with the right one; false if no try is left.
@@ -108,7 +130,7 @@ async fn count_try(tx: &Tx, challenge: ChallengeId, right: bool) -> Result<bool,
 }
 
 /// Makes the account, or registers the customer whom an import knows by this mailbox.
-async fn make_account(tx: &Tx, proven: &Model) -> Result<CustomerId, Fault> {
+pub(super) async fn make_account(tx: &Tx, proven: &Model) -> Result<CustomerId, Fault> {
     let mut rows = Rows::new("customers", &["id", "email_key", "created_at", "updated_at"]);
     let new: CustomerId = tx.id();
     rows.push([new.0.into(), proven.email_key.clone().into(), tx.now().into(), tx.now().into()]);
@@ -148,7 +170,7 @@ async fn make_account(tx: &Tx, proven: &Model) -> Result<CustomerId, Fault> {
 }
 
 /// Ends what else is open on the mailbox, and forgets what any of it had prepared.
-async fn drop_prepared(tx: &Tx, email_key: &str) -> Result<(), Fault> {
+pub(super) async fn drop_prepared(tx: &Tx, email_key: &str) -> Result<(), Fault> {
     let mailbox = Column::EmailKey.eq(email_key);
     Entity::update_many()
         .col_expr(Column::EndedAt, Expr::val(tx.now()))
@@ -165,7 +187,7 @@ async fn drop_prepared(tx: &Tx, email_key: &str) -> Result<(), Fault> {
 }
 
 /// Gives the customer what was ordered with the address before it was proven.
-async fn attach_guest(tx: &Tx, proven: &Model, customer: CustomerId) -> Result<(), Fault> {
+pub(super) async fn attach_guest(tx: &Tx, proven: &Model, customer: CustomerId) -> Result<(), Fault> {
     use guest_identity::Column as Guest;
     // The row of the address is made if there is none: an order that is just being recorded with this address waits for
     // it, and then sees whose the address is.

@@ -135,7 +135,7 @@ fn check_variables(operation: &OperationDefinition, variables: &Variables) -> Re
 
 async fn run(app: &App, schema: &Schema, asker: (Viewer, RequestId), prepared: Prepared) -> Answer {
     let Prepared { request, operation, cost, shape } = prepared;
-    let caller = Caller { actor: asker.0.actor(), request: Some(asker.1.0.clone()) };
+    let caller = Caller { actor: asker.0.actor(), request: Some(asker.1.0.clone()), user_agent: None };
     let reads = Arc::new(Reads::default());
     let request = super::request_data(app, request.data(asker.0).data(asker.1).data(reads.clone()));
     let limit = Duration::from_secs(app.config.limits.max_seconds.into());

@@ -21,11 +21,35 @@ pub enum AuthErrorCode {
     PasswordTooLong,
     /// The password is among the first that anybody would try.
     PasswordTooCommon,
+    /// It is not the account's own password.
+    PasswordWrong,
+    /// Give the password, or a mailed code, with `sessionReauthenticate` first: the last one was five minutes ago.
+    Reauthenticate,
+    /// The shop knows the address as that of another customer, who has no account: it can make the two one.
+    EmailTaken,
+    /// There is no such session, or it is not yours.
+    NotFound,
 }
 
 /// A refusal with the field that it is about.
 pub(super) fn user_error(error: AuthError) -> UserError<AuthErrorCode> {
-    let (code, field, message) = match error {
+    let (_, field, _) = words(error);
+    refused(error, field)
+}
+
+/// The same about another field of the input.
+pub(super) fn in_field(error: AuthError, field: &'static str) -> UserError<AuthErrorCode> {
+    refused(error, Some(field))
+}
+
+fn refused(error: AuthError, field: Option<&'static str>) -> UserError<AuthErrorCode> {
+    let (code, _, message) = words(error);
+    let field = field.map(|field| vec!["input".to_owned(), field.to_owned()]);
+    UserError { code, field, message: message.to_owned() }
+}
+
+fn words(error: AuthError) -> (AuthErrorCode, Option<&'static str>, &'static str) {
+    match error {
         AuthError::InvalidCredentials => {
             (AuthErrorCode::InvalidCredentials, None, "This address and password do not sign in.")
         }
@@ -48,7 +72,19 @@ pub(super) fn user_error(error: AuthError) -> UserError<AuthErrorCode> {
             Some("password"),
             "This password is among the first that anybody would try.",
         ),
-    };
-    let field = field.map(|field| vec!["input".to_owned(), field.to_owned()]);
-    UserError { code, field, message: message.to_owned() }
+        AuthError::PasswordWrong => {
+            (AuthErrorCode::PasswordWrong, Some("password"), "This is not the password of this account.")
+        }
+        AuthError::Reauthenticate => {
+            (AuthErrorCode::Reauthenticate, None, "Give your password or a mailed code again to do this.")
+        }
+        AuthError::EmailTaken => (
+            AuthErrorCode::EmailTaken,
+            None,
+            "The shop knows this address as that of another customer; it can make the two one.",
+        ),
+        AuthError::SessionNotFound => {
+            (AuthErrorCode::NotFound, Some("sessionId"), "There is no such session.")
+        }
+    }
 }
