@@ -12,11 +12,13 @@ pub struct Caller {
     pub actor: Actor,
     /// The id of the request, if it is one.
     pub request: Option<String>,
+    /// What the client calls itself; at most 200 characters.
+    pub user_agent: Option<String>,
 }
 
 impl Caller {
     /// Time, rules and the command line.
-    pub const SYSTEM: Self = Self { actor: Actor::SYSTEM, request: None };
+    pub const SYSTEM: Self = Self { actor: Actor::SYSTEM, request: None, user_agent: None };
 }
 
 tokio::task_local! {
@@ -42,7 +44,9 @@ mod tests {
     #[tokio::test]
     async fn a_task_acts_for_its_caller_and_the_system_otherwise() {
         let actor = Actor { kind: ActorKind::Shop, id: None };
-        let seen = acting(Caller { actor, request: Some("r-1".to_owned()) }, async { current() }).await;
+        let seen =
+            acting(Caller { actor, request: Some("r-1".to_owned()), ..Caller::SYSTEM }, async { current() })
+                .await;
         assert_eq!((seen.actor, seen.request.as_deref()), (actor, Some("r-1")));
         assert_eq!(current().actor, Actor::SYSTEM);
     }

@@ -8,6 +8,7 @@ mod m20261121_access;
 mod m20261121_accounts;
 mod m20261121_audit;
 mod m20261121_core;
+mod m20261121_credentials;
 mod m20261121_customers;
 mod m20261121_orders;
 mod m20261121_points;
@@ -29,6 +30,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_accounts::Migration),
             Box::new(m20261121_audit::Migration),
             Box::new(m20261121_rate_limits::Migration),
+            Box::new(m20261121_credentials::Migration),
         ]
     }
 }

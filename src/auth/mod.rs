@@ -5,14 +5,19 @@
 pub mod api;
 pub mod api_keys;
 pub(crate) mod code;
+pub(crate) mod email_change;
 pub mod keys;
 pub(crate) mod link;
 pub mod mailbox;
+pub(crate) mod own_sessions;
+pub(crate) mod password_change;
+pub(crate) mod password_reset;
 pub mod passwords;
 pub mod policy;
 pub(crate) mod proof;
 pub(crate) mod prune;
 mod published;
+pub(crate) mod reauthenticate;
 pub mod rotation;
 pub(crate) mod secret;
 pub(crate) mod session_cache;
@@ -44,6 +49,14 @@ pub enum AuthError {
     Password(PasswordProblem),
     /// Only staff make accounts.
     RegistrationClosed,
+    /// Not the customer's own password.
+    PasswordWrong,
+    /// The last password or code was given too long ago, or the session has just ended.
+    Reauthenticate,
+    /// The address, which was proven, is that of a customer without an account.
+    EmailTaken,
+    /// Nobody's session, or somebody else's: one and the same.
+    SessionNotFound,
 }
 
 /// Why a request has no viewer.

@@ -34,8 +34,8 @@ pub(crate) async fn prove(
     challenge: ChallengeId,
     given: &str,
 ) -> Outcome<(Tokens, CustomerId), AuthError> {
-    let given = Given::Code { key: app.keys.code()?, code: given };
-    let (opened, customer) = app.write(&Answer { challenge, given }, prove_in).await?;
+    let answer = Answer::code(app.keys.code()?, challenge, given);
+    let (opened, customer) = app.write(&answer, prove_in).await?;
     Ok((opened.tokens(app)?, customer))
 }
 
@@ -49,8 +49,8 @@ pub(crate) async fn prove_by_link(app: &App, token: &str) -> Outcome<(Tokens, Cu
 }
 
 /// What somebody gives for a challenge.
-struct Answer<'a> {
-    challenge: ChallengeId,
+pub(super) struct Answer<'a> {
+    pub(super) challenge: ChallengeId,
     given: Given<'a>,
 }
 
@@ -61,13 +61,17 @@ enum Given<'a> {
     Link,
 }
 
-impl Answer<'_> {
+impl<'a> Answer<'a> {
+    /// Six digits.
+    pub(super) fn code(key: hmac::Key, challenge: ChallengeId, code: &'a str) -> Self {
+        Self { challenge, given: Given::Code { key, code } }
+    }
+
     /// Six digits are no answer where a long token was mailed, nor the other way round.
     fn is_right(&self, purpose: Purpose) -> bool {
         match &self.given {
             Given::Code { key, code } => {
-                matches!(purpose, Purpose::Register | Purpose::SignIn)
-                    && code::matches(key, self.challenge, code)
+                !mailbox::is_link(purpose) && code::matches(key, self.challenge, code)
             }
             Given::Link => mailbox::is_link(purpose),
         }
@@ -79,7 +83,31 @@ impl Answer<'_> {
     }
 }
 
+/// A challenge whose code was right, used up by that.
+pub(super) struct Proven {
+    pub(super) challenge: Model,
+    /// The customer whose mailbox it is, locked.
+    pub(super) account: Option<customer::Model>,
+}
+
 async fn prove_in(tx: &Tx, answer: &Answer<'_>) -> Outcome<(Opened, CustomerId), AuthError> {
+    let Proven { challenge, account } = try_code(tx, answer, may_enter).await?;
+    let customer = match account {
+        Some(account) if account.registered_at.is_some() => account.id,
+        _ => make_account(tx, &challenge).await?,
+    };
+    drop_prepared(tx, &challenge.email_key).await?;
+    attach_guest(tx, &challenge, customer).await?;
+    Ok((sessions::open(tx, Audience::Customer, customer.0).await?, customer))
+}
+
+/// Takes one try of a code, behind the lock on its mailbox. `fits` says whether the challenge is good for what the caller is
+/// about to do with the account: a code that is right and does not fit is a wrong one, and counts as a try.
+pub(super) async fn try_code(
+    tx: &Tx,
+    answer: &Answer<'_>,
+    fits: impl Fn(&Model, Option<&customer::Model>) -> bool,
+) -> Outcome<Proven, AuthError> {
     let challenge = answer.challenge;
     let Some(found) = Entity::find_by_id(challenge).one(tx.db()).await? else {
         return refuse(AuthError::CodeInvalid);
@@ -89,20 +117,14 @@ async fn prove_in(tx: &Tx, answer: &Answer<'_>) -> Outcome<(Opened, CustomerId),
         return refuse(AuthError::CodeInvalid);
     }
     let account = account(tx, &found.email_key).await?;
-    let right = answer.is_right(found.purpose) && may_enter(found.purpose, account.as_ref());
+    let right = answer.is_right(found.purpose) && fits(&found, account.as_ref());
     if !count_try(tx, challenge, right).await? {
         return refuse(AuthError::CodeInvalid);
     }
     if !right {
         return refuse_recorded(AuthError::CodeInvalid);
     }
-    let customer = match account {
-        Some(account) if account.registered_at.is_some() => account.id,
-        _ => make_account(tx, &found).await?,
-    };
-    drop_prepared(tx, &found.email_key).await?;
-    attach_guest(tx, &found, customer).await?;
-    Ok((sessions::open(tx, Audience::Customer, customer.0).await?, customer))
+    Ok(Proven { challenge: found, account })
 }
 
 async fn tries_today(tx: &Tx, email_key: &str) -> Result<i64, Fault> {
@@ -121,11 +143,16 @@ async fn account(tx: &Tx, email_key: &str) -> Result<Option<customer::Model>, Fa
     Ok(mailbox.lock_exclusive().one(tx.db()).await?)
 }
 
-/// A code to sign in is mailed to accounts only: without one it was guessed.
-fn may_enter(purpose: Purpose, account: Option<&customer::Model>) -> bool {
+/// Whether a code of this purpose proves the mailbox to come in. A code to sign in is mailed to accounts only: without one
+/// it was guessed.
+fn may_enter(challenge: &Model, account: Option<&customer::Model>) -> bool {
     let enabled = account.is_none_or(|account| account.disabled_at.is_none());
     let registered = account.is_some_and(|account| account.registered_at.is_some());
-    enabled && (registered || matches!(purpose, Purpose::Register | Purpose::Welcome | Purpose::Invitation))
+    match challenge.purpose {
+        Purpose::Register | Purpose::Welcome | Purpose::Invitation => enabled,
+        Purpose::SignIn => enabled && registered,
+        Purpose::PasswordReset | Purpose::EmailChange => false,
+    }
 }
 
 /// Counts a wrong try, or ends the challenge with the right one; false if no try is left.
@@ -143,7 +170,7 @@ async fn count_try(tx: &Tx, challenge: ChallengeId, right: bool) -> Result<bool,
 }
 
 /// Makes the account, or registers the customer whom an import knows by this mailbox or whom staff prepared for it.
-async fn make_account(tx: &Tx, proven: &Model) -> Result<CustomerId, Fault> {
+pub(super) async fn make_account(tx: &Tx, proven: &Model) -> Result<CustomerId, Fault> {
     let found = match account(tx, &proven.email_key).await? {
         Some(imported) => imported,
         None => prepared(tx, proven).await?,
@@ -206,7 +233,7 @@ async fn prepared(tx: &Tx, proven: &Model) -> Result<customer::Model, Fault> {
 }
 
 /// Ends what else is open on the mailbox, and forgets what any of it had prepared.
-async fn drop_prepared(tx: &Tx, email_key: &str) -> Result<(), Fault> {
+pub(super) async fn drop_prepared(tx: &Tx, email_key: &str) -> Result<(), Fault> {
     let mailbox = Column::EmailKey.eq(email_key);
     Entity::update_many()
         .col_expr(Column::EndedAt, Expr::val(tx.now()))
@@ -223,7 +250,7 @@ async fn drop_prepared(tx: &Tx, email_key: &str) -> Result<(), Fault> {
 }
 
 /// Gives the customer what was ordered with the address before it was proven.
-async fn attach_guest(tx: &Tx, proven: &Model, customer: CustomerId) -> Result<(), Fault> {
+pub(super) async fn attach_guest(tx: &Tx, proven: &Model, customer: CustomerId) -> Result<(), Fault> {
     use guest_identity::Column as Guest;
     // The row of the address is made if there is none: an order that is just being recorded with this address waits for
     // it, and then sees whose the address is.

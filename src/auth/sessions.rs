@@ -28,7 +28,7 @@ use crate::tx::Tx;
 /// A session ends at the latest after this.
 const LIFE: TimeDelta = TimeDelta::days(90);
 /// A refresh token that is not used ends after this.
-const TOKEN_LIFE: TimeDelta = TimeDelta::days(30);
+pub(crate) const TOKEN_LIFE: TimeDelta = TimeDelta::days(30);
 /// For so long a used token still works if its successor is unused: two tabs may refresh at once.
 const GRACE: TimeDelta = TimeDelta::seconds(10);
 
@@ -79,7 +79,7 @@ pub(crate) async fn open(tx: &Tx, audience: Audience, subject: Uuid) -> Result<O
         revoked_at: Set(None),
         authenticated_at: Set(Some(tx.now())),
         last_seen_at: Set(Some(tx.now())),
-        user_agent: Set(None),
+        user_agent: Set(tx.caller().user_agent.clone()),
     };
     let session = row.insert(tx.db()).await?;
     issue(tx, &session, None).await
@@ -120,6 +120,7 @@ pub(crate) async fn refresh(tx: &Tx, token: &SecretString) -> Outcome<Opened, Au
         .exec(tx.db())
         .await?;
     if used.rows_affected == 1 || is_in_grace(tx, &token).await? {
+        seen(tx, session.id).await?;
         return Ok(issue(tx, &session, Some(hash)).await?);
     }
     tracing::warn!(session.id = %session.id.0, "a used refresh token came back: the session ends");
@@ -146,13 +147,71 @@ async fn revoke_one(tx: &Tx, session: SessionId) -> Result<(), Fault> {
     revoke(tx, Column::Id.eq(session)).await
 }
 
-async fn revoke(tx: &Tx, which: sea_orm::sea_query::SimpleExpr) -> Result<(), Fault> {
+/// Ends every session of a person but `kept`; answers how many those were.
+pub(crate) async fn end_others(
+    tx: &Tx,
+    audience: Audience,
+    subject: Uuid,
+    kept: Option<SessionId>,
+) -> Result<u64, Fault> {
+    let theirs = Column::SubjectId.eq(subject).and(Column::Audience.eq(audience));
+    let others = match kept {
+        Some(kept) => theirs.and(Column::Id.ne(kept)),
+        None => theirs,
+    };
+    tx.tell(Notice::StandingChanged { audience, subject });
+    revoked(tx, others.and(Column::ExpiresAt.gt(tx.now()))).await
+}
+
+/// Ends one session of a person; false if it is not theirs, or over.
+pub(crate) async fn end_own(tx: &Tx, whose: Subject) -> Result<bool, Fault> {
+    let own = Column::SubjectId.eq(whose.id).and(Column::Audience.eq(whose.audience));
+    let ended =
+        revoked(tx, own.and(Column::Id.eq(whose.session)).and(Column::ExpiresAt.gt(tx.now()))).await? == 1;
+    if ended {
+        tx.tell(Notice::SessionEnded(whose.session));
+    }
+    Ok(ended)
+}
+
+/// Whether a session goes on: what asks for it was checked before the transaction began.
+pub(crate) async fn is_open(tx: &Tx, session: SessionId) -> Result<bool, Fault> {
+    let open = Column::RevokedAt.is_null().and(Column::ExpiresAt.gt(tx.now()));
+    Ok(session::Entity::find_by_id(session).filter(open).count(tx.db()).await? == 1)
+}
+
+/// A password or code was given in a session; false if it is over.
+pub(crate) async fn authenticated(tx: &Tx, session: SessionId) -> Result<bool, Fault> {
+    let open = Column::RevokedAt.is_null().and(Column::ExpiresAt.gt(tx.now()));
+    let noted = session::Entity::update_many()
+        .col_expr(Column::AuthenticatedAt, Expr::val(tx.now()))
+        .filter(Column::Id.eq(session).and(open))
+        .exec(tx.db())
+        .await?;
+    Ok(noted.rows_affected == 1)
+}
+
+async fn seen(tx: &Tx, session: SessionId) -> Result<(), Fault> {
     session::Entity::update_many()
+        .col_expr(Column::LastSeenAt, Expr::val(tx.now()))
+        .filter(Column::Id.eq(session))
+        .exec(tx.db())
+        .await?;
+    Ok(())
+}
+
+async fn revoke(tx: &Tx, which: sea_orm::sea_query::SimpleExpr) -> Result<(), Fault> {
+    revoked(tx, which).await?;
+    Ok(())
+}
+
+async fn revoked(tx: &Tx, which: sea_orm::sea_query::SimpleExpr) -> Result<u64, Fault> {
+    let revoked = session::Entity::update_many()
         .col_expr(Column::RevokedAt, Expr::val(tx.now()))
         .filter(which.and(Column::RevokedAt.is_null()))
         .exec(tx.db())
         .await?;
-    Ok(())
+    Ok(revoked.rows_affected)
 }
 
 /// The session that a refresh token belongs to, locked.

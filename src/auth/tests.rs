@@ -17,6 +17,7 @@ use super::{
     AuthError, Unauthenticated, api_keys, authenticate, code, mailbox, proof, prune, sign_in, staff,
 };
 use crate::app::App;
+use crate::caller::{self, Caller};
 use crate::customers::email::EmailAddress;
 use crate::error::{Outcome, split};
 use crate::testing::{Engine, database, instance, on_each_database};
@@ -303,6 +304,17 @@ async fn two_tabs_that_refresh_at_once_both_stay_signed_in() {
         // Its successor is used by now: even within the grace this is a reuse.
         assert_eq!(refresh(app, &first.refresh_token).await.unwrap_err(), AuthError::RefreshTokenInvalid);
         assert_eq!(viewer(app, right.access_token.expose_secret()).await, None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_session_keeps_what_its_client_called_itself() {
+    on_each_database(async |app| {
+        let caller = Caller { user_agent: Some("Mozilla/5.0".to_owned()), ..Caller::SYSTEM };
+        caller::acting(caller, join(app, "anna@example.com", None)).await;
+        let row = session::Entity::find().one(&app.db.read).await.unwrap().unwrap();
+        assert_eq!(row.user_agent.as_deref(), Some("Mozilla/5.0"));
     })
     .await;
 }

@@ -11,6 +11,7 @@ use crate::throttle::Attempt;
 
 /// One operation: a field of `Query` or `Mutation`.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "a row of the table has a column for each kind of caller")]
 pub struct Operation {
     /// The field's name.
     pub field: &'static str,
@@ -22,6 +23,8 @@ pub struct Operation {
     pub shop: Option<Scope>,
     /// Staff with this permission.
     pub staff: Option<Permission>,
+    /// All staff, about themselves.
+    pub any_staff: bool,
     /// Whether staff must have given their password, and second factor if they have one, within [`STEP_UP`].
     pub dangerous: bool,
     /// Tries credentials, or mails some: an operation of a client may hold one such field, and each counts towards the
@@ -39,6 +42,7 @@ const fn everyone(field: &'static str) -> Operation {
         customer: true,
         shop: None,
         staff: None,
+        any_staff: false,
         dangerous: false,
         credential: None,
     }
@@ -50,12 +54,26 @@ const fn op(
     shop: Option<Scope>,
     staff: Option<Permission>,
 ) -> Operation {
-    Operation { field, anonymous: false, customer, shop, staff, dangerous: false, credential: None }
+    Operation {
+        field,
+        anonymous: false,
+        customer,
+        shop,
+        staff,
+        any_staff: false,
+        dangerous: false,
+        credential: None,
+    }
 }
 
 /// For staff who have just shown that it is they.
 const fn dangerous(field: &'static str, staff: Permission) -> Operation {
     Operation { dangerous: true, ..op(field, false, None, Some(staff)) }
+}
+
+/// For customers and staff, about themselves.
+const fn personal(field: &'static str) -> Operation {
+    Operation { any_staff: true, ..op(field, true, None, None) }
 }
 
 /// Every operation and its callers; a field that is not here is for nobody.
@@ -71,6 +89,15 @@ pub const OPERATIONS: &[Operation] = &[
     everyone("claimedOrder"),
     everyone("accountCreateFromOrder").tries(Attempt::Guess),
     everyone("signInWithToken").tries(Attempt::Guess),
+    everyone("passwordResetRequest").tries(Attempt::Guess),
+    everyone("passwordReset").tries(Attempt::Guess),
+    op("passwordChange", true, None, None).tries(Attempt::Guess),
+    op("emailChangeRequest", true, None, None).tries(Attempt::Guess),
+    op("emailChangeConfirm", true, None, None).tries(Attempt::Guess),
+    op("sessionReauthenticate", true, None, None).tries(Attempt::Guess),
+    personal("sessions"),
+    personal("sessionRevoke"),
+    personal("sessionsRevokeOthers"),
     everyone("pointsPreview"),
     everyone("product"),
     everyone("products"),
@@ -121,7 +148,9 @@ impl Operation {
                 Viewer::Anonymous => false,
                 Viewer::Customer { .. } => self.customer,
                 Viewer::Shop { scopes, .. } => self.shop.is_some_and(|scope| scopes.contains(&scope)),
-                Viewer::Staff { role, .. } => self.staff.is_some_and(|permission| permission.is_of(*role)),
+                Viewer::Staff { role, .. } => {
+                    self.any_staff || self.staff.is_some_and(|permission| permission.is_of(*role))
+                }
             }
     }
 
@@ -133,7 +162,8 @@ impl Operation {
         let customer = self.customer.then(|| "the customer".to_owned());
         let shop = self.shop.map(|scope| format!("shop keys with `{}`", scope.name()));
         let staff = self.staff.map(|permission| format!("staff with `{}`", permission.name()));
-        let callers: Vec<String> = [customer, shop, staff].into_iter().flatten().collect();
+        let any_staff = self.any_staff.then(|| "any staff".to_owned());
+        let callers: Vec<String> = [customer, shop, staff, any_staff].into_iter().flatten().collect();
         let step_up = if self.dangerous { " after a step-up" } else { "" };
         format!("For {}{step_up}.", callers.join(", "))
     }

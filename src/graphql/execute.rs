@@ -199,7 +199,8 @@ fn check_variables(operation: &OperationDefinition, variables: &Variables) -> Re
 async fn run(app: &App, schema: &Schema, asker: (Viewer, Client, RequestId), prepared: Prepared) -> Answer {
     let Prepared { request, operation, cost, shape, attempt: _ } = prepared;
     let (viewer, client, id) = asker;
-    let caller = Caller { actor: viewer.actor(), request: Some(id.0.clone()) };
+    let user_agent = client.user_agent.clone();
+    let caller = Caller { actor: viewer.actor(), request: Some(id.0.clone()), user_agent };
     let reads = Arc::new(Reads::default());
     let request = request.data(viewer).data(client).data(id).data(reads.clone());
     let request = super::request_data(app, request);

@@ -17,7 +17,7 @@ use async_graphql::{EmptySubscription, MergedObject, Request};
 
 use crate::app::App;
 use crate::audit::api::AuditQuery;
-use crate::auth::api::AuthMutation;
+use crate::auth::api::{AuthMutation, AuthQuery};
 use crate::catalog::api::{CatalogMutation, CatalogQuery};
 use crate::customers::api::{CustomersMutation, CustomersQuery};
 use crate::onboarding::api::{OnboardingMutation, OnboardingQuery};
@@ -45,6 +45,7 @@ pub struct Query(
     CatalogQuery,
     PointsQuery,
     AuditQuery,
+    AuthQuery,
     node::NodeQuery,
 );
 

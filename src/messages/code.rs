@@ -10,7 +10,8 @@ use serde_json::{Value as Json, json};
 use super::mailer::{Mail, Sent};
 use crate::app::App;
 use crate::auth::link::{self, Link};
-use crate::auth::{code, mailbox};
+use crate::auth::policy::RegistrationPolicy;
+use crate::auth::{code, email_change, mailbox, password_reset};
 use crate::customers::email::EmailAddress;
 use crate::error::Fault;
 use crate::jobs::{self, Job};
@@ -34,6 +35,12 @@ enum Truth {
     Disabled,
     /// A long token makes the account.
     FirstSignIn,
+    /// There is an account: the code sets its password.
+    Reset,
+    /// The code makes it the address of the account that asked.
+    NewAddress,
+    /// It was to become the address of an account, and is that of another.
+    AddressTaken,
 }
 
 /// Queues the mail with the change of this transaction.
@@ -55,7 +62,7 @@ pub(crate) async fn send(app: &App, payload: &Json) -> Result<(), Fault> {
         .filter(customer::Column::EmailKey.eq(challenge.email_key.as_str()))
         .one(&app.db.read)
         .await?;
-    let Some(truth) = truth(challenge.purpose, account.as_ref()) else {
+    let Some(truth) = truth(&challenge, account.as_ref(), app.settings().registration) else {
         return Ok(());
     };
     let mail = mail(app, &challenge, account, truth)?;
@@ -64,19 +71,25 @@ pub(crate) async fn send(app: &App, payload: &Json) -> Result<(), Fault> {
     }
 }
 
-fn truth(purpose: Purpose, account: Option<&customer::Model>) -> Option<Truth> {
+fn truth(challenge: &Model, account: Option<&customer::Model>, policy: RegistrationPolicy) -> Option<Truth> {
+    if challenge.purpose == Purpose::EmailChange {
+        let taken = challenge.customer_id.is_none_or(|asker| email_change::is_taken(asker, account));
+        return Some(if taken { Truth::AddressTaken } else { Truth::NewAddress });
+    }
     if account.is_some_and(|account| account.disabled_at.is_some()) {
         return Some(Truth::Disabled);
     }
     let registered = account.is_some_and(|account| account.registered_at.is_some());
-    match (purpose, registered) {
+    match (challenge.purpose, registered) {
         (Purpose::Register, false) => Some(Truth::New),
         (Purpose::Register, true) => Some(Truth::AlreadyThere),
         (Purpose::SignIn, true) => Some(Truth::SignIn),
-        (Purpose::SignIn, false) => None,
+        (Purpose::PasswordReset, true) => Some(Truth::Reset),
+        (Purpose::PasswordReset, false) => password_reset::may_reset(account, policy).then_some(Truth::New),
         (Purpose::Welcome | Purpose::Invitation, false) => Some(Truth::FirstSignIn),
-        (Purpose::Welcome | Purpose::Invitation, true)
-        | (Purpose::PasswordReset | Purpose::EmailChange, _) => None,
+        (Purpose::SignIn, false)
+        | (Purpose::Welcome | Purpose::Invitation, true)
+        | (Purpose::EmailChange, _) => None,
     }
 }
 
@@ -94,7 +107,7 @@ fn mail(app: &App, challenge: &Model, account: Option<customer::Model>, truth: T
     Ok(Mail { cause: challenge.id.0, at: challenge.created_at, to, subject, text })
 }
 
-fn is_dutch(locale: &str) -> bool {
+pub(super) fn is_dutch(locale: &str) -> bool {
     locale.split(['-', '_']).next().is_some_and(|language| language.eq_ignore_ascii_case("nl"))
 }
 
@@ -122,6 +135,21 @@ fn english_words(truth: Truth, shop: &str, code: &str) -> (String, String) {
             format!("Your account at {shop}"),
             format!("An account is ready for you at {shop}. With this you sign in:"),
         ),
+        Truth::Reset => (
+            format!("{code} is your code for {shop}"),
+            format!("With this code you set a new password at {shop}:"),
+        ),
+        Truth::NewAddress => (
+            format!("{code} is your code for {shop}"),
+            format!("With this code you make this the e-mail address of your account at {shop}:"),
+        ),
+        Truth::AddressTaken => {
+            let text = format!(
+                "Hello,\n\nSomebody wanted to make this the e-mail address of another account at {shop}. It is the \
+                 address of your account, and nothing was changed: there is nothing to do.\n\n{shop}\n"
+            );
+            return (format!("You already have an account at {shop}"), text);
+        }
         Truth::Disabled => {
             let text = format!(
                 "Hello,\n\nSomebody, probably you, asked for a code to sign in at {shop}. This account is \
@@ -158,6 +186,21 @@ fn dutch_words(truth: Truth, shop: &str, code: &str) -> (String, String) {
             format!("Je account bij {shop}"),
             format!("Er staat een account voor je klaar bij {shop}. Hiermee log je in:"),
         ),
+        Truth::Reset => (
+            format!("{code} is je code voor {shop}"),
+            format!("Met deze code stel je een nieuw wachtwoord in bij {shop}:"),
+        ),
+        Truth::NewAddress => (
+            format!("{code} is je code voor {shop}"),
+            format!("Met deze code maak je dit het e-mailadres van je account bij {shop}:"),
+        ),
+        Truth::AddressTaken => {
+            let text = format!(
+                "Hallo,\n\nIemand wilde dit het e-mailadres van een ander account bij {shop} maken. Het is het adres \
+                 van jouw account, en er is niets veranderd: je hoeft niets te doen.\n\n{shop}\n"
+            );
+            return (format!("Je hebt al een account bij {shop}"), text);
+        }
         Truth::Disabled => {
             let text = format!(
                 "Hallo,\n\nIemand, waarschijnlijk jijzelf, vroeg om een code om in te loggen bij {shop}. Dit account \
@@ -189,19 +232,47 @@ mod tests {
     }
 
     #[test]
-    fn every_mail_names_the_shop_and_all_but_the_last_the_code() {
+    fn every_mail_names_the_shop_and_shows_a_code_only_if_it_does_something() {
+        use Truth::{AddressTaken, AlreadyThere, Disabled, New, NewAddress, Reset, SignIn};
         for dutch in [false, true] {
-            for truth in [Truth::New, Truth::SignIn, Truth::AlreadyThere, Truth::Disabled] {
+            for truth in [New, SignIn, AlreadyThere, Reset, NewAddress, AddressTaken, Disabled] {
                 let (subject, text) = words(truth, dutch, "Fietsenhuis", "012345");
                 assert!(subject.contains("Fietsenhuis") && text.contains("Fietsenhuis"));
-                assert_eq!(text.contains("012345"), truth != Truth::Disabled);
+                let shows = !matches!(truth, AddressTaken | Disabled);
+                assert_eq!(
+                    (text.contains("012345"), subject.contains("012345")),
+                    (shows, shows && truth != AlreadyThere)
+                );
             }
         }
     }
 
     #[test]
     fn a_mailbox_without_an_account_gets_no_code_to_sign_in() {
-        assert_eq!(truth(Purpose::SignIn, None), None);
-        assert_eq!(truth(Purpose::Register, None), Some(Truth::New));
+        let of = |purpose, policy| truth(&challenge(purpose), None, policy);
+        let (open, closed) = (RegistrationPolicy::Optional, RegistrationPolicy::Closed);
+        assert_eq!(of(Purpose::SignIn, open), None);
+        assert_eq!(of(Purpose::Register, open), Some(Truth::New));
+        assert_eq!(of(Purpose::PasswordReset, open), Some(Truth::New));
+        assert_eq!(of(Purpose::PasswordReset, closed), None);
+    }
+
+    fn challenge(purpose: Purpose) -> Model {
+        let at = entity::Instant::from_timestamp(1_800_000_000, 0).unwrap();
+        Model {
+            order_id: None,
+            id: ChallengeId(uuid::Uuid::from_u128(7)),
+            purpose,
+            email: "anna@example.com".to_owned(),
+            email_key: "anna@example.com".to_owned(),
+            name: None,
+            locale: None,
+            password_hash: None,
+            tries: 0,
+            created_at: at,
+            expires_at: at,
+            ended_at: None,
+            customer_id: None,
+        }
     }
 }

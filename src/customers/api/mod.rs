@@ -374,6 +374,11 @@ where
     T::try_from(text).map_err(|problem| ApiError::bad_input(format!("{field} {problem}")))
 }
 
+/// A customer who was changed, to be shown in answer to this request.
+pub(crate) async fn shown(ctx: &Context<'_>, customer: CustomerId) -> Result<Option<Customer>, ApiError> {
+    found(ctx, &CustomerBy::Id(customer)).await
+}
+
 async fn found(ctx: &Context<'_>, by: &CustomerBy) -> Result<Option<Customer>, ApiError> {
     let app = ctx.data_unchecked::<App>();
     Ok(crate::customers::find(&app.db.read, by).await?.map(|row| Customer::shown(ctx, row)))

@@ -3,6 +3,7 @@
 mod acts;
 mod answer;
 mod caller;
+mod credentials;
 mod database;
 mod mail;
 mod neighbour;
@@ -27,6 +28,7 @@ use serde_json::Value as Json;
 pub(crate) use acts::{Sums, line, sums_of};
 pub(crate) use answer::Answer;
 pub(crate) use caller::{Caller, PASSWORD};
+pub(crate) use credentials::{with, wrong};
 pub(crate) use database::{Engine, TestDatabase};
 pub(crate) use mail::{Mail, MailServer};
 pub(crate) use neighbour::{Neighbour, eventually};

@@ -31,6 +31,12 @@ impl Snapshot {
         self.0.keys().map(String::as_str).collect()
     }
 
+    /// The tables that are not as they were.
+    pub(crate) fn changed_tables(&self, after: &Self) -> Vec<&str> {
+        let changed = self.0.iter().filter(|(table, rows)| after.0.get(*table) != Some(*rows));
+        changed.map(|(table, _)| table.as_str()).collect()
+    }
+
     /// Fails with the rows that came and went.
     pub(crate) fn assert_same(&self, after: &Self) {
         for (table, rows) in &after.0 {
