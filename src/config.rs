@@ -1,5 +1,7 @@
 //! What a process is started with: command line over environment over `regulars.toml` over defaults, validated once.
 
+use std::time::Duration;
+
 use clap::{Args, ValueEnum};
 use secrecy::SecretString;
 
@@ -34,6 +36,9 @@ pub struct ConfigArgs {
     /// From whom mails come
     #[arg(long, env = "REGULARS_MAIL_FROM", default_value = "Regulars <no-reply@localhost>")]
     pub mail_from: String,
+    /// Seconds after which work that a worker never ended is taken up again, 5 to 3,600; work stops itself before
+    #[arg(long, env = "REGULARS_JOB_LEASE_SECONDS", default_value_t = 60)]
+    pub job_lease_seconds: u32,
     /// Web origins that may call the API from a browser, such as `https://shop.example`
     #[arg(long, env = "REGULARS_CORS_ORIGINS", value_delimiter = ',')]
     pub cors_origins: Vec<String>,
@@ -96,6 +101,8 @@ pub struct Config {
     pub smtp_url: Option<SecretString>,
     /// From whom mails come.
     pub mail_from: lettre::message::Mailbox,
+    /// How long a worker may keep a job.
+    pub job_lease: Duration,
     /// Web origins that may call from a browser.
     pub cors_origins: Vec<String>,
     /// Password hashes computed at once.
@@ -112,6 +119,7 @@ impl TryFrom<ConfigArgs> for Config {
 
         ensure!((1..=1_000).contains(&args.database_connections), "database connections must be 1 to 1,000");
         ensure!((1..=64).contains(&args.password_hashes), "password hashes at once must be 1 to 64");
+        ensure!((5..=3_600).contains(&args.job_lease_seconds), "a job's lease must be 5 to 3,600 seconds");
         for origin in &args.cors_origins {
             ensure!(is_origin(origin), "`{origin}` is no web origin; one looks like https://shop.example");
         }
@@ -132,6 +140,7 @@ impl TryFrom<ConfigArgs> for Config {
             public_url: args.public_url.trim_end_matches('/').to_owned(),
             smtp_url: args.smtp_url,
             mail_from: args.mail_from.parse().context("REGULARS_MAIL_FROM is not a mailbox")?,
+            job_lease: Duration::from_secs(args.job_lease_seconds.into()),
             cors_origins: args.cors_origins,
             password_hashes: args.password_hashes,
             limits: args.limits,

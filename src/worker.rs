@@ -20,8 +20,6 @@ use crate::tx::Tx;
 
 /// Notified on `PostgreSQL` when a job is due at once.
 pub(crate) const CHANNEL: &str = "regulars_jobs";
-/// How long a handler may run; shorter than a lease.
-const TIME_LIMIT: Duration = Duration::from_secs(45);
 /// How often a worker looks without being woken.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Jobs at once in one worker.
@@ -94,7 +92,9 @@ pub async fn run_due(app: &App) -> Result<usize, Fault> {
 }
 
 async fn run_one(app: &App, job: Model) -> Result<(), Fault> {
-    let ended = match tokio::time::timeout(TIME_LIMIT, dispatch(app, &job)).await {
+    // Its last quarter is for writing down how the job ended.
+    let limit = app.config.job_lease * 3 / 4;
+    let ended = match tokio::time::timeout(limit, dispatch(app, &job)).await {
         Ok(Ok(ended)) => ended,
         Ok(Err(fault)) => {
             tracing::warn!(job.id = %job.id.0, job.kind, job.attempts, ?fault, "a job failed");

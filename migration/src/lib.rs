@@ -7,6 +7,7 @@ mod columns;
 mod m20261121_access;
 mod m20261121_core;
 mod m20261121_customers;
+mod m20261121_lost_leases;
 mod m20261121_orders;
 mod m20261121_points;
 
@@ -23,6 +24,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_access::Migration),
             Box::new(m20261121_orders::Migration),
             Box::new(m20261121_points::Migration),
+            Box::new(m20261121_lost_leases::Migration),
         ]
     }
 }
