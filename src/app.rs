@@ -10,6 +10,7 @@ use crate::clock::{Clock, IdGen};
 use crate::config::Config;
 use crate::db::{self, Db};
 use crate::messages::mailer::Mailer;
+use crate::messages::words::Words;
 use crate::settings::{self, ShopSettings};
 
 /// A handle to the application; cheap to clone.
@@ -35,6 +36,8 @@ pub struct Parts {
     pub key_uses: Uses,
     /// Sends mail.
     pub mailer: Mailer,
+    /// What mails say.
+    pub words: Words,
     /// Wakes the worker of this process.
     pub(crate) worker_wake: tokio::sync::Notify,
     settings: RwLock<Arc<ShopSettings>>,
@@ -68,6 +71,7 @@ impl App {
             passwords: Passwords::new(config.password_hashes),
             key_uses: Uses::default(),
             mailer: Mailer::new(&config)?,
+            words: Words::embedded()?,
             config,
             worker_wake,
             settings: RwLock::new(Arc::new(settings)),

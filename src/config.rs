@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::db::DbOptions;
+use crate::messages::mailer;
 
 /// Settings of a process. Each is a flag, an environment variable and a line in `regulars.toml`.
 #[derive(Clone, Debug, Args)]
@@ -30,7 +31,8 @@ pub struct ConfigArgs {
     /// Where storefronts and apps reach this server; the `iss` of its tokens
     #[arg(long, env = "REGULARS_PUBLIC_URL", default_value = "http://127.0.0.1:8080")]
     pub public_url: String,
-    /// Outgoing mail: `smtp://HOST:PORT`, `smtps://USER:PASSWORD@HOST`; required in production
+    /// Outgoing mail: `smtps://USER:PASSWORD@HOST`, `smtp://HOST:PORT?tls=required`, `smtp://HOST:PORT` without TLS;
+    /// required in production. `file:///DIRECTORY` writes each mail to a file, in development only
     #[arg(long, env = "REGULARS_SMTP_URL", hide_env_values = true)]
     pub smtp_url: Option<SecretString>,
     /// From whom mails come
@@ -129,6 +131,8 @@ impl TryFrom<ConfigArgs> for Config {
             !production || args.smtp_url.is_some(),
             "production needs REGULARS_SMTP_URL: codes are mailed"
         );
+        let to_files = args.smtp_url.as_ref().is_some_and(|url| mailer::is_directory(url.expose_secret()));
+        ensure!(!production || !to_files, "production sends mail: REGULARS_SMTP_URL cannot name a directory");
         let database = DbOptions {
             url: args.database_url,
             max_connections: args.database_connections,

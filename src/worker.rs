@@ -108,7 +108,7 @@ async fn run_one(app: &App, job: Model) -> Result<(), Fault> {
 async fn dispatch(app: &App, job: &Model) -> Result<Ended, Fault> {
     match job.kind.as_str() {
         points::jobs::SWEEP => points::jobs::sweep(app).await,
-        messages::code::KIND => messages::code::send(app, &job.payload).await.map(|()| Ended::Done),
+        messages::letter::KIND => messages::letter::send(app, job).await.map(|()| Ended::Done),
         prune::KIND => {
             prune::run(app).await?;
             Ok(Ended::Again(next_due(prune::SCHEDULE, app.clock.now())?))

@@ -13,7 +13,7 @@ use crate::customers::email::EmailAddress;
 use crate::customers::profile::{Locale, PersonName};
 use crate::db::dialect;
 use crate::error::Fault;
-use crate::messages;
+use crate::messages::{self, Letter};
 use crate::tx::Tx;
 
 /// How long a code is good.
@@ -88,7 +88,7 @@ async fn challenge(tx: &Tx, prepared: &Prepared) -> Result<ChallengeId, Fault> {
         ended_at: Set(None),
     };
     row.insert(tx.db()).await?;
-    messages::code::enqueue(tx, id).await?;
+    messages::enqueue(tx, &Letter::Code { challenge_id: id }).await?;
     Ok(id)
 }
 

@@ -5,6 +5,7 @@ mod access;
 mod architecture;
 mod auth;
 mod jobs;
+mod messages;
 mod migrations;
 mod order_holds;
 mod order_pages;
