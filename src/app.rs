@@ -13,6 +13,7 @@ use crate::clock::{Clock, IdGen};
 use crate::config::Config;
 use crate::db::{self, Db};
 use crate::messages::mailer::Mailer;
+use crate::messages::words::Words;
 use crate::notices::{self, Notices};
 use crate::settings::{self, ShopSettings};
 use crate::throttle::Throttle;
@@ -46,6 +47,8 @@ pub struct Parts {
     pub mailer: Mailer,
     /// What instances tell each other.
     pub notices: Notices,
+    /// What mails say.
+    pub words: Words,
     settings: RwLock<Arc<ShopSettings>>,
 }
 
@@ -79,6 +82,7 @@ impl App {
             sessions: SessionCache::default(),
             key_uses: Uses::default(),
             mailer: Mailer::new(&config)?,
+            words: Words::embedded()?,
             config,
             settings: RwLock::new(Arc::new(settings)),
         };

@@ -1,12 +1,14 @@
 //! What a process is started with: command line over environment over `regulars.toml` over defaults, validated once.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::db::DbOptions;
+use crate::messages::mailer;
 
 /// Settings of a process. Each is a flag, an environment variable and a line in `regulars.toml`.
 #[derive(Clone, Debug, Args)]
@@ -31,12 +33,16 @@ pub struct ConfigArgs {
     /// Where storefronts and apps reach this server; the `iss` of its tokens
     #[arg(long, env = "REGULARS_PUBLIC_URL", default_value = "http://127.0.0.1:8080")]
     pub public_url: String,
-    /// Outgoing mail: `smtp://HOST:PORT`, `smtps://USER:PASSWORD@HOST`; required in production
+    /// Outgoing mail: `smtps://USER:PASSWORD@HOST`, `smtp://HOST:PORT?tls=required`, `smtp://HOST:PORT` without TLS;
+    /// required in production. `file:///DIRECTORY` writes each mail to a file, in development only
     #[arg(long, env = "REGULARS_SMTP_URL", hide_env_values = true)]
     pub smtp_url: Option<SecretString>,
     /// From whom mails come
     #[arg(long, env = "REGULARS_MAIL_FROM", default_value = "Regulars <no-reply@localhost>")]
     pub mail_from: String,
+    /// Seconds after which work that a worker never ended is taken up again, 5 to 3,600; work stops itself before
+    #[arg(long, env = "REGULARS_JOB_LEASE_SECONDS", default_value_t = 60)]
+    pub job_lease_seconds: u32,
     /// Web origins that may call the API from a browser, such as `https://shop.example`
     #[arg(long, env = "REGULARS_CORS_ORIGINS", value_delimiter = ',')]
     pub cors_origins: Vec<String>,
@@ -145,6 +151,8 @@ pub struct Config {
     pub smtp_url: Option<SecretString>,
     /// From whom mails come.
     pub mail_from: lettre::message::Mailbox,
+    /// How long a worker may keep a job.
+    pub job_lease: Duration,
     /// Web origins that may call from a browser.
     pub cors_origins: Vec<String>,
     /// Whose word on where a request comes from is taken.
@@ -165,6 +173,7 @@ impl TryFrom<ConfigArgs> for Config {
 
         ensure!((1..=1_000).contains(&args.database_connections), "database connections must be 1 to 1,000");
         ensure!((1..=64).contains(&args.password_hashes), "password hashes at once must be 1 to 64");
+        ensure!((5..=3_600).contains(&args.job_lease_seconds), "a job's lease must be 5 to 3,600 seconds");
         for origin in &args.cors_origins {
             ensure!(is_origin(origin), "`{origin}` is no web origin; one looks like https://shop.example");
         }
@@ -174,6 +183,8 @@ impl TryFrom<ConfigArgs> for Config {
             !production || args.smtp_url.is_some(),
             "production needs REGULARS_SMTP_URL: codes are mailed"
         );
+        let to_files = args.smtp_url.as_ref().is_some_and(|url| mailer::is_directory(url.expose_secret()));
+        ensure!(!production || !to_files, "production sends mail: REGULARS_SMTP_URL cannot name a directory");
         let database = DbOptions {
             url: args.database_url,
             max_connections: args.database_connections,
@@ -185,6 +196,7 @@ impl TryFrom<ConfigArgs> for Config {
             public_url: args.public_url.trim_end_matches('/').to_owned(),
             smtp_url: args.smtp_url,
             mail_from: args.mail_from.parse().context("REGULARS_MAIL_FROM is not a mailbox")?,
+            job_lease: Duration::from_secs(args.job_lease_seconds.into()),
             cors_origins: args.cors_origins,
             trusted_proxies: args.trusted_proxies,
             password_hashes: args.password_hashes,

@@ -1,6 +1,7 @@
 //! Background work: rows enqueued with the change that causes them, leased by workers, retried with stored back-off.
 //!
-//! A lease ends by the clock of the database and carries a fencing token: a worker that lost its lease cannot settle.
+//! A lease ends by the clock of the database and carries a fencing token: a worker that lost its lease cannot settle. A run
+//! is told whether the run before it ended without a word: nobody knows then what that one did outside of the database.
 
 use entity::Instant;
 use entity::job::{Column, Entity, JobState, Model};
@@ -18,8 +19,6 @@ use crate::error::Fault;
 use crate::notices::Notice;
 use crate::tx::Tx;
 
-/// How long a worker may keep a job; a handler is stopped well before.
-const LEASE_MILLIS: i64 = 60_000;
 /// The longest pause between two attempts, in milliseconds.
 const LONGEST_BACK_OFF: i64 = 3_600_000;
 
@@ -82,14 +81,16 @@ pub async fn lease(app: &App, limit: u64) -> Result<Vec<Model>, Fault> {
     if waiting.is_none() {
         return Ok(Vec::new());
     }
-    app.change(&(now, limit), async |tx: &Tx, (now, limit)| take(tx, *now, *limit).await).await
+    let lease = i64::try_from(app.config.job_lease.as_millis())?;
+    let input = (now, limit, lease);
+    app.change(&input, async |tx: &Tx, (now, limit, lease)| take(tx, *now, *limit, *lease).await).await
 }
 
 fn due(now: i64) -> sea_orm::sea_query::SimpleExpr {
     Column::State.eq(JobState::Ready).and(Column::DueMs.lte(now))
 }
 
-async fn take(tx: &Tx, now: i64, limit: u64) -> Result<Vec<Model>, Fault> {
+async fn take(tx: &Tx, now: i64, limit: u64, lease: i64) -> Result<Vec<Model>, Fault> {
     let backend = tx.db().get_database_backend();
     let free = Column::LeasedUntilMs
         .is_null()
@@ -110,7 +111,9 @@ async fn take(tx: &Tx, now: i64, limit: u64) -> Result<Vec<Model>, Fault> {
         .table(Entity)
         .value(Column::LeaseToken, Expr::col(Column::LeaseToken).add(1))
         .value(Column::Attempts, Expr::col(Column::Attempts).add(1))
-        .value(Column::LeasedUntilMs, dialect::database_millis(backend).add(LEASE_MILLIS))
+        // Whatever ended a run wrote that the lease is over. These are the values from before this statement.
+        .value(Column::LostLease, Expr::col(Column::LeasedUntilMs).is_not_null())
+        .value(Column::LeasedUntilMs, dialect::database_millis(backend).add(lease))
         .and_where(Expr::col(Column::Id).in_subquery(ids))
         .returning_all()
         .take();

@@ -18,8 +18,6 @@ use crate::outbox;
 use crate::points;
 use crate::tx::Tx;
 
-/// How long a handler may run; shorter than a lease.
-const TIME_LIMIT: Duration = Duration::from_secs(45);
 /// How often a worker looks without being woken.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Jobs at once in one worker.
@@ -91,7 +89,9 @@ pub async fn run_due(app: &App) -> Result<usize, Fault> {
 }
 
 async fn run_one(app: &App, job: Model) -> Result<(), Fault> {
-    let ended = match tokio::time::timeout(TIME_LIMIT, dispatch(app, &job)).await {
+    // Its last quarter is for writing down how the job ended.
+    let limit = app.config.job_lease * 3 / 4;
+    let ended = match tokio::time::timeout(limit, dispatch(app, &job)).await {
         Ok(Ok(ended)) => ended,
         Ok(Err(fault)) => {
             tracing::warn!(job.id = %job.id.0, job.kind, job.attempts, ?fault, "a job failed");
@@ -105,8 +105,7 @@ async fn run_one(app: &App, job: Model) -> Result<(), Fault> {
 async fn dispatch(app: &App, job: &Model) -> Result<Ended, Fault> {
     match job.kind.as_str() {
         points::jobs::SWEEP => points::jobs::sweep(app).await,
-        messages::code::KIND => messages::code::send(app, &job.payload).await.map(|()| Ended::Done),
-        messages::notice::KIND => messages::notice::send(app, &job.payload).await.map(|()| Ended::Done),
+        messages::letter::KIND => messages::letter::send(app, job).await.map(|()| Ended::Done),
         seal::KIND => {
             seal::run(app).await?;
             Ok(Ended::Again(next_due(seal::SCHEDULE, app.clock.now())?))

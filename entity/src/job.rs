@@ -43,6 +43,8 @@ pub struct Model {
     pub lease_token: i64,
     /// Milliseconds since 1970 by the database's clock.
     pub leased_until_ms: Option<i64>,
+    /// The run before the last one never told how it ended.
+    pub lost_lease: bool,
     /// For the operator.
     pub last_error: Option<String>,
     /// Enqueued.

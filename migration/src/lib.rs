@@ -10,6 +10,7 @@ mod m20261121_audit;
 mod m20261121_core;
 mod m20261121_credentials;
 mod m20261121_customers;
+mod m20261121_lost_leases;
 mod m20261121_orders;
 mod m20261121_points;
 mod m20261121_rate_limits;
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_audit::Migration),
             Box::new(m20261121_rate_limits::Migration),
             Box::new(m20261121_credentials::Migration),
+            Box::new(m20261121_lost_leases::Migration),
         ]
     }
 }

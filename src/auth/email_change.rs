@@ -23,7 +23,8 @@ use crate::customers::email::EmailAddress;
 use crate::customers::profile::Locale;
 use crate::db::dialect;
 use crate::error::{Fault, Outcome, refuse};
-use crate::messages::notice::{self, Notice, Tells};
+use crate::messages::template::Template;
+use crate::messages::{self, Letter};
 use crate::outbox::{self, Event};
 use crate::points::orders::{self as points, Owner};
 use crate::tx::Tx;
@@ -161,7 +162,7 @@ async fn leave(tx: &Tx, row: &customer::Model) -> Result<(), Fault> {
     }
     let to = EmailAddress::try_from(old)?;
     let (locale, cause, at) = (row.locale.clone(), tx.id(), tx.now());
-    notice::enqueue(tx, &Notice { tells: Tells::EmailChanged, to, locale, cause, at }).await
+    messages::enqueue(tx, &Letter::Notice { template: Template::EmailChanged, to, locale, cause, at }).await
 }
 
 /// Takes over the new address with all that follows from it; only the session it was proven in goes on.

@@ -14,7 +14,7 @@ use crate::customers::email::EmailAddress;
 use crate::customers::profile::{Locale, PersonName};
 use crate::db::dialect;
 use crate::error::{Fault, Outcome, refuse};
-use crate::messages;
+use crate::messages::{self, Letter};
 use crate::throttle;
 use crate::tx::Tx;
 
@@ -116,7 +116,7 @@ pub(crate) async fn begin(tx: &Tx, prepared: &Prepared) -> Result<ChallengeId, F
         order_id: Set(prepared.order),
     };
     let id = row.insert(tx.db()).await?.id;
-    messages::code::enqueue(tx, id).await?;
+    messages::enqueue(tx, &Letter::Code { challenge_id: id }).await?;
     Ok(id)
 }
 

@@ -16,7 +16,8 @@ use crate::app::App;
 use crate::audit::{self, Entry};
 use crate::customers::email::EmailAddress;
 use crate::error::{Fault, FaultKind, Outcome, refuse};
-use crate::messages::notice::{self, Notice, Tells};
+use crate::messages::template::Template;
+use crate::messages::{self, Letter};
 use crate::throttle;
 use crate::tx::Tx;
 
@@ -104,12 +105,12 @@ async fn tell(tx: &Tx, customer: CustomerId, row: &customer::Model) -> Result<()
     };
     tracing::info!(customer.id = %customer.0, "a password was replaced");
     let to = EmailAddress::try_from(email)?;
-    let notice = Notice {
-        tells: Tells::PasswordChanged,
+    let notice = Letter::Notice {
+        template: Template::PasswordChanged,
         to,
         locale: row.locale.clone(),
         cause: tx.id(),
         at: tx.now(),
     };
-    notice::enqueue(tx, &notice).await
+    messages::enqueue(tx, &notice).await
 }

@@ -32,6 +32,14 @@ pub(super) fn begin_counting() -> Result<(), BuildError> {
         "regulars_rate_limited_total",
         "Requests refused by a rate limit, by its name"
     );
+    metrics::describe_counter!(
+        "regulars_mails_total",
+        "Mails by outcome: sent, refused for good, or failed and tried again"
+    );
+    metrics::describe_counter!(
+        "regulars_mails_unknown_outcome_total",
+        "Mails that were being sent when their worker ended, and that may have arrived: they are sent again"
+    );
     metrics::describe_histogram!("regulars_http_request_seconds", "Time to answer by kind of operation");
     metrics::describe_gauge!(
         "regulars_worker_lag_seconds",

@@ -1,53 +1,65 @@
-//! Sends mail over SMTP; in development, without a server for it, writes it to the log instead.
+//! Sends mail over SMTP; in development, without a server for it, writes it to files or to the log instead.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
 use entity::Instant;
-use lettre::message::header::ContentType;
-use lettre::message::{Mailbox, Message};
+use lettre::message::header::{HeaderName, HeaderValue};
+use lettre::message::{Mailbox, Message, MultiPart, SinglePart};
+use lettre::transport::smtp::PoolConfig;
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 use secrecy::ExposeSecret;
-use uuid::Uuid;
 
+use super::template::Language;
+use super::words::Rendered;
 use crate::config::{Config, Mode};
 use crate::customers::email::EmailAddress;
 use crate::error::{Fault, FaultKind};
 
-/// How long a mail server may take to answer.
-const TIME_LIMIT: Duration = Duration::from_secs(15);
+/// How long a mail server may take for each of its answers.
+const ANSWER_LIMIT: Duration = Duration::from_secs(15);
+/// Idle connections that are kept for the next mails: as many as a worker sends at once.
+const KEPT_CONNECTIONS: u32 = 8;
+/// How long they are kept; many servers close them soon after.
+const KEPT_FOR: Duration = Duration::from_mins(1);
 
 /// What a mail server answers to a mailbox that there is not.
 const MAILBOX_REFUSED: [&str; 3] = ["550", "551", "553"];
 
+type Smtp = AsyncSmtpTransport<Tokio1Executor>;
+
 /// Sends mail.
 pub struct Mailer {
     from: Mailbox,
+    /// How long a whole sending may take; a worker's patience ends later.
+    limit: Duration,
     way: Way,
 }
 
 enum Way {
-    Smtp(AsyncSmtpTransport<Tokio1Executor>),
+    Smtp(Smtp),
+    Directory(PathBuf),
     Log,
 }
 
-/// A mail in plain text.
+/// A mail, written.
 #[derive(Clone, Debug)]
 pub(crate) struct Mail {
-    /// What a repeated sending has in common with the first: its `Message-ID` is made of it.
-    pub(crate) cause: Uuid,
+    /// What a repeated sending has in common with the first, and with no other mail: the `Message-ID` is made of it.
+    pub(crate) id: String,
     /// When it was caused.
     pub(crate) at: Instant,
     pub(crate) to: EmailAddress,
-    pub(crate) subject: String,
-    pub(crate) text: String,
+    pub(crate) language: Language,
+    pub(crate) words: Rendered,
 }
 
 /// What became of a mail that was no fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sent {
-    /// Taken by the mail server, or written to the log.
+    /// Taken by the mail server, or written to a file or the log.
     Yes,
     /// Refused for good: trying again is no use.
     Refused,
@@ -57,6 +69,7 @@ impl fmt::Debug for Mailer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let way = match self.way {
             Way::Smtp(_) => "smtp",
+            Way::Directory(_) => "directory",
             Way::Log => "log",
         };
         f.debug_struct("Mailer").field("way", &way).finish_non_exhaustive()
@@ -66,51 +79,101 @@ impl fmt::Debug for Mailer {
 impl Mailer {
     /// Over the server that `config` names.
     pub fn new(config: &Config) -> anyhow::Result<Self> {
-        let way = if let Some(url) = &config.smtp_url {
-            let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.expose_secret());
-            // The error's own text may repeat the URL with its password.
-            let transport = transport.ok().context("REGULARS_SMTP_URL is not a URL of a mail server")?;
-            Way::Smtp(transport.timeout(Some(TIME_LIMIT)).build())
-        } else {
-            anyhow::ensure!(config.mode == Mode::Development, "production needs REGULARS_SMTP_URL");
-            Way::Log
+        let way = match &config.smtp_url {
+            Some(url) if is_directory(url.expose_secret()) => {
+                anyhow::ensure!(
+                    config.mode == Mode::Development,
+                    "production sends mail, and not to a directory"
+                );
+                Way::Directory(directory(url.expose_secret())?)
+            }
+            Some(url) => Way::Smtp(smtp(url.expose_secret())?),
+            None => {
+                anyhow::ensure!(config.mode == Mode::Development, "production needs REGULARS_SMTP_URL");
+                Way::Log
+            }
         };
-        Ok(Self { from: config.mail_from.clone(), way })
+        Ok(Self { from: config.mail_from.clone(), limit: config.job_lease / 2, way })
     }
 
     /// Sends `mail`. What a mail server says may name the address: only its code reaches the log.
     pub(crate) async fn send(&self, mail: Mail) -> Result<Sent, Fault> {
         let message = self.message(&mail)?;
-        let transport = match &self.way {
-            Way::Smtp(transport) => transport,
-            Way::Log => {
-                tracing::info!("mail to {}: {}\n\n{}", mail.to.as_str(), mail.subject, mail.text);
-                return Ok(Sent::Yes);
+        match &self.way {
+            Way::Smtp(smtp) => self.send_over(smtp.clone(), &mail.id, message).await,
+            Way::Directory(directory) => {
+                tokio::fs::write(directory.join(format!("{}.eml", mail.id)), message.formatted()).await?;
+                Ok(Sent::Yes)
             }
+            Way::Log => {
+                tracing::info!("mail to {}: {}\n\n{}", mail.to.as_str(), mail.words.subject, mail.words.text);
+                Ok(Sent::Yes)
+            }
+        }
+    }
+
+    async fn send_over(&self, smtp: Smtp, id: &str, message: Message) -> Result<Sent, Fault> {
+        // A task of its own: a conversation that is dropped half-way goes back among the connections that are kept, and
+        // the next mail would take the answers to this one for its own.
+        let sending = tokio::spawn(async move { smtp.send(message).await });
+        let Ok(ended) = tokio::time::timeout(self.limit, sending).await else {
+            tracing::warn!(mail.id = id, "a mail server took too long");
+            return Err(Fault::of(FaultKind::Unavailable));
         };
-        let Err(error) = transport.send(message).await else {
+        let Err(error) = ended? else {
             return Ok(Sent::Yes);
         };
         let code = error.status().map(|code| code.to_string()).unwrap_or_default();
-        tracing::warn!(mail.cause = %mail.cause, smtp.code = code, "a mail was not sent");
+        tracing::warn!(mail.id = id, smtp.code = code, "a mail was not sent");
         // Other permanent answers, such as to a wrong password of ours, end when somebody mends the settings.
         let refused = MAILBOX_REFUSED.contains(&code.as_str());
         if refused { Ok(Sent::Refused) } else { Err(Fault::of(FaultKind::Unavailable)) }
     }
 
+    /// The same bytes for the same mail: also the boundary of its parts is made of its id.
     fn message(&self, mail: &Mail) -> Result<Message, Fault> {
         let to: Address = mail.to.as_str().parse()?;
-        let id = format!("<{}@{}>", mail.cause, self.from.email.domain());
+        let id = format!("<{}@{}>", mail.id, self.from.email.domain());
+        let parts = MultiPart::alternative()
+            .boundary(format!("part.{}", mail.id))
+            .singlepart(SinglePart::plain(mail.words.text.clone()))
+            .singlepart(SinglePart::html(mail.words.html.clone()));
         let message = Message::builder()
             .message_id(Some(id))
             .date(mail.at.into())
             .from(self.from.clone())
             .to(Mailbox::new(None, to))
-            .subject(one_line(&mail.subject))
-            .header(ContentType::TEXT_PLAIN)
-            .body(mail.text.clone())?;
+            .subject(one_line(&mail.words.subject))
+            .raw_header(header("Content-Language", mail.language.tag()))
+            // RFC 3834: whoever is away does not answer it.
+            .raw_header(header("Auto-Submitted", "auto-generated"))
+            .multipart(parts)?;
         Ok(message)
     }
+}
+
+/// Whether `url` names a directory instead of a mail server.
+pub(crate) fn is_directory(url: &str) -> bool {
+    url.starts_with("file:")
+}
+
+fn directory(url: &str) -> anyhow::Result<PathBuf> {
+    let path = url::Url::parse(url).ok().and_then(|url| url.to_file_path().ok());
+    let path = path.context("REGULARS_SMTP_URL names no directory; one looks like file:///tmp/mails")?;
+    std::fs::create_dir_all(&path).context("the directory of REGULARS_SMTP_URL cannot be made")?;
+    Ok(path)
+}
+
+fn smtp(url: &str) -> anyhow::Result<Smtp> {
+    let smtp = Smtp::from_url(url);
+    // The error's own text may repeat the URL with its password.
+    let smtp = smtp.ok().context("REGULARS_SMTP_URL is not a URL of a mail server")?;
+    let pool = PoolConfig::new().max_size(KEPT_CONNECTIONS).idle_timeout(KEPT_FOR);
+    Ok(smtp.timeout(Some(ANSWER_LIMIT)).pool_config(pool).build())
+}
+
+fn header(name: &'static str, value: &str) -> HeaderValue {
+    HeaderValue::new(HeaderName::new_from_ascii_str(name), value.to_owned())
 }
 
 /// A header is one line: whatever would begin another becomes a space.
@@ -119,92 +182,4 @@ fn one_line(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn mail(subject: &str) -> Mail {
-        Mail {
-            cause: Uuid::from_u128(7),
-            at: Instant::from_timestamp(1_800_000_000, 0).unwrap(),
-            to: EmailAddress::try_from("anna@example.com".to_owned()).unwrap(),
-            subject: subject.to_owned(),
-            text: "Hello\nAnna".to_owned(),
-        }
-    }
-
-    fn formatted(subject: &str) -> String {
-        let mailer = Mailer { from: "Shop <shop@example.com>".parse().unwrap(), way: Way::Log };
-        String::from_utf8(mailer.message(&mail(subject)).unwrap().formatted()).unwrap()
-    }
-
-    #[test]
-    fn a_mail_sent_again_is_the_same_to_the_byte() {
-        let first = formatted("Your code");
-        assert!(
-            first.contains("Message-ID: <00000000-0000-0000-0000-000000000007@example.com>\r\n"),
-            "{first}"
-        );
-        assert_eq!(first, formatted("Your code"));
-    }
-
-    #[test]
-    fn a_subject_cannot_begin_another_header() {
-        let text = formatted("Shop\r\nBcc: eve@example.com");
-        let (head, _) = text.split_once("\r\n\r\n").unwrap();
-        assert!(!head.lines().any(|line| line.starts_with("Bcc:")), "{head}");
-    }
-
-    /// Takes one mail like a server does and answers what it was given.
-    fn smtp_server(to_recipient: &'static str) -> (String, std::thread::JoinHandle<String>) {
-        use std::io::{BufRead, BufReader, Write};
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("smtp://{}", listener.local_addr().unwrap());
-        let server = std::thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
-            let lines = BufReader::new(stream.try_clone().unwrap()).lines();
-            stream.write_all(b"220 test\r\n").unwrap();
-            let (mut heard, mut in_data) = (String::new(), false);
-            for line in lines.map_while(Result::ok) {
-                heard.push_str(&line);
-                heard.push('\n');
-                let answer = match line.as_str() {
-                    "." => "250 taken",
-                    _ if in_data => continue,
-                    "DATA" => "354 go on",
-                    "QUIT" => "221 bye",
-                    rcpt if rcpt.starts_with("RCPT") => to_recipient,
-                    _ => "250 fine",
-                };
-                in_data = answer.starts_with("354");
-                stream.write_all(format!("{answer}\r\n").as_bytes()).unwrap();
-                if line == "." || answer.starts_with('5') {
-                    break;
-                }
-            }
-            heard
-        });
-        (url, server)
-    }
-
-    fn over(url: &str) -> Mailer {
-        let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url).unwrap().build();
-        Mailer { from: "Shop <shop@example.com>".parse().unwrap(), way: Way::Smtp(transport) }
-    }
-
-    #[tokio::test]
-    async fn a_mail_reaches_the_server_with_its_recipient() {
-        let (url, server) = smtp_server("250 fine");
-        assert_eq!(over(&url).send(mail("Your code")).await.unwrap(), Sent::Yes);
-        let heard = server.join().unwrap();
-        assert!(heard.contains("RCPT TO:<anna@example.com>\n"), "{heard}");
-        assert!(heard.contains("Subject: Your code\n") && heard.contains("\nHello\n"), "{heard}");
-    }
-
-    #[tokio::test]
-    async fn an_address_that_is_refused_for_good_is_not_tried_again() {
-        let (url, server) = smtp_server("550 no such user");
-        assert_eq!(over(&url).send(mail("Your code")).await.unwrap(), Sent::Refused);
-        server.join().unwrap();
-        over("smtp://127.0.0.1:1").send(mail("Your code")).await.unwrap_err();
-    }
-}
+mod tests;

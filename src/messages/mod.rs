@@ -1,5 +1,9 @@
-//! Messages to people. A mail is queued in the transaction that causes it and sent by the worker.
+//! Messages to people. A letter is queued in the transaction that causes it, and written and sent by the worker.
 
 pub(crate) mod code;
+pub mod letter;
 pub mod mailer;
-pub(crate) mod notice;
+pub mod template;
+pub mod words;
+
+pub use letter::{Letter, enqueue};

@@ -1,8 +1,6 @@
 //! What time does to points: lots end, pending earns activate, holds lapse. Each sweep finds what is due by index and
 //! posts it in batches, so that it costs what is due and not the number of customers.
 
-use std::time::Duration;
-
 use chrono::TimeDelta;
 use entity::id::{AccountId, HoldId, LotId};
 use entity::points_hold::HoldState;
@@ -21,14 +19,13 @@ use crate::jobs::Ended;
 pub(crate) const SWEEP: &str = "points.sweep";
 /// Commands in one transaction.
 const BATCH: u64 = 500;
-/// How long one run may take, well within its lease.
-const LONGEST: Duration = Duration::from_secs(20);
 
 /// Posts what is due; due again in a minute, or at once if it did not get through.
 pub(crate) async fn sweep(app: &App) -> Result<Ended, Fault> {
     let now = app.clock.now();
     let begun = tokio::time::Instant::now();
-    while begun.elapsed() < LONGEST {
+    // The rest of the lease is for the last batch.
+    while begun.elapsed() < app.config.job_lease / 3 {
         let due = due_commands(app, now).await?;
         if due.is_empty() {
             return Ok(Ended::Again(super::apply::later(now, TimeDelta::minutes(1))));

@@ -55,7 +55,7 @@ both_engines! {
         shop.run_jobs().await;
         assert_eq!(shop.subjects(&joan.email), [CODE, CHANGED]);
         assert_eq!(shop.subjects("Joan@new.example.org"), [CODE]);
-        assert!(!shop.mail.to(&joan.email)[1].text.contains("new.example.org"), "the old mailbox learns the new one");
+        assert!(!shop.mail.to(&joan.email)[1].text().contains("new.example.org"), "the old mailbox learns the new one");
         let detail = json!({ "before": { "email": joan.email }, "after": { "email": "Joan@new.example.org" },
             "sessionsEnded": 1 });
         let expected = ("customer.email_change".to_owned(), "CUSTOMER".to_owned(), detail);

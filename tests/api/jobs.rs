@@ -6,13 +6,15 @@ use chrono::TimeDelta;
 use entity::Instant;
 use entity::job::{Entity, JobState, Model};
 use futures_util::future::join_all;
+use regulars::app::App;
+use regulars::clock::IdGen;
 use regulars::error::{Outcome, refuse};
 use regulars::jobs::{self, Ended, Job};
 use regulars::tx::Tx;
 use sea_orm::{ConnectionTrait, EntityTrait, PaginatorTrait};
 use serde_json::json;
 
-use crate::support::{TestApp, both_engines, refusal};
+use crate::support::{TestApp, both_engines, config_with, refusal};
 
 fn job() -> Job {
     Job { kind: "test", payload: json!({}), due: None, dedup_key: None, max_attempts: 3 }
@@ -155,6 +157,33 @@ both_engines! {
         jobs::settle(&shop.app, &lease_one(shop).await, Ended::Failed("again".to_owned())).await.unwrap();
         let waiting = only(shop).await;
         assert_eq!((waiting.attempts, waiting.due_ms), (2, in_seconds(shop, 4).timestamp_millis()));
+    }
+
+    async fn a_run_is_told_only_of_a_run_that_ended_without_a_word(shop: &TestApp) {
+        enqueue(shop, &job()).await;
+        let first = lease_one(shop).await;
+        jobs::settle(&shop.app, &first, Ended::Failed("no route to the mail server".to_owned())).await.unwrap();
+        shop.clock.advance(TimeDelta::hours(1));
+        let after_a_failure = lease_one(shop).await;
+        end_leases(shop).await;
+        let after_silence = lease_one(shop).await;
+        jobs::settle(&shop.app, &after_silence, Ended::Again(shop.clock.now())).await.unwrap();
+        let after_a_success = lease_one(shop).await;
+        let told = [first, after_a_failure, after_silence, after_a_success].map(|run| run.lost_lease);
+        assert_eq!(told, [false, false, true, false]);
+    }
+
+    async fn a_lease_is_as_long_as_it_is_set(shop: &TestApp) {
+        let five = config_with(shop.database.url(), &["--job-lease-seconds", "5"]);
+        let other = App::build_with(five, shop.clock.clone(), IdGen::seeded(9)).await.unwrap();
+        let mut ends = Vec::new();
+        for app in [&shop.app, &other] {
+            enqueue(shop, &job()).await;
+            ends.push(jobs::lease(app, 8).await.unwrap().remove(0).leased_until_ms.unwrap());
+        }
+        other.db.clone().close().await.unwrap();
+        // The second was given a moment later.
+        assert!((50_000..=55_000).contains(&(ends[0] - ends[1])), "{ends:?}");
     }
 
     async fn a_job_that_always_fails_is_dead_after_its_last_attempt(shop: &TestApp) {

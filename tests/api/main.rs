@@ -10,6 +10,7 @@ mod email_change;
 mod enumeration;
 mod jobs;
 mod keys;
+mod messages;
 mod migrations;
 mod notices;
 mod order_holds;

@@ -8,17 +8,6 @@ use crate::support::{Caller, TestApp, both_engines};
 
 const ADDRESS: &str = "anna@example.org";
 
-/// The token in a mail: 64 characters without a space.
-pub(crate) fn token_in(text: &str) -> String {
-    let is_token = |word: &&str| {
-        word.len() == 64 && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
-    };
-    text.split([' ', '\n', '=', '"', '<', '>'])
-        .find(is_token)
-        .unwrap_or_else(|| panic!("no token: {text}"))
-        .to_owned()
-}
-
 /// Uses the one-time sign-in of a mail.
 pub(crate) async fn sign_in_with(shop: &TestApp, token: &str) -> crate::support::Answer {
     let mutation = "mutation ($input: SignInWithTokenInput!) { signInWithToken(input: $input) {
@@ -110,7 +99,7 @@ async fn staff_make_an_account(shop: &TestApp, registration: &str) {
     let before = mails(shop).await;
     let made = shop.done(&support, "customerInvite", json!({ "email": ADDRESS, "name": "Anna" })).await;
     assert_eq!(mails(shop).await, before + 1);
-    let token = token_in(&shop.mail.to(ADDRESS)[0].text);
+    let token = shop.mail.to(ADDRESS)[0].token().unwrap();
     let anna = Caller::signed_in(ADDRESS, &sign_in_with(shop, &token).await);
     assert_eq!(anna.customer_id(), made["customer"]["id"]);
     let mine = shop.graphql(&anna, "{ me { email name registered } }", json!({})).await;
@@ -159,7 +148,7 @@ both_engines! {
 
     async fn automatic_the_first_order_of_a_guest_mails_a_one_time_sign_in(shop: &TestApp) {
         guest_orders(shop, json!({ "registration": "AUTOMATIC" }), json!([]), true, 1).await;
-        let token = token_in(&shop.mail.to(ADDRESS)[0].text);
+        let token = shop.mail.to(ADDRESS)[0].token().unwrap();
         let anna = Caller::signed_in(ADDRESS, &sign_in_with(shop, &token).await);
         let mine = shop.graphql(&anna, "{ me { email orders { totalCount } } }", json!({})).await;
         assert_eq!(mine.at("/me"), &json!({ "email": ADDRESS, "orders": { "totalCount": 2 } }));

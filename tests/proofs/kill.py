@@ -166,7 +166,7 @@ async def nothing_is_stuck(database):
     )
     equal((least, most, distinct), ("1", count, count), "positions: first, last, how many")
     # A job that was running when its server was killed comes back when its lease of a minute ends.
-    mails = "SELECT count(*) FROM jobs WHERE kind = 'mail.code'"
+    mails = "SELECT count(*) FROM jobs WHERE kind = 'mail'"
     while database.number(mails) and time.monotonic() < begun + 120:
         await asyncio.sleep(0.5)
     equal(database.number(mails), 0, f"mails still queued after {time.monotonic() - begun:.1f} s")

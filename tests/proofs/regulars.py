@@ -217,7 +217,7 @@ def api_key(database, *scopes):
 
 
 class Server:
-    """A server on a free port."""
+    """A server on a free port, with settings of its own if it is given any."""
 
     def __init__(self, database, *options):
         self.process = start(database, "serve", "--listen", "127.0.0.1:0", *options)

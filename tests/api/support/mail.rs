@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use mail_parser::{Message, MessageParser, MimeHeaders};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -11,15 +12,85 @@ use tokio::task::JoinHandle;
 pub(crate) struct Mail {
     /// To which mailbox.
     pub(crate) to: String,
-    /// Headers, an empty line and the text.
-    pub(crate) text: String,
+    /// Headers, an empty line and the parts.
+    raw: String,
 }
 
 impl Mail {
-    /// The code in it, if it has one: six digits on a line of their own.
+    fn message(&self) -> Message<'_> {
+        MessageParser::default().parse(self.raw.as_bytes()).expect("no mail")
+    }
+
+    /// The value of a header, if it is there.
+    pub(crate) fn header(&self, name: &str) -> Option<String> {
+        self.message().header_raw(name).map(|value| value.trim().to_owned())
+    }
+
+    /// The `Message-ID`, without its brackets.
+    pub(crate) fn id(&self) -> String {
+        self.message().message_id().expect("no Message-ID").to_owned()
+    }
+
+    pub(crate) fn subject(&self) -> String {
+        self.message().subject().expect("no subject").to_owned()
+    }
+
+    /// What a reader of plain text sees.
+    pub(crate) fn text(&self) -> String {
+        self.part(0, "text/plain")
+    }
+
+    /// What everybody else sees, as a document.
+    pub(crate) fn html(&self) -> String {
+        self.part(1, "text/html")
+    }
+
+    /// One of the two parts that say the same.
+    fn part(&self, number: usize, kind: &str) -> String {
+        let message = self.message();
+        let parts: Vec<u32> = message.root_part().sub_parts().expect("one part").to_vec();
+        assert_eq!(parts.len(), 2, "{}", self.raw);
+        let part = message.part(parts[number]).unwrap();
+        let found = part.content_type().unwrap();
+        assert_eq!(format!("{}/{}", found.ctype(), found.subtype().unwrap()), kind);
+        part.text_contents().unwrap().replace("\r\n", "\n")
+    }
+
+    /// The code in it, if it has one: six digits on a line of their own, and the same in its HTML.
     pub(crate) fn code(&self) -> Option<String> {
-        let is_code = |line: &&str| line.len() == 6 && line.bytes().all(|byte| byte.is_ascii_digit());
-        self.text.lines().map(str::trim).find(is_code).map(str::to_owned)
+        self.line(|line| line.len() == 6 && line.bytes().all(|byte| byte.is_ascii_digit()))
+    }
+
+    /// The link in it, if it has one.
+    pub(crate) fn link(&self) -> Option<String> {
+        self.line(|line| line.starts_with("https://") || line.starts_with("http://"))
+    }
+
+    /// The token in it, if it has one: in its link, or on a line of its own.
+    pub(crate) fn token(&self) -> Option<String> {
+        let is_token = |text: &str| {
+            text.len() >= 43
+                && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+        };
+        match self.link() {
+            Some(link) => {
+                link.split(['=', '/', '#', '?', '&']).find(|part| is_token(part)).map(str::to_owned)
+            }
+            None => self.line(is_token),
+        }
+    }
+
+    fn line(&self, is: impl Fn(&str) -> bool) -> Option<String> {
+        let found = self.text().lines().map(str::trim).find(|line| is(line)).map(str::to_owned);
+        if let Some(found) = &found {
+            let html = self.html();
+            let options =
+                roxmltree::ParsingOptions { allow_dtd: true, ..roxmltree::ParsingOptions::default() };
+            let document = roxmltree::Document::parse_with_options(&html, options).unwrap();
+            let mut texts = document.descendants().filter_map(|node| node.text());
+            assert!(texts.any(|text| text.trim() == found), "{found} is in one part only");
+        }
+        found
     }
 }
 
@@ -69,7 +140,7 @@ impl MailServer {
 async fn converse(stream: TcpStream, taken: Arc<Mutex<Vec<Mail>>>) {
     let (read, mut write) = stream.into_split();
     let mut lines = BufReader::new(read).lines();
-    let (mut to, mut text, mut in_data) = (String::new(), String::new(), false);
+    let (mut to, mut raw, mut in_data) = (String::new(), String::new(), false);
     if write.write_all(b"220 test\r\n").await.is_err() {
         return;
     }
@@ -77,13 +148,13 @@ async fn converse(stream: TcpStream, taken: Arc<Mutex<Vec<Mail>>>) {
         let answer = match line.as_str() {
             "." if in_data => {
                 in_data = false;
-                let mail = Mail { to: std::mem::take(&mut to), text: std::mem::take(&mut text) };
+                let mail = Mail { to: std::mem::take(&mut to), raw: std::mem::take(&mut raw) };
                 taken.lock().unwrap().push(mail);
                 "250 taken"
             }
             _ if in_data => {
-                text.push_str(line.strip_prefix('.').unwrap_or(&line));
-                text.push('\n');
+                raw.push_str(line.strip_prefix('.').unwrap_or(&line));
+                raw.push_str("\r\n");
                 continue;
             }
             "DATA" => {
@@ -100,5 +171,28 @@ async fn converse(stream: TcpStream, taken: Arc<Mutex<Vec<Mail>>>) {
         if write.write_all(format!("{answer}\r\n").as_bytes()).await.is_err() || answer.starts_with("221") {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Mail;
+
+    const TOKEN: &str = "-abcdefghijklmnopqrstuvwxyz0123456789_ABCDEF";
+
+    fn mail(shown: &str) -> Mail {
+        let head = "Message-ID: <7@shop.example>\r\nContent-Type: multipart/alternative; boundary=b\r\n";
+        let text = format!("--b\r\nContent-Type: text/plain\r\n\r\nHello,\r\n\r\n{shown}\r\n");
+        let html = format!("--b\r\nContent-Type: text/html\r\n\r\n<p>{shown}</p>\r\n--b--\r\n");
+        Mail { to: "anna@example.org".to_owned(), raw: format!("{head}\r\n{text}{html}") }
+    }
+
+    #[test]
+    fn a_token_is_found_in_its_link_and_on_its_own() {
+        let link = format!("https://shop.example/sign-in?lang=nl#token={TOKEN}");
+        let found = mail(&link);
+        assert_eq!((found.link(), found.token()), (Some(link.clone()), Some(TOKEN.to_owned())));
+        let found = mail(TOKEN);
+        assert_eq!((found.link(), found.token(), found.code()), (None, Some(TOKEN.to_owned()), None));
     }
 }
