@@ -11,6 +11,7 @@ mod m20261121_core;
 mod m20261121_customers;
 mod m20261121_orders;
 mod m20261121_points;
+mod m20261121_staff;
 
 /// All migrations, oldest first. Take the lock in `regulars::db::migrate` before running them.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_points::Migration),
             Box::new(m20261121_accounts::Migration),
             Box::new(m20261121_audit::Migration),
+            Box::new(m20261121_staff::Migration),
         ]
     }
 }

@@ -7,6 +7,7 @@ pub mod global_id;
 mod lexer;
 pub mod limits;
 mod measure;
+pub mod newest;
 pub mod node;
 pub mod page;
 pub mod payload;
@@ -18,6 +19,7 @@ use async_graphql::{EmptySubscription, MergedObject, Request};
 use crate::app::App;
 use crate::audit::api::AuditQuery;
 use crate::auth::api::AuthMutation;
+use crate::auth::api_keys::api::{ApiKeysMutation, ApiKeysQuery};
 use crate::catalog::api::{CatalogMutation, CatalogQuery};
 use crate::customers::api::{CustomersMutation, CustomersQuery};
 use crate::orders::api::{OrdersMutation, OrdersQuery};
@@ -39,6 +41,7 @@ pub struct Query(
     CatalogQuery,
     PointsQuery,
     AuditQuery,
+    ApiKeysQuery,
     node::NodeQuery,
 );
 
@@ -51,6 +54,7 @@ pub struct Mutation(
     CatalogMutation,
     PointsMutation,
     SettingsMutation,
+    ApiKeysMutation,
 );
 
 /// The schema with the application in it.

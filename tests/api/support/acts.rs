@@ -17,6 +17,9 @@ const POINTS: &str = "points replayed
     account { available pending held debt redeemed expired }";
 const SETTINGS: &str = "settings { version name } replayed";
 const CUSTOMER: &str = "customer { id externalId name email locale } replayed";
+const API_KEY: &str = "apiKey {
+    id name prefix scopes createdAt expiresAt revokedAt lastUsedAt active replacedBy
+} secret replayed";
 const PRODUCT: &str = "product { id sku name categories } replayed";
 
 /// What a mutation is asked for besides its `userErrors`.
@@ -26,6 +29,7 @@ fn selection(mutation: &str) -> &'static str {
         points if points.starts_with("points") => POINTS,
         customer if customer.starts_with("customer") => CUSTOMER,
         "productUpsert" => PRODUCT,
+        key if key.starts_with("apiKey") => API_KEY,
         "shopSettingsUpdate" => SETTINGS,
         other => panic!("what does {other} answer?"),
     }
