@@ -111,6 +111,9 @@ async fn dispatch(app: &App, job: &Model) -> Result<Ended, Fault> {
     match job.kind.as_str() {
         points::jobs::SWEEP => points::jobs::sweep(app).await,
         messages::code::KIND => messages::code::send(app, &job.payload).await.map(|()| Ended::Done),
+        messages::staff_invitation::KIND => {
+            messages::staff_invitation::send(app, &job.payload).await.map(|()| Ended::Done)
+        }
         seal::KIND => {
             seal::run(app).await?;
             Ok(Ended::Again(next_due(seal::SCHEDULE, app.clock.now())?))

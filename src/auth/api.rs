@@ -34,6 +34,10 @@ pub enum AuthErrorCode {
     PasswordTooLong,
     /// The password is among the first that anybody would try.
     PasswordTooCommon,
+    /// The password is right; a second factor is in force and has to be given too.
+    TotpRequired,
+    /// Five second factors in a row were wrong; none is looked at for 15 minutes.
+    TooManyAttempts,
 }
 
 /// What comes next.
@@ -155,6 +159,8 @@ pub struct StaffSignInInput {
     email: EmailAddress,
     /// Its password.
     password: String,
+    /// Six digits, or a recovery code: only for a member whose second factor is in force.
+    totp_code: Option<String>,
 }
 
 /// A new session of a member of staff, or why there is none.
@@ -275,7 +281,8 @@ impl AuthMutation {
         Ok(SignInWithPasswordPayload { tokens, customer_id, user_errors })
     }
 
-    /// Signs a member of staff in. For everyone.
+    /// Signs a member of staff in. A second factor that is in force is asked for only after the right password, and its
+    /// code is good once. For everyone.
     #[graphql(guard = "Allowed")]
     async fn staff_sign_in(
         &self,
@@ -283,7 +290,7 @@ impl AuthMutation {
         input: StaffSignInInput,
     ) -> Result<StaffSignInPayload, ApiError> {
         let app = ctx.data_unchecked::<App>();
-        let outcome = sign_in::staff(app, &input.email, input.password.into()).await;
+        let outcome = sign_in::staff(app, &input.email, input.password.into(), input.totp_code).await;
         let id = |staff: StaffId| global_id(NodeType::Staff, staff);
         let (tokens, staff_id, user_errors) = signed_in(outcome, id)?;
         Ok(StaffSignInPayload { tokens, staff_id, user_errors })
@@ -371,6 +378,16 @@ fn user_error(error: AuthError) -> UserError<AuthErrorCode> {
             AuthErrorCode::PasswordTooCommon,
             Some("password"),
             "This password is among the first that anybody would try.",
+        ),
+        AuthError::TotpRequired => (
+            AuthErrorCode::TotpRequired,
+            Some("totpCode"),
+            "Give the six digits of your second factor, or a recovery code.",
+        ),
+        AuthError::TooManyAttempts => (
+            AuthErrorCode::TooManyAttempts,
+            Some("totpCode"),
+            "Too many wrong codes; try again in 15 minutes.",
         ),
     };
     let field = field.map(|field| vec!["input".to_owned(), field.to_owned()]);

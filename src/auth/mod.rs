@@ -38,6 +38,10 @@ pub enum AuthError {
     RefreshTokenInvalid,
     /// The password cannot be set.
     Password(PasswordProblem),
+    /// The password is right, and a second factor is in force.
+    TotpRequired,
+    /// Too many wrong second factors of late: none is looked at for a while.
+    TooManyAttempts,
 }
 
 /// Why a request has no viewer.

@@ -4,7 +4,7 @@
 
 use chrono::TimeDelta;
 use entity::Instant;
-use entity::id::{CustomerId, StaffId};
+use entity::id::{CustomerId, SessionId, StaffId};
 use entity::refresh_token::{self, Column as TokenColumn};
 use entity::session::{self, Audience, Column};
 use entity::staff::Role;
@@ -137,6 +137,27 @@ pub(crate) async fn end(tx: &Tx, token: &SecretString) -> Result<(), Fault> {
 /// Ends every session of a customer or member of staff.
 pub(crate) async fn end_all(tx: &Tx, audience: Audience, subject: Uuid) -> Result<(), Fault> {
     revoke(tx, Column::SubjectId.eq(subject).and(Column::Audience.eq(audience))).await
+}
+
+/// Ends every session of a customer or member of staff but one.
+pub(crate) async fn end_others(
+    tx: &Tx,
+    audience: Audience,
+    subject: Uuid,
+    kept: SessionId,
+) -> Result<(), Fault> {
+    let theirs = Column::SubjectId.eq(subject).and(Column::Audience.eq(audience));
+    revoke(tx, theirs.and(Column::Id.ne(kept))).await
+}
+
+/// Notes that whoever has the session showed just now that it is they.
+pub(crate) async fn note_authenticated(tx: &Tx, session: SessionId) -> Result<(), Fault> {
+    session::Entity::update_many()
+        .col_expr(Column::AuthenticatedAt, Expr::val(tx.now()))
+        .filter(Column::Id.eq(session).and(Column::RevokedAt.is_null()))
+        .exec(tx.db())
+        .await?;
+    Ok(())
 }
 
 async fn revoke(tx: &Tx, which: sea_orm::sea_query::SimpleExpr) -> Result<(), Fault> {

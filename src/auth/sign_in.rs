@@ -9,6 +9,7 @@ use secrecy::SecretString;
 
 use super::AuthError;
 use super::sessions::{self, Opened, Tokens};
+use super::staff::factor;
 use crate::app::App;
 use crate::customers::email::EmailAddress;
 use crate::error::{Outcome, refuse};
@@ -44,11 +45,12 @@ async fn open_customer(tx: &Tx, checked: &customer::Model) -> Outcome<Opened, Au
     }
 }
 
-/// Signs a member of staff in.
+/// Signs a member of staff in; with a second factor in force, `factor` is its code or a recovery code.
 pub(crate) async fn staff(
     app: &App,
     email: &EmailAddress,
     password: SecretString,
+    factor: Option<String>,
 ) -> Outcome<(Tokens, StaffId), AuthError> {
     let mailbox = staff::Column::EmailKey.eq(email.key());
     let found = staff::Entity::find().filter(mailbox).one(&app.db.read).await?;
@@ -58,14 +60,21 @@ pub(crate) async fn staff(
     let Some(row) = found.filter(|_| right) else {
         return refuse(AuthError::InvalidCredentials);
     };
-    let opened = app.write(&row, open_staff).await?;
-    Ok((opened.tokens(app)?, row.id))
+    let id = row.id;
+    let opened = app.write(&(row, factor), open_staff).await?;
+    Ok((opened.tokens(app)?, id))
 }
 
-async fn open_staff(tx: &Tx, checked: &staff::Model) -> Outcome<Opened, AuthError> {
-    let now = staff::Entity::find_by_id(checked.id).lock_shared().one(tx.db()).await?;
+async fn open_staff(
+    tx: &Tx,
+    (checked, given): &(staff::Model, Option<String>),
+) -> Outcome<Opened, AuthError> {
+    let now = staff::Entity::find_by_id(checked.id).lock_exclusive().one(tx.db()).await?;
     match now.filter(|now| now.disabled_at.is_none() && now.password_hash == checked.password_hash) {
-        Some(row) => Ok(sessions::open(tx, Audience::Staff, row.id.0).await?),
+        Some(row) => {
+            factor::require::<AuthError>(tx, &row, given.as_deref()).await?;
+            Ok(sessions::open(tx, Audience::Staff, row.id.0).await?)
+        }
         None => refuse(AuthError::InvalidCredentials),
     }
 }

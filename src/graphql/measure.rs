@@ -17,12 +17,18 @@ const MUTATION_COST: u64 = 10;
 const DEFAULT_ROWS: u64 = 20;
 
 /// Mutations that try credentials or mail a code: an operation may hold one of them.
-const CREDENTIAL_MUTATIONS: [&str; 6] = [
+const CREDENTIAL_MUTATIONS: [&str; 12] = [
     "customerRegister",
     "mailboxProve",
     "signInWithPassword",
     "signInRequestCode",
     "staffSignIn",
+    "staffInvitationAccept",
+    "staffStepUp",
+    "staffPasswordChange",
+    "staffTotpConfirm",
+    "staffTotpDisable",
+    "staffRecoveryCodesRegenerate",
     "sessionRefresh",
 ];
 

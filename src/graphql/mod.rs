@@ -20,6 +20,7 @@ use crate::app::App;
 use crate::audit::api::AuditQuery;
 use crate::auth::api::AuthMutation;
 use crate::auth::api_keys::api::{ApiKeysMutation, ApiKeysQuery};
+use crate::auth::staff::api::{StaffMutation, StaffQuery};
 use crate::catalog::api::{CatalogMutation, CatalogQuery};
 use crate::customers::api::{CustomersMutation, CustomersQuery};
 use crate::orders::api::{OrdersMutation, OrdersQuery};
@@ -41,6 +42,7 @@ pub struct Query(
     CatalogQuery,
     PointsQuery,
     AuditQuery,
+    StaffQuery,
     ApiKeysQuery,
     node::NodeQuery,
 );
@@ -54,6 +56,7 @@ pub struct Mutation(
     CatalogMutation,
     PointsMutation,
     SettingsMutation,
+    StaffMutation,
     ApiKeysMutation,
 );
 

@@ -2,3 +2,4 @@
 
 pub(crate) mod code;
 pub mod mailer;
+pub(crate) mod staff_invitation;

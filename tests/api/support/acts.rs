@@ -17,6 +17,8 @@ const POINTS: &str = "points replayed
     account { available pending held debt redeemed expired }";
 const SETTINGS: &str = "settings { version name } replayed";
 const CUSTOMER: &str = "customer { id externalId name email locale } replayed";
+const INVITATION: &str = "invitation { id email name role invitedBy expiresAt endedAt open } replayed";
+const MEMBER: &str = "member { id email name role totpEnabled disabledAt } replayed";
 const API_KEY: &str = "apiKey {
     id name prefix scopes createdAt expiresAt revokedAt lastUsedAt active replacedBy
 } secret replayed";
@@ -29,6 +31,9 @@ fn selection(mutation: &str) -> &'static str {
         points if points.starts_with("points") => POINTS,
         customer if customer.starts_with("customer") => CUSTOMER,
         "productUpsert" => PRODUCT,
+        "staffInvite" | "staffInvitationRevoke" => INVITATION,
+        "staffUpdate" | "staffTotpReset" => MEMBER,
+        "staffTotpBegin" => "secret uri replayed",
         key if key.starts_with("apiKey") => API_KEY,
         "shopSettingsUpdate" => SETTINGS,
         other => panic!("what does {other} answer?"),
