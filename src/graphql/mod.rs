@@ -24,7 +24,7 @@ use crate::auth::staff::api::{StaffMutation, StaffQuery};
 use crate::catalog::api::{CatalogMutation, CatalogQuery};
 use crate::customers::api::{CustomersMutation, CustomersQuery};
 use crate::orders::api::{OrdersMutation, OrdersQuery};
-use crate::points::api::{PointsMutation, PointsQuery};
+use crate::points::api::{AdjustmentsMutation, AdjustmentsQuery, PointsMutation, PointsQuery};
 use crate::settings::api::{SettingsMutation, SettingsQuery};
 
 /// Reading.
@@ -44,6 +44,7 @@ pub struct Query(
     AuditQuery,
     StaffQuery,
     ApiKeysQuery,
+    AdjustmentsQuery,
     node::NodeQuery,
 );
 
@@ -58,6 +59,7 @@ pub struct Mutation(
     SettingsMutation,
     StaffMutation,
     ApiKeysMutation,
+    AdjustmentsMutation,
 );
 
 /// The schema with the application in it.

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
 
 mod access;
+mod adjustments;
 mod api_keys;
 mod architecture;
 mod audit;

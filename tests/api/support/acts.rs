@@ -14,6 +14,7 @@ const ORDER: &str = "order {
 } replayed";
 const POINTS: &str = "points replayed
     hold { id state points reversed orderId reference expiresAt value { amount currency } }
+    adjustment { id state customerId delta reason requestedBy requestedAt decidedBy decidedAt }
     account { available pending held debt redeemed expired }";
 const SETTINGS: &str = "settings { version name } replayed";
 const CUSTOMER: &str = "customer { id externalId name email locale } replayed";
@@ -43,6 +44,7 @@ fn selection(mutation: &str) -> &'static str {
 fn input_type(mutation: &str) -> String {
     match mutation {
         "pointsVoid" | "pointsCapture" => "PointsHoldEndInput".to_owned(),
+        "pointsAdjustmentApprove" | "pointsAdjustmentReject" => "PointsAdjustmentDecideInput".to_owned(),
         _ => format!("{}{}Input", mutation[..1].to_uppercase(), &mutation[1..]),
     }
 }
