@@ -28,6 +28,8 @@ pub struct Model {
     pub revoked_at: Option<Instant>,
     /// To the minute.
     pub last_used_at: Option<Instant>,
+    /// The key that it was rotated to.
+    pub replaced_by: Option<ApiKeyId>,
 }
 
 /// None is walked: rows are found through their owner by id.

@@ -51,6 +51,10 @@ pub struct Model {
     pub totp_confirmed_at: Option<Instant>,
     /// The last time step whose code was taken.
     pub totp_step: Option<i64>,
+    /// Tries to show that it is they that count towards the limit.
+    pub failed_attempts: i32,
+    /// The last of those.
+    pub failed_at: Option<Instant>,
 }
 
 /// None is walked: rows are found through their owner by id.

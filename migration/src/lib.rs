@@ -14,6 +14,7 @@ mod m20261121_lost_leases;
 mod m20261121_orders;
 mod m20261121_points;
 mod m20261121_rate_limits;
+mod m20261121_staff;
 
 /// All migrations, oldest first. Take the lock in `regulars::db::migrate` before running them.
 #[derive(Debug)]
@@ -33,6 +34,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_rate_limits::Migration),
             Box::new(m20261121_credentials::Migration),
             Box::new(m20261121_lost_leases::Migration),
+            Box::new(m20261121_staff::Migration),
         ]
     }
 }

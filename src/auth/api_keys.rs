@@ -1,14 +1,17 @@
 //! API keys: what the shop's servers call with. A key is shown once; its prefix finds it, a hash of the whole proves it.
 
+pub mod api;
+mod lifecycle;
+
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use chrono::TimeDelta;
 use entity::Instant;
-use entity::api_key::{ActiveModel, Column, Entity};
-use entity::id::{ApiKeyId, KeyOwnerId};
+use entity::api_key::{Column, Entity};
+use entity::id::ApiKeyId;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, ExprTrait, QueryFilter, Set};
+use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::viewer::{Scope, Viewer};
@@ -16,6 +19,7 @@ use super::{Unauthenticated, secret};
 use crate::app::App;
 use crate::error::Fault;
 use crate::tx::Tx;
+pub use lifecycle::{KeyError, NewKey, create, is_in_force, list, revoke_by_prefix, rotate_by_prefix};
 
 /// Characters of the part that is shown in lists.
 const PREFIX: usize = 8;
@@ -23,9 +27,6 @@ const PREFIX: usize = 8;
 const SECRET: usize = 43;
 /// `last_used_at` is written at most so often.
 const NOTE_EVERY: TimeDelta = TimeDelta::minutes(1);
-/// What a prefix is made of; 32 of them, so that each takes five bits evenly.
-const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-
 /// When this instance last noted the use of each key.
 #[derive(Debug, Default)]
 pub struct Uses(Mutex<HashMap<ApiKeyId, Instant>>);
@@ -59,8 +60,7 @@ pub(crate) async fn viewer(app: &App, credentials: &str) -> Result<Viewer, Unaut
     let found = Entity::find().filter(Column::Prefix.eq(prefix)).one(&app.db.read).await?;
     let row = found.ok_or(Unauthenticated::Rejected)?;
     let now = app.clock.now();
-    let in_force = row.revoked_at.is_none() && row.expires_at.is_none_or(|end| now < end);
-    if !secret::same(&row.secret_hash, &secret::hash(credentials)) || !in_force {
+    if !secret::same(&row.secret_hash, &secret::hash(credentials)) || !is_in_force(&row, now) {
         return Err(Unauthenticated::Rejected);
     }
     let names: Vec<String> = serde_json::from_value(row.scopes)?;
@@ -88,43 +88,25 @@ async fn write_use(tx: &Tx, (key, now): &(ApiKeyId, Instant)) -> Result<(), Faul
     Ok(())
 }
 
-/// A key to be made.
+/// A key with its secret, which nothing shows again.
 #[derive(Clone, Debug)]
-pub struct NewKey {
-    /// What it is for.
-    pub name: String,
-    /// What it may do.
-    pub scopes: Vec<Scope>,
-    /// After how many days it ends; never, if none.
-    pub days: Option<u32>,
+pub(crate) struct Made {
+    /// Finds it.
+    prefix: String,
+    /// Proves it.
+    hash: Vec<u8>,
+    /// The whole key.
+    pub(crate) key: SecretString,
 }
 
-/// Makes a key for a new owner; answers the whole key, which nothing shows again.
-pub async fn create(app: &App, new: &NewKey) -> Result<SecretString, Fault> {
-    let letters = secret::random::<PREFIX>()?.map(|byte| char::from(ALPHABET[usize::from(byte % 32)]));
-    let prefix = String::from_iter(letters);
-    let key = SecretString::from(format!("rg_{prefix}_{}", secret::token()?.expose_secret()));
-    let hash = secret::hash(key.expose_secret());
-    app.change(&(new, &prefix, hash), insert).await?;
-    Ok(key)
-}
-
-async fn insert(tx: &Tx, (new, prefix, hash): &(&NewKey, &String, Vec<u8>)) -> Result<(), Fault> {
-    let names: Vec<&str> = new.scopes.iter().map(|scope| scope.name()).collect();
-    let row = ActiveModel {
-        id: Set(tx.id()),
-        owner_id: Set(tx.id::<KeyOwnerId>()),
-        name: Set(new.name.clone()),
-        prefix: Set((*prefix).clone()),
-        secret_hash: Set(hash.clone()),
-        scopes: Set(serde_json::to_value(names)?),
-        created_at: Set(tx.now()),
-        expires_at: Set(new.days.map(|days| tx.after(TimeDelta::days(days.into())))),
-        revoked_at: Set(None),
-        last_used_at: Set(None),
-    };
-    row.insert(tx.db()).await?;
-    Ok(())
+impl Made {
+    /// With a prefix and a secret that nobody can guess.
+    pub(crate) fn new() -> Result<Self, Fault> {
+        let prefix = secret::letters::<PREFIX>()?;
+        let key = SecretString::from(format!("rg_{prefix}_{}", secret::token()?.expose_secret()));
+        let hash = secret::hash(key.expose_secret());
+        Ok(Self { prefix, hash, key })
+    }
 }
 
 #[cfg(test)]

@@ -57,6 +57,10 @@ pub enum AuthError {
     EmailTaken,
     /// Nobody's session, or somebody else's: one and the same.
     SessionNotFound,
+    /// The password is right, and a second factor is in force.
+    TotpRequired,
+    /// Too many wrong second factors of late: none is looked at for a while.
+    TooManyAttempts,
 }
 
 /// Why a request has no viewer.

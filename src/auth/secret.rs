@@ -19,6 +19,15 @@ pub(crate) fn token() -> Result<SecretString, Fault> {
     Ok(URL_SAFE_NO_PAD.encode(random::<32>()?).into())
 }
 
+/// What people read off and type: 32 letters and digits of which no two look alike, so that each takes five bits evenly.
+const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+
+/// Letters that people read off and type, five unpredictable bits each.
+pub(crate) fn letters<const N: usize>() -> Result<String, Fault> {
+    let letters = random::<N>()?.map(|byte| char::from(LETTERS[usize::from(byte % 32)]));
+    Ok(String::from_iter(letters))
+}
+
 /// SHA-256: enough at rest for what has 256 bits of its own.
 pub(crate) fn hash(secret: &str) -> Vec<u8> {
     digest(&SHA256, secret.as_bytes()).as_ref().to_vec()

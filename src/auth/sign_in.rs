@@ -13,6 +13,7 @@ use secrecy::SecretString;
 use super::AuthError;
 use super::passwords::Verified;
 use super::sessions::{self, Opened, Tokens};
+use super::staff::factor;
 use crate::app::App;
 use crate::customers::email::EmailAddress;
 use crate::error::{Outcome, refuse};
@@ -82,11 +83,12 @@ fn locked<E: EntityTrait>(query: Select<E>, writes: bool) -> Select<E> {
     if writes { query.lock_exclusive() } else { query.lock_shared() }
 }
 
-/// Signs a member of staff in.
+/// Signs a member of staff in; with a second factor in force, `factor` is its code or a recovery code.
 pub(crate) async fn staff(
     app: &App,
     email: &EmailAddress,
     password: SecretString,
+    factor: Option<String>,
 ) -> Outcome<(Tokens, StaffId), AuthError> {
     throttle::credential(app, &email.key()).await?;
     for _ in 0..ATTEMPTS {
@@ -98,22 +100,26 @@ pub(crate) async fn staff(
             return refuse(AuthError::InvalidCredentials);
         };
         let checked = Checked { row, stronger };
-        if let Some(opened) = app.write(&checked, open_staff).await? {
+        if let Some(opened) = app.write(&(&checked, factor.as_deref()), open_staff).await? {
             return Ok((opened.tokens(app)?, checked.row.id));
         }
     }
     refuse(AuthError::InvalidCredentials)
 }
 
-async fn open_staff(tx: &Tx, checked: &Checked<staff::Model>) -> Outcome<Option<Opened>, AuthError> {
+async fn open_staff(
+    tx: &Tx,
+    (checked, given): &(&Checked<staff::Model>, Option<&str>),
+) -> Outcome<Option<Opened>, AuthError> {
     let Checked { row, stronger } = checked;
-    let now = locked(staff::Entity::find_by_id(row.id), stronger.is_some()).one(tx.db()).await?;
+    let now = staff::Entity::find_by_id(row.id).lock_exclusive().one(tx.db()).await?;
     let Some(now) = now.filter(|now| now.disabled_at.is_none()) else {
         return refuse(AuthError::InvalidCredentials);
     };
     if now.password_hash != row.password_hash {
         return Ok(None);
     }
+    factor::require::<AuthError>(tx, &now, *given).await?;
     if let Some(stronger) = stronger {
         staff::Entity::update_many()
             .col_expr(staff::Column::PasswordHash, Expr::val(stronger.as_str()))

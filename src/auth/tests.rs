@@ -342,7 +342,8 @@ async fn staff_sign_in_with_keys_of_their_own() {
         let id = ended(staff::create(app, new()).await).unwrap();
         assert_eq!(ended(staff::create(app, new()).await).unwrap_err(), staff::AddressTaken);
         let (tokens, who) =
-            ended(sign_in::staff(app, &email("olga@example.com"), "correct horse".into()).await).unwrap();
+            ended(sign_in::staff(app, &email("olga@example.com"), "correct horse".into(), None).await)
+                .unwrap();
         assert_eq!(who, id);
         let seen = viewer(app, tokens.access_token.expose_secret()).await.unwrap();
         assert!(matches!(seen, Viewer::Staff { role: Role::Owner, .. }));

@@ -135,6 +135,8 @@ names! {
         ApiKeysManage = "api_keys.manage",
         /// Read the audit log.
         AuditRead = "audit.read",
+        /// Look after one's own account: password, second factor, step-up.
+        StaffSelf = "staff.self",
     }
 }
 
@@ -146,9 +148,13 @@ impl Permission {
             Role::Manager => !matches!(self, Self::StaffManage | Self::ApiKeysManage | Self::AuditRead),
             Role::Support => matches!(
                 self,
-                Self::OrdersRead | Self::CustomersRead | Self::CustomersWrite | Self::PointsAdjust
+                Self::OrdersRead
+                    | Self::CustomersRead
+                    | Self::CustomersWrite
+                    | Self::PointsAdjust
+                    | Self::StaffSelf
             ),
-            Role::Analyst => matches!(self, Self::OrdersRead | Self::CustomersRead),
+            Role::Analyst => matches!(self, Self::OrdersRead | Self::CustomersRead | Self::StaffSelf),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `regulars api-key create`: keys for the shop's servers.
+//! `regulars api-key create|list|rotate|revoke`: keys for the shop's servers.
 
 use std::process::ExitCode;
 
@@ -7,9 +7,10 @@ use secrecy::ExposeSecret;
 
 use super::config;
 use crate::app::App;
-use crate::auth::api_keys::{self, NewKey};
+use crate::auth::api_keys::{self, KeyError, NewKey};
 use crate::auth::viewer::Scope;
 use crate::config::ConfigArgs;
+use crate::error::{Fault, split};
 
 /// What to do with API keys.
 #[derive(Debug, Args)]
@@ -22,6 +23,40 @@ pub(super) struct ApiKeyArgs {
 enum What {
     /// Makes a key and prints it; it is not shown again
     Create(CreateArgs),
+    /// Prints every key, the oldest first: how it begins, whether it works, its scopes and what it is for
+    List(ListArgs),
+    /// Makes a key in place of another, with the same owner, and prints it; it is not shown again
+    Rotate(RotateArgs),
+    /// Ends a key at once
+    Revoke(RevokeArgs),
+}
+
+/// Which keys to print.
+#[derive(Clone, Debug, Args)]
+struct ListArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+/// Which key to rotate.
+#[derive(Clone, Debug, Args)]
+struct RotateArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// How the key begins, such as `rg_abcd2345`
+    prefix: String,
+    /// For how many minutes the old key goes on
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=10_080))]
+    grace_minutes: u32,
+}
+
+/// Which key to revoke.
+#[derive(Clone, Debug, Args)]
+struct RevokeArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// How the key begins, such as `rg_abcd2345`
+    prefix: String,
 }
 
 /// Which key to make.
@@ -46,10 +81,54 @@ fn scope(name: &str) -> Result<Scope, String> {
 }
 
 pub(super) async fn run(args: ApiKeyArgs) -> anyhow::Result<ExitCode> {
-    let What::Create(args) = args.what;
-    let app = App::build(config(args.config.clone())?).await?;
-    create(&app, &args).await?;
+    match args.what {
+        What::Create(args) => create(&App::build(config(args.config.clone())?).await?, &args).await?,
+        What::List(args) => list(&App::build(config(args.config)?).await?).await?,
+        What::Rotate(args) => rotate(&App::build(config(args.config.clone())?).await?, &args).await?,
+        What::Revoke(args) => revoke(&App::build(config(args.config.clone())?).await?, &args).await?,
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints every key without its secret.
+async fn list(app: &App) -> anyhow::Result<()> {
+    let now = app.clock.now();
+    for key in api_keys::list(app).await.map_err(|fault| faulted(&fault))? {
+        let state = if api_keys::is_in_force(&key, now) { "active" } else { "ended" };
+        let scopes: Vec<String> = serde_json::from_value(key.scopes)?;
+        let used = key.last_used_at.map_or_else(|| "never".to_owned(), |at| at.to_rfc3339());
+        println!("rg_{}\t{state}\tused {used}\t{}\t{}", key.prefix, scopes.join(","), key.name);
+    }
+    Ok(())
+}
+
+/// Makes a successor and prints it.
+async fn rotate(app: &App, args: &RotateArgs) -> anyhow::Result<()> {
+    let rotated = api_keys::rotate_by_prefix(app, &args.prefix, args.grace_minutes).await;
+    let key = split(rotated).map_err(|fault| faulted(&fault))?.map_err(refused)?;
+    println!("{}", key.expose_secret());
+    Ok(())
+}
+
+/// Ends a key.
+async fn revoke(app: &App, args: &RevokeArgs) -> anyhow::Result<()> {
+    split(api_keys::revoke_by_prefix(app, &args.prefix).await)
+        .map_err(|fault| faulted(&fault))?
+        .map_err(refused)?;
+    println!("revoked");
+    Ok(())
+}
+
+fn faulted(fault: &Fault) -> anyhow::Error {
+    anyhow::anyhow!("{fault:?}")
+}
+
+fn refused(error: KeyError) -> anyhow::Error {
+    anyhow::anyhow!(match error {
+        KeyError::NotFound => "there is no such key",
+        KeyError::Ended => "this key is revoked or has expired",
+        KeyError::Rotated => "this key was rotated before; rotate the one that took its place",
+    })
 }
 
 /// Makes a key and prints it.
@@ -57,7 +136,7 @@ async fn create(app: &App, args: &CreateArgs) -> anyhow::Result<()> {
     let name = args.name.trim().to_owned();
     anyhow::ensure!((1..=200).contains(&name.chars().count()), "a name has 1 to 200 characters");
     let new = NewKey { name, scopes: args.scopes.clone(), days: args.expires_days };
-    let key = api_keys::create(app, &new).await.map_err(|fault| anyhow::anyhow!("{fault:?}"))?;
+    let key = api_keys::create(app, &new).await.map_err(|fault| faulted(&fault))?;
     println!("{}", key.expose_secret());
     Ok(())
 }

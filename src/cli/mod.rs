@@ -53,7 +53,7 @@ enum Command {
     Audit(audit::AuditArgs),
     /// Adds the first people of the shop
     Staff(staff::StaffArgs),
-    /// Makes keys for the shop's servers
+    /// Makes, lists, rotates and revokes keys of the shop's servers
     ApiKey(api_key::ApiKeyArgs),
     /// Replaces the keys that sign access tokens
     Keys(keys::KeysArgs),

@@ -23,8 +23,6 @@ pub struct Operation {
     pub shop: Option<Scope>,
     /// Staff with this permission.
     pub staff: Option<Permission>,
-    /// All staff, about themselves.
-    pub any_staff: bool,
     /// Whether staff must have given their password, and second factor if they have one, within [`STEP_UP`].
     pub dangerous: bool,
     /// Tries credentials, or mails some: an operation of a client may hold one such field, and each counts towards the
@@ -42,7 +40,6 @@ const fn everyone(field: &'static str) -> Operation {
         customer: true,
         shop: None,
         staff: None,
-        any_staff: false,
         dangerous: false,
         credential: None,
     }
@@ -54,16 +51,7 @@ const fn op(
     shop: Option<Scope>,
     staff: Option<Permission>,
 ) -> Operation {
-    Operation {
-        field,
-        anonymous: false,
-        customer,
-        shop,
-        staff,
-        any_staff: false,
-        dangerous: false,
-        credential: None,
-    }
+    Operation { field, anonymous: false, customer, shop, staff, dangerous: false, credential: None }
 }
 
 /// For staff who have just shown that it is they.
@@ -73,7 +61,7 @@ const fn dangerous(field: &'static str, staff: Permission) -> Operation {
 
 /// For customers and staff, about themselves.
 const fn personal(field: &'static str) -> Operation {
-    Operation { any_staff: true, ..op(field, true, None, None) }
+    op(field, true, None, Some(Permission::StaffSelf))
 }
 
 /// Every operation and its callers; a field that is not here is for nobody.
@@ -125,6 +113,27 @@ pub const OPERATIONS: &[Operation] = &[
     op("pointsRedeem", true, Some(Scope::PointsWrite), None),
     op("pointsActivate", false, Some(Scope::PointsWrite), Some(Permission::PointsActivate)),
     op("pointsAdjust", false, None, Some(Permission::PointsAdjust)),
+    op("pointsAdjustments", false, None, Some(Permission::PointsAdjust)),
+    dangerous("pointsAdjustmentApprove", Permission::PointsApprove),
+    op("pointsAdjustmentReject", false, None, Some(Permission::PointsAdjust)),
+    everyone("staffInvitationAccept").tries(Attempt::Guess),
+    op("staffMe", false, None, Some(Permission::StaffSelf)),
+    op("staffStepUp", false, None, Some(Permission::StaffSelf)).tries(Attempt::Guess),
+    op("staffPasswordChange", false, None, Some(Permission::StaffSelf)).tries(Attempt::Guess),
+    dangerous("staffTotpBegin", Permission::StaffSelf),
+    op("staffTotpConfirm", false, None, Some(Permission::StaffSelf)).tries(Attempt::Guess),
+    op("staffTotpDisable", false, None, Some(Permission::StaffSelf)).tries(Attempt::Guess),
+    dangerous("staffRecoveryCodesRegenerate", Permission::StaffSelf).tries(Attempt::Guess),
+    op("staffMembers", false, None, Some(Permission::StaffManage)),
+    op("staffInvitations", false, None, Some(Permission::StaffManage)),
+    dangerous("staffInvite", Permission::StaffManage),
+    op("staffInvitationRevoke", false, None, Some(Permission::StaffManage)),
+    dangerous("staffUpdate", Permission::StaffManage),
+    dangerous("staffTotpReset", Permission::StaffManage),
+    op("apiKeys", false, None, Some(Permission::ApiKeysManage)),
+    dangerous("apiKeyCreate", Permission::ApiKeysManage),
+    dangerous("apiKeyRotate", Permission::ApiKeysManage),
+    dangerous("apiKeyRevoke", Permission::ApiKeysManage),
     op("auditEntries", false, None, Some(Permission::AuditRead)),
     op("shopSettings", false, None, Some(Permission::SettingsWrite)),
     op("shopSettingsUpdate", false, None, Some(Permission::SettingsWrite)),
@@ -148,9 +157,7 @@ impl Operation {
                 Viewer::Anonymous => false,
                 Viewer::Customer { .. } => self.customer,
                 Viewer::Shop { scopes, .. } => self.shop.is_some_and(|scope| scopes.contains(&scope)),
-                Viewer::Staff { role, .. } => {
-                    self.any_staff || self.staff.is_some_and(|permission| permission.is_of(*role))
-                }
+                Viewer::Staff { role, .. } => self.staff.is_some_and(|permission| permission.is_of(*role)),
             }
     }
 
@@ -162,8 +169,7 @@ impl Operation {
         let customer = self.customer.then(|| "the customer".to_owned());
         let shop = self.shop.map(|scope| format!("shop keys with `{}`", scope.name()));
         let staff = self.staff.map(|permission| format!("staff with `{}`", permission.name()));
-        let any_staff = self.any_staff.then(|| "any staff".to_owned());
-        let callers: Vec<String> = [customer, shop, staff, any_staff].into_iter().flatten().collect();
+        let callers: Vec<String> = [customer, shop, staff].into_iter().flatten().collect();
         let step_up = if self.dangerous { " after a step-up" } else { "" };
         format!("For {}{step_up}.", callers.join(", "))
     }

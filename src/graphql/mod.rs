@@ -7,6 +7,7 @@ pub mod global_id;
 mod lexer;
 pub mod limits;
 mod measure;
+pub mod newest;
 pub mod node;
 pub mod page;
 pub mod payload;
@@ -18,11 +19,13 @@ use async_graphql::{EmptySubscription, MergedObject, Request};
 use crate::app::App;
 use crate::audit::api::AuditQuery;
 use crate::auth::api::{AuthMutation, AuthQuery};
+use crate::auth::api_keys::api::{ApiKeysMutation, ApiKeysQuery};
+use crate::auth::staff::api::{StaffMutation, StaffQuery};
 use crate::catalog::api::{CatalogMutation, CatalogQuery};
 use crate::customers::api::{CustomersMutation, CustomersQuery};
 use crate::onboarding::api::{OnboardingMutation, OnboardingQuery};
 use crate::orders::api::{OrdersMutation, OrdersQuery};
-use crate::points::api::{PointsMutation, PointsQuery};
+use crate::points::api::{AdjustmentsMutation, AdjustmentsQuery, PointsMutation, PointsQuery};
 use crate::settings::api::{SettingsMutation, SettingsQuery};
 
 /// Reading.
@@ -46,6 +49,9 @@ pub struct Query(
     PointsQuery,
     AuditQuery,
     AuthQuery,
+    StaffQuery,
+    ApiKeysQuery,
+    AdjustmentsQuery,
     node::NodeQuery,
 );
 
@@ -59,6 +65,9 @@ pub struct Mutation(
     CatalogMutation,
     PointsMutation,
     SettingsMutation,
+    StaffMutation,
+    ApiKeysMutation,
+    AdjustmentsMutation,
 );
 
 /// The schema with the application in it.

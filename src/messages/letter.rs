@@ -5,13 +5,14 @@
 
 use chrono::TimeDelta;
 use entity::Instant;
-use entity::id::ChallengeId;
+use entity::id::{ChallengeId, StaffInvitationId};
 use entity::job::Model;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::code;
 use super::mailer::{Mail, Sent};
+use super::staff_invitation;
 use super::template::{Language, Shows, Template};
 use super::words::Values;
 use crate::app::App;
@@ -33,6 +34,11 @@ pub enum Letter {
     Code {
         /// The code is derived from it.
         challenge_id: ChallengeId,
+    },
+    /// An invitation to the shop's staff, with the token that accepts it.
+    StaffInvitation {
+        /// The token is derived from it.
+        invitation_id: StaffInvitationId,
     },
     /// Something that happened, told to an address.
     Notice {
@@ -68,6 +74,7 @@ pub(crate) async fn send(app: &App, job: &Model) -> Result<(), Fault> {
     }
     let mail = match serde_json::from_value(job.payload.clone())? {
         Letter::Code { challenge_id } => code::mail(app, challenge_id).await?,
+        Letter::StaffInvitation { invitation_id } => staff_invitation::mail(app, invitation_id).await?,
         Letter::Notice { template, to, locale, cause, at } => {
             Some(notice(app, template, to, locale.as_deref(), cause, at)?)
         }

@@ -3,6 +3,7 @@
 pub(crate) mod code;
 pub mod letter;
 pub mod mailer;
+pub(crate) mod staff_invitation;
 pub mod template;
 pub mod words;
 

@@ -4,6 +4,7 @@
 //! ISSUED is below 0; PENDING and AVAILABLE are the sums of its lots.
 
 mod account;
+mod adjustments;
 pub mod amount;
 pub mod api;
 mod apply;

@@ -32,7 +32,7 @@ async fn by_hand(shop: &TestApp, position: i64, column: Column, value: &str) {
     assert_eq!(update.exec(&shop.app.db.write).await.unwrap().rows_affected, 1);
 }
 
-/// Some entries, sealed.
+/// Some entries, sealed: of a member of staff who was added, and of what they read.
 async fn sealed(shop: &TestApp) -> Caller {
     worker::arm_recurring(&shop.app).await.unwrap();
     let owner = shop.as_staff(Role::Owner).await;
@@ -97,9 +97,9 @@ both_engines! {
         shop.clock.advance(chrono::TimeDelta::seconds(10));
         join_all(others.iter().map(|app| async { worker::run_due(app).await.unwrap() })).await;
         let positions: Vec<Option<i64>> = rows(shop).await.iter().map(|row| row.position).collect();
-        assert_eq!(positions, [Some(1), Some(2), Some(3)]);
+        assert_eq!(positions, [Some(1), Some(2), Some(3), Some(4)]);
         let report = verify(&shop.app, None).await.unwrap();
-        assert_eq!((report.head.position, report.unsealed, report.broken), (3, 0, None));
+        assert_eq!((report.head.position, report.unsealed, report.broken), (4, 0, None));
     }
 
     async fn a_row_that_was_changed_by_hand_shows(shop: &TestApp) {
@@ -119,11 +119,11 @@ both_engines! {
         let take_out = async |position: i64| {
             Entity::delete_many().filter(Column::Position.eq(position)).exec(&shop.app.db.write).await.unwrap();
         };
-        take_out(3).await;
+        take_out(4).await;
         // The end of the chain is missed by whoever kept its head.
         assert_eq!(verify(&shop.app, None).await.unwrap().broken, None);
         let expected = verify(&shop.app, Some(head)).await.unwrap();
-        assert_eq!(expected.broken, Some(Broken::NotExpected { position: 3 }));
+        assert_eq!(expected.broken, Some(Broken::NotExpected { position: 4 }));
         take_out(1).await;
         assert_eq!(verify(&shop.app, None).await.unwrap().broken, Some(Broken::Missing { position: 1 }));
     }

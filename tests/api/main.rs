@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
 
 mod access;
+mod adjustments;
+mod api_keys;
 mod architecture;
 mod audit;
 mod auth;
@@ -24,9 +26,11 @@ mod points;
 mod points_preview;
 mod policies;
 mod schema;
+mod second_factor;
 mod sessions;
 mod settings;
 mod shop;
+mod staff;
 mod support;
 mod throttle;
 mod transport;

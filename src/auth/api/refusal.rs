@@ -31,6 +31,10 @@ pub enum AuthErrorCode {
     NotFound,
     /// Only staff make accounts.
     RegistrationClosed,
+    /// The password is right; a second factor is in force and has to be given too.
+    TotpRequired,
+    /// Five second factors in a row were wrong; none is looked at for 15 minutes.
+    TooManyAttempts,
 }
 
 /// A refusal with the field that it is about.
@@ -88,6 +92,16 @@ fn words(error: AuthError) -> (AuthErrorCode, Option<&'static str>, &'static str
         AuthError::RegistrationClosed => {
             (AuthErrorCode::RegistrationClosed, None, "This shop takes no registrations.")
         }
+        AuthError::TotpRequired => (
+            AuthErrorCode::TotpRequired,
+            Some("totpCode"),
+            "Give the six digits of your second factor, or a recovery code.",
+        ),
+        AuthError::TooManyAttempts => (
+            AuthErrorCode::TooManyAttempts,
+            Some("totpCode"),
+            "Too many wrong codes; try again in 15 minutes.",
+        ),
         AuthError::SessionNotFound => {
             (AuthErrorCode::NotFound, Some("sessionId"), "There is no such session.")
         }

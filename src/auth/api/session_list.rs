@@ -77,7 +77,7 @@ pub struct AuthQuery;
 
 #[Object]
 impl AuthQuery {
-    /// The sessions of whoever is signed in that can still be used, the newest first. For the customer, any staff.
+    /// The sessions of whoever is signed in that can still be used, the newest first. For the customer, staff with `staff.self`.
     #[graphql(guard = "Allowed")]
     async fn sessions(
         &self,

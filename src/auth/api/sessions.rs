@@ -176,7 +176,7 @@ impl SessionsMutation {
         })
     }
 
-    /// Ends one of the sessions of whoever is signed in, be it this one. For the customer, any staff.
+    /// Ends one of the sessions of whoever is signed in, be it this one. For the customer, staff with `staff.self`.
     #[graphql(guard = "Allowed")]
     async fn session_revoke(
         &self,
@@ -200,7 +200,7 @@ impl SessionsMutation {
         })
     }
 
-    /// Ends all sessions of whoever is signed in but this one. For the customer, any staff.
+    /// Ends all sessions of whoever is signed in but this one. For the customer, staff with `staff.self`.
     #[graphql(guard = "Allowed")]
     async fn sessions_revoke_others(
         &self,

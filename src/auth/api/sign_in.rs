@@ -108,6 +108,8 @@ pub struct StaffSignInInput {
     email: EmailAddress,
     /// Its password.
     password: String,
+    /// Six digits, or a recovery code: only for a member whose second factor is in force.
+    totp_code: Option<String>,
 }
 
 /// A new session of a member of staff, or why there is none.
@@ -201,7 +203,8 @@ impl SignInMutation {
         Ok(SignInWithPasswordPayload { tokens, customer_id, user_errors })
     }
 
-    /// Signs a member of staff in. For everyone.
+    /// Signs a member of staff in. A second factor that is in force is asked for only after the right password, and its
+    /// code is good once. For everyone.
     #[graphql(guard = "Allowed")]
     async fn staff_sign_in(
         &self,
@@ -209,7 +212,7 @@ impl SignInMutation {
         input: StaffSignInInput,
     ) -> Result<StaffSignInPayload, ApiError> {
         let app = ctx.data_unchecked::<App>();
-        let outcome = sign_in::staff(app, &input.email, input.password.into()).await;
+        let outcome = sign_in::staff(app, &input.email, input.password.into(), input.totp_code).await;
         let id = |staff: StaffId| global_id(NodeType::Staff, staff);
         let (tokens, staff_id, user_errors) = signed_in(outcome, id)?;
         Ok(StaffSignInPayload { tokens, staff_id, user_errors })

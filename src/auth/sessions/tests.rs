@@ -28,7 +28,7 @@ async fn olga(app: &App) -> (StaffId, String) {
     let password = Password::parse(PASSWORD.into()).unwrap();
     let new = staff::NewStaff { email: email(), name: "Olga".to_owned(), role: Role::Owner, password };
     let id = staff::create(app, new).await.unwrap();
-    let (tokens, _) = sign_in::staff(app, &email(), PASSWORD.into()).await.unwrap();
+    let (tokens, _) = sign_in::staff(app, &email(), PASSWORD.into(), None).await.unwrap();
     (id, format!("Bearer {}", tokens.access_token.expose_secret()))
 }
 

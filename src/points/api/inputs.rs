@@ -70,7 +70,7 @@ pub(super) struct PointsActivateInput {
 pub(super) struct PointsAdjustInput {
     /// Whose.
     pub customer_id: ID,
-    /// How many more or fewer; not 0, and within the role's limit.
+    /// How many more or fewer; not 0. Beyond the role's limit it waits for a second person.
     pub delta: PointsDelta,
     /// Why, 1 to 500 characters; the customer sees it.
     pub reason: String,

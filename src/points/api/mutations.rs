@@ -5,9 +5,9 @@ use entity::id::{AccountId, HoldId, LotId};
 use entity::{points_hold, points_lot};
 use sea_orm::EntityTrait;
 
+use super::adjustments::PointsAdjustment;
 use super::inputs::{
-    PointsActivateInput, PointsAdjustInput, PointsEarnInput, PointsHoldEndInput, PointsHoldInput,
-    PointsRedeemInput,
+    PointsActivateInput, PointsEarnInput, PointsHoldEndInput, PointsHoldInput, PointsRedeemInput,
 };
 use super::types::{PointsAccount, PointsHold, account_of};
 use crate::app::App;
@@ -51,42 +51,63 @@ pub enum PointsErrorCode {
     BalanceLimit,
     /// Zero, where something must move.
     ZeroAmount,
-    /// More than the caller's role may adjust alone.
-    AboveLimit,
+    /// Nobody approves an adjustment that they asked for.
+    OwnAdjustment,
+    /// The adjustment was approved, refused or withdrawn before.
+    AdjustmentDecided,
     /// A text or amount out of its bounds.
     Invalid,
 }
 
 /// What a mutation of points did.
-#[derive(Debug, SimpleObject)]
+#[derive(Debug, Default, SimpleObject)]
 pub(super) struct PointsPayload {
-    /// Points that moved; below 0 if they were taken.
-    points: Option<i32>,
+    /// Points that moved; below 0 if they were taken; null if none did.
+    pub(super) points: Option<i32>,
     /// The hold it made or changed.
-    hold: Option<PointsHold>,
+    pub(super) hold: Option<PointsHold>,
+    /// The adjustment that waits for a second person, or was decided.
+    pub(super) adjustment: Option<PointsAdjustment>,
     /// The account as it is now; needs what `customer` needs.
     #[graphql(guard = "AllowedAs(\"customer\")")]
-    account: Option<PointsAccount>,
+    pub(super) account: Option<PointsAccount>,
     /// Whether an earlier request with this key did it.
-    replayed: bool,
+    pub(super) replayed: bool,
     /// Why nothing was done.
-    user_errors: Vec<UserError<PointsErrorCode>>,
+    pub(super) user_errors: Vec<UserError<PointsErrorCode>>,
 }
 
 impl PointsPayload {
-    fn refused(code: PointsErrorCode, field: Option<&str>, message: impl Into<String>) -> Self {
+    /// Nothing was done.
+    pub(super) fn refused(code: PointsErrorCode, field: Option<&str>, message: impl Into<String>) -> Self {
         let field = field.map(|field| vec!["input".to_owned(), field.to_owned()]);
         let user_errors = vec![UserError { code, field, message: message.into() }];
-        Self { points: None, hold: None, account: None, replayed: false, user_errors }
+        Self { user_errors, ..Self::default() }
     }
 
-    fn not_found(field: &str) -> Self {
+    /// Points moved.
+    pub(super) async fn moved(app: &App, account: AccountId, once: Once<Posting>) -> Result<Self, ApiError> {
+        let hold = match once.value.hold {
+            Some(hold) => points_hold::Entity::find_by_id(hold).one(&app.db.read).await?.map(PointsHold),
+            None => None,
+        };
+        Ok(Self {
+            points: Some(once.value.points),
+            hold,
+            account: account_of(app, account).await?,
+            replayed: once.replayed,
+            ..Self::default()
+        })
+    }
+
+    /// The same for every id that names nothing of the caller's.
+    pub(super) fn not_found(field: &str) -> Self {
         Self::refused(PointsErrorCode::NotFound, Some(field), "There is no such thing.")
     }
 }
 
 /// `named` is the field whose id the command was made of.
-fn refusal(reason: PointsError, named: &str) -> PointsPayload {
+pub(super) fn refusal(reason: PointsError, named: &str) -> PointsPayload {
     use PointsErrorCode as Code;
     let (code, message) = match reason {
         // The same as for an id that is none: neither tells whether the thing is somebody else's.
@@ -133,23 +154,9 @@ async fn run(
     };
     let command = Command { account, act, by: viewer.actor(), effective_at: None, imported: false };
     match split(submit(app, Submission { key, command }).await)? {
-        Ok(once) => done(app, account, once).await,
+        Ok(once) => PointsPayload::moved(app, account, once).await,
         Err(reason) => Ok(refusal(reason, named)),
     }
-}
-
-async fn done(app: &App, account: AccountId, once: Once<Posting>) -> Result<PointsPayload, ApiError> {
-    let hold = match once.value.hold {
-        Some(hold) => points_hold::Entity::find_by_id(hold).one(&app.db.read).await?.map(PointsHold),
-        None => None,
-    };
-    Ok(PointsPayload {
-        points: Some(once.value.points),
-        hold,
-        account: account_of(app, account).await?,
-        replayed: once.replayed,
-        user_errors: Vec::new(),
-    })
 }
 
 /// The account that the caller means: a customer's own, or the named one for a server of the shop or staff.
@@ -174,13 +181,14 @@ async fn account_of_hold(app: &App, viewer: &Viewer, hold: HoldId) -> Result<Opt
 }
 
 /// A text for people, 1 to 500 characters, not blank.
-fn readable(text: &str) -> Option<String> {
+pub(super) fn readable(text: &str) -> Option<String> {
     let text = text.trim();
     let fits = !text.is_empty() && text.chars().count() <= 500 && !text.chars().any(char::is_control);
     fits.then(|| text.to_owned())
 }
 
-fn unreadable(field: &str) -> PointsPayload {
+/// [`readable`] refused the text of this field.
+pub(super) fn unreadable(field: &str) -> PointsPayload {
     PointsPayload::refused(PointsErrorCode::Invalid, Some(field), "Give 1 to 500 characters in one line.")
 }
 
@@ -304,27 +312,5 @@ impl PointsMutation {
         let found = points_lot::Entity::find_by_id(lot).one(&ctx.data_unchecked::<App>().db.read).await?;
         let Some(row) = found else { return Ok(PointsPayload::not_found("lotId")) };
         run(ctx, "pointsActivate", input.idempotency_key, row.account_id, Act::Activate(lot)).await
-    }
-
-    /// Corrects a balance; to undo a correction, make the opposite one. Support may adjust by 1,000 points at once,
-    /// managers by 100,000, owners without limit. For staff with `points.adjust`.
-    #[graphql(guard = "Allowed")]
-    async fn points_adjust(
-        &self,
-        ctx: &Context<'_>,
-        input: PointsAdjustInput,
-    ) -> Result<PointsPayload, ApiError> {
-        let viewer = ctx.data_unchecked::<Viewer>();
-        let Some(account) = meant(viewer, Some(&input.customer_id)) else {
-            return Ok(PointsPayload::not_found("customerId"));
-        };
-        let Some(reason) = readable(&input.reason) else { return Ok(unreadable("reason")) };
-        if let Viewer::Staff { role, .. } = viewer
-            && !ctx.data_unchecked::<App>().settings().adjustment_limits.allow(*role, input.delta)
-        {
-            let message = "Your role does not adjust by so many points at once.";
-            return Ok(PointsPayload::refused(PointsErrorCode::AboveLimit, Some("delta"), message));
-        }
-        run(ctx, "pointsAdjust", input.idempotency_key, account, Act::Adjust(input.delta.get(), reason)).await
     }
 }

@@ -14,9 +14,15 @@ const ORDER: &str = "order {
 } replayed";
 const POINTS: &str = "points replayed
     hold { id state points reversed orderId reference expiresAt value { amount currency } }
+    adjustment { id state customerId delta reason requestedBy requestedAt decidedBy decidedAt }
     account { available pending held debt redeemed expired }";
 const SETTINGS: &str = "settings { version name } replayed";
 const CUSTOMER: &str = "customer { id externalId name email locale } replayed";
+const INVITATION: &str = "invitation { id email name role invitedBy expiresAt endedAt open } replayed";
+const MEMBER: &str = "member { id email name role totpEnabled disabledAt } replayed";
+const API_KEY: &str = "apiKey {
+    id name prefix scopes createdAt expiresAt revokedAt lastUsedAt active replacedBy
+} secret replayed";
 const PRODUCT: &str = "product { id sku name categories } replayed";
 
 /// What a mutation is asked for besides its `userErrors`.
@@ -26,6 +32,10 @@ fn selection(mutation: &str) -> &'static str {
         points if points.starts_with("points") => POINTS,
         customer if customer.starts_with("customer") => CUSTOMER,
         "productUpsert" => PRODUCT,
+        "staffInvite" | "staffInvitationRevoke" => INVITATION,
+        "staffUpdate" | "staffTotpReset" => MEMBER,
+        "staffTotpBegin" => "secret uri replayed",
+        key if key.starts_with("apiKey") => API_KEY,
         "shopSettingsUpdate" => SETTINGS,
         other => panic!("what does {other} answer?"),
     }
@@ -34,6 +44,7 @@ fn selection(mutation: &str) -> &'static str {
 fn input_type(mutation: &str) -> String {
     match mutation {
         "pointsVoid" | "pointsCapture" => "PointsHoldEndInput".to_owned(),
+        "pointsAdjustmentApprove" | "pointsAdjustmentReject" => "PointsAdjustmentDecideInput".to_owned(),
         _ => format!("{}{}Input", mutation[..1].to_uppercase(), &mutation[1..]),
     }
 }

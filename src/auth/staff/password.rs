@@ -1,0 +1,49 @@
+//! Another password for a member of staff who has one.
+
+use entity::id::{SessionId, StaffId};
+use entity::session::Audience;
+use entity::staff::{Column, Entity};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter};
+use secrecy::SecretString;
+use serde_json::json;
+
+use super::reauthenticate::Reauthenticated;
+use super::{StaffError, attempts};
+use crate::app::App;
+use crate::audit::{self, Entry};
+use crate::auth::passwords::Password;
+use crate::auth::sessions;
+use crate::error::{Outcome, refuse};
+use crate::tx::Tx;
+
+/// Sets another password, and ends every other session.
+pub(crate) async fn change(
+    app: &App,
+    (member, session): (StaffId, SessionId),
+    current: SecretString,
+    next: Password,
+) -> Outcome<(), StaffError> {
+    let given = Reauthenticated::password(app, member, current, None).await?;
+    let hash = app.passwords.hash(next).await?;
+    app.write(&(given, hash, session), change_in).await
+}
+
+async fn change_in(
+    tx: &Tx,
+    (given, hash, session): &(Reauthenticated, String, SessionId),
+) -> Outcome<(), StaffError> {
+    let row = given.still(tx).await?;
+    let changed = Entity::update_many()
+        .col_expr(Column::PasswordHash, Expr::val(hash.as_str()))
+        .filter(Column::Id.eq(row.id).and(Column::PasswordHash.eq(row.password_hash.as_str())))
+        .exec(tx.db())
+        .await?;
+    if changed.rows_affected == 0 {
+        return refuse(StaffError::InvalidCredentials);
+    }
+    attempts::take_back(tx, row.id).await?;
+    sessions::end_others(tx, Audience::Staff, row.id.0, Some(*session)).await?;
+    let entry = Entry::of("staff.password.change", "Staff", row.id.0, json!({}));
+    Ok(audit::record(tx, [entry]).await?)
+}
