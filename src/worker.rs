@@ -11,6 +11,7 @@ use tokio::task::{JoinError, JoinSet};
 use crate::app::App;
 use crate::audit::seal;
 use crate::auth::prune;
+use crate::customers::words;
 use crate::error::Fault;
 use crate::jobs::{self, Ended, Job};
 use crate::messages;
@@ -106,6 +107,7 @@ async fn dispatch(app: &App, job: &Model) -> Result<Ended, Fault> {
     match job.kind.as_str() {
         points::jobs::SWEEP => points::jobs::sweep(app).await,
         messages::letter::KIND => messages::letter::send(app, job).await.map(|()| Ended::Done),
+        words::BACKFILL => words::backfill(app).await,
         seal::KIND => {
             seal::run(app).await?;
             Ok(Ended::Again(next_due(seal::SCHEDULE, app.clock.now())?))
@@ -130,7 +132,7 @@ pub async fn arm_recurring(app: &App) -> Result<(), Fault> {
             let job = Job { kind, payload: serde_json::json!({}), due, dedup_key, max_attempts: i64::MAX };
             jobs::enqueue(tx, job).await?;
         }
-        Ok(())
+        words::arm(tx).await
     })
     .await
 }

@@ -36,6 +36,8 @@ pub struct Model {
     pub changed_at: Instant,
     /// Opened.
     pub created_at: Instant,
+    /// The account to which everything of this one went; nothing is posted here any more.
+    pub merged_into: Option<AccountId>,
 }
 
 /// None is walked: rows are found through their owner by id.

@@ -83,6 +83,12 @@ pub enum EntryKind {
     /// Came from a guest identity.
     #[sea_orm(string_value = "JOIN_IN")]
     JoinIn,
+    /// Left a customer who turned out to be another.
+    #[sea_orm(string_value = "MERGE_OUT")]
+    MergeOut,
+    /// Came from a customer who turned out to be this one.
+    #[sea_orm(string_value = "MERGE_IN")]
+    MergeIn,
 }
 
 /// Who moved points.

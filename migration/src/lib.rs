@@ -13,6 +13,7 @@ mod m20261121_customers;
 mod m20261121_lost_leases;
 mod m20261121_orders;
 mod m20261121_points;
+mod m20261121_profile;
 mod m20261121_rate_limits;
 mod m20261121_staff;
 
@@ -35,6 +36,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_credentials::Migration),
             Box::new(m20261121_lost_leases::Migration),
             Box::new(m20261121_staff::Migration),
+            Box::new(m20261121_profile::Migration),
         ]
     }
 }

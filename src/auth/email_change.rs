@@ -20,6 +20,7 @@ use super::{AuthError, sessions};
 use crate::app::App;
 use crate::audit::{self, Entry};
 use crate::customers::email::EmailAddress;
+use crate::customers::words;
 use crate::customers::profile::Locale;
 use crate::db::dialect;
 use crate::error::{Fault, Outcome, refuse};
@@ -129,7 +130,10 @@ async fn set(tx: &Tx, row: &customer::Model, proven: &Model) -> Result<bool, Fau
         .exec(tx.db())
         .await;
     match set {
-        Ok(_) => Ok(true),
+        Ok(_) => {
+            words::refresh(tx, &[row.id]).await?;
+            Ok(true)
+        }
         Err(error) if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => Ok(false),
         Err(error) => Err(error.into()),
     }

@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use entity::Instant;
 use entity::id::{ChallengeId, CustomerId, OrderId};
 use entity::mailbox_challenge::{ActiveModel, Column, Entity, Model, Purpose};
+use sea_orm::sea_query::Expr;
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, Set};
 
 use super::AuthError;
@@ -135,6 +136,17 @@ fn life(purpose: Purpose) -> TimeDelta {
 /// Everything about one mailbox happens one after the other, so that its caps and its one account hold.
 pub(crate) async fn lock(tx: &Tx, email_key: &str) -> Result<(), Fault> {
     Ok(dialect::lock(tx.db(), &format!("mailbox\u{1f}{email_key}")).await?)
+}
+
+/// Ends every proof that is under way for a customer.
+pub(crate) async fn end_all_of(tx: &Tx, customer: CustomerId) -> Result<(), Fault> {
+    Entity::update_many()
+        .col_expr(Column::EndedAt, Expr::val(tx.now()))
+        .filter(Column::CustomerId.eq(customer))
+        .filter(Column::EndedAt.is_null())
+        .exec(tx.db())
+        .await?;
+    Ok(())
 }
 
 /// The challenges of a mailbox begun after `since`.

@@ -14,7 +14,7 @@ use super::link::{self, Link};
 use super::sessions::{self, Opened, Tokens};
 use super::{AuthError, code, mailbox};
 use crate::app::App;
-use crate::customers::{self, OrderAddresses};
+use crate::customers::{self, OrderAddresses, words};
 use crate::db::bulk::Rows;
 use crate::error::{Fault, Outcome, refuse, refuse_recorded};
 use crate::onboarding;
@@ -190,6 +190,7 @@ pub(super) async fn make_account(tx: &Tx, proven: &Model) -> Result<CustomerId, 
     if registered.rows_affected != 1 {
         return Err(Fault::internal("a locked customer was registered by another"));
     }
+    words::refresh(tx, &[found.id]).await?;
     sessions::end_all(tx, Audience::Customer, found.id.0).await?;
     points::open_accounts(tx, &[Owner::Customer(found.id)]).await?;
     if let Some(order) = proven.order_id {

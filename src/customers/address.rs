@@ -78,11 +78,11 @@ impl TryFrom<Stated> for Address {
             postal_code: optional("postalCode", stated.postal_code, 20)?,
             city: text("city", &stated.city, 100)?,
             region: optional("region", stated.region, 100)?,
-            country: stated.country.parse().map_err(|_: NotACountry| NotAnAddress {
+            country: stated.country.parse().map_err(|_other: NotACountry| NotAnAddress {
                 field: "country",
                 problem: "is not a country code of ISO 3166-1, two letters such as NL",
             })?,
-            phone: phone.transpose().map_err(|_: NotAPhoneNumber| NotAnAddress {
+            phone: phone.transpose().map_err(|_other: NotAPhoneNumber| NotAnAddress {
                 field: "phone",
                 problem: PhoneNumber::BOUNDS,
             })?,

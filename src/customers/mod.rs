@@ -4,55 +4,58 @@
 //! wrote down identifies nobody.
 
 pub mod address;
+pub mod addresses;
 pub mod api;
+pub mod birthday;
 pub mod country;
 pub mod email;
+pub mod merge;
+mod merge_plan;
 pub mod owners;
+pub mod preferences;
 pub mod profile;
 mod remembered;
+pub(crate) mod search;
+pub mod standing;
 #[cfg(test)]
 mod tests;
+pub(crate) mod words;
+pub mod write;
 
 use entity::customer::{Column, Entity, Model};
+use entity::guest_identity;
 use entity::id::{CustomerId, GuestId};
-use entity::{customer, guest_identity};
-use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 use serde::Serialize;
-use serde_json::json;
 
 use crate::db::bulk::Rows;
 use crate::error::{Fault, Outcome, refuse};
 use crate::external_id::ExternalId;
-use crate::outbox::{self, Event};
 use crate::points::orders::{self as points, Owner};
 use crate::tx::Tx;
 use email::EmailAddress;
 use profile::{Locale, PersonName};
 pub(crate) use remembered::{OrderAddresses, remember};
+use write::{Profile, locked, tell};
 
-/// What a shop knows of a customer; what it leaves out stays as it is.
+/// What a shop knows of a customer.
 #[derive(Clone, Debug, Serialize)]
 pub struct Record {
     /// Which customer; a new one, if it is a new id.
     pub external_id: ExternalId,
-    /// What the customer is called.
-    pub name: Option<PersonName>,
     /// How to write to the customer; identifies nobody.
     pub email: Option<EmailAddress>,
-    /// For mails.
-    pub locale: Option<Locale>,
+    /// What is stated of the customer.
+    pub profile: Profile,
 }
 
-/// A change of a profile; what is left out stays as it is.
+/// A change of a profile.
 #[derive(Clone, Debug, Serialize)]
 pub struct Update {
     /// Whose; none if the id that was given is nobody's, or not the caller's to change.
     pub customer: Option<CustomerId>,
-    /// What the customer is called.
-    pub name: Option<PersonName>,
-    /// For mails.
-    pub locale: Option<Locale>,
+    /// What is stated of the customer.
+    pub profile: Profile,
 }
 
 /// Why a customer was not changed.
@@ -60,6 +63,18 @@ pub struct Update {
 pub enum CustomerError {
     /// No such customer, or not the caller's.
     NotFound,
+    /// No such address, or not the caller's.
+    AddressNotFound,
+    /// As many addresses as a customer may have.
+    AddressLimit,
+    /// A merge of somebody who is not there; the API's name of who.
+    NobodyToMerge(&'static str),
+    /// A merge of a customer into that same customer.
+    SameCustomer,
+    /// A merge of somebody who turned out to be another already; the API's name of who.
+    AlreadyMerged(&'static str),
+    /// The account of both would hold more than a client can be told of.
+    BalanceLimit,
 }
 
 /// How a customer is found.
@@ -91,23 +106,23 @@ pub(crate) async fn record(tx: &Tx, record: &Record) -> Result<CustomerId, Fault
     rows.push([new.0.into(), record.external_id.as_str().into(), now.into(), now.into(), now.into()]);
     let created = rows.insert_missing(tx.db()).await? == 1;
     let which = Column::ExternalId.eq(record.external_id.as_str());
-    let Some(row) = Entity::find().filter(which).lock_exclusive().one(tx.db()).await? else {
+    let named: Option<CustomerId> =
+        Entity::find().select_only().column(Column::Id).filter(which).into_tuple().one(tx.db()).await?;
+    let row = match named {
+        Some(id) => locked(tx, id).await?,
+        None => None,
+    };
+    let Some(row) = row else {
         return Err(Fault::internal("a customer that was recorded is gone"));
     };
-    let id = row.id;
-    points::open_accounts(tx, &[Owner::Customer(id)]).await?;
-    let stated = Stated {
-        name: record.name.as_ref().map(PersonName::as_str),
-        email: record.email.as_ref().map(EmailAddress::as_str),
-        locale: record.locale.as_ref().map(Locale::as_str),
-    };
-    let changed = write(tx, &row, &stated).await?;
+    points::open_accounts(tx, &[Owner::Customer(row.id)]).await?;
+    let changed = write::profile(tx, &row, &record.profile, record.email.as_ref()).await?;
     if created {
-        tell(tx, "customer.created", id).await?;
+        tell(tx, "customer.created", row.id).await?;
     } else if changed {
-        tell(tx, "customer.updated", id).await?;
+        tell(tx, "customer.updated", row.id).await?;
     }
-    Ok(id)
+    Ok(row.id)
 }
 
 /// Makes a customer for whom staff say an address is; it is the customer's once it is proven.
@@ -131,6 +146,7 @@ pub(crate) async fn prepare(
         now.into(),
     ]);
     rows.insert(tx.db()).await?;
+    words::insert(tx, [(id, words::words_of(name, Some(email.as_str())))]).await?;
     points::open_accounts(tx, &[Owner::Customer(id)]).await?;
     tell(tx, "customer.created", id).await?;
     Ok(id)
@@ -138,67 +154,26 @@ pub(crate) async fn prepare(
 
 /// Changes a profile.
 pub(crate) async fn update(tx: &Tx, update: &Update) -> Outcome<CustomerId, CustomerError> {
-    let Some(id) = update.customer else {
-        return refuse(CustomerError::NotFound);
-    };
-    let Some(row) = Entity::find_by_id(id).lock_exclusive().one(tx.db()).await? else {
-        return refuse(CustomerError::NotFound);
-    };
-    let stated = Stated {
-        name: update.name.as_ref().map(PersonName::as_str),
-        email: None,
-        locale: update.locale.as_ref().map(Locale::as_str),
-    };
-    if write(tx, &row, &stated).await? {
-        tell(tx, "customer.updated", id).await?;
+    let Some(id) = update.customer else { return refuse(CustomerError::NotFound) };
+    let Some(row) = locked(tx, id).await? else { return refuse(CustomerError::NotFound) };
+    if write::profile(tx, &row, &update.profile, None).await? {
+        tell(tx, "customer.updated", row.id).await?;
     }
-    Ok(id)
+    Ok(row.id)
 }
 
-struct Stated<'a> {
-    name: Option<&'a str>,
-    email: Option<&'a str>,
-    locale: Option<&'a str>,
-}
-
-/// Writes what differs from the locked `row`; answers whether anything did.
-async fn write(tx: &Tx, row: &Model, stated: &Stated<'_>) -> Result<bool, Fault> {
-    // The contact of a registered customer is the mailbox that the customer proved.
-    let email = stated.email.filter(|_| row.registered_at.is_none());
-    let pairs = [
-        (Column::Name, stated.name, row.name.as_deref()),
-        (Column::Email, email, row.email.as_deref()),
-        (Column::Locale, stated.locale, row.locale.as_deref()),
-    ];
-    let mut update = customer::Entity::update_many();
-    let mut changed = false;
-    for (column, stated, kept) in pairs {
-        if stated.is_some() && stated != kept {
-            update = update.col_expr(column, Expr::val(stated));
-            changed = true;
-        }
-    }
-    if changed {
-        let update = update.col_expr(Column::UpdatedAt, Expr::val(tx.now()));
-        update.filter(Column::Id.eq(row.id)).exec(tx.db()).await?;
-    }
-    Ok(changed)
-}
-
-async fn tell(tx: &Tx, topic: &'static str, customer: CustomerId) -> Result<(), Fault> {
-    let payload = json!({ "customerId": customer });
-    let aggregate_id = customer.0;
-    outbox::emit(tx, [Event { topic, aggregate_id, payload, imported: false, occurred_at: tx.now() }]).await
-}
-
-/// Finds a customer.
+/// Finds a customer, or whom the one that is named turned out to be.
 pub(crate) async fn find(db: &impl ConnectionTrait, by: &CustomerBy) -> Result<Option<Model>, Fault> {
     let which = match by {
         CustomerBy::Id(id) => Column::Id.eq(*id),
         CustomerBy::ExternalId(id) => Column::ExternalId.eq(id.as_str()),
         CustomerBy::Mailbox(email) => Column::EmailKey.eq(email.key()),
     };
-    Ok(Entity::find().filter(which).one(db).await?)
+    let mut found = Entity::find().filter(which).one(db).await?;
+    while let Some(into) = found.as_ref().and_then(|row| row.merged_into) {
+        found = Entity::find_by_id(into).one(db).await?;
+    }
+    Ok(found)
 }
 
 /// Finds a guest identity.

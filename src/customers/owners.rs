@@ -8,10 +8,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use entity::id::{CustomerId, GuestId};
 use entity::{customer, guest_identity};
+use sea_orm::sea_query::LockType;
 use sea_orm::{ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 
 use crate::customers::email::EmailAddress;
+use crate::customers::words;
 use crate::db::bulk::Rows;
 use crate::db::dialect::{is_among, is_among_texts};
 use crate::error::Fault;
@@ -57,12 +59,12 @@ pub(crate) struct Owners {
 pub(crate) async fn find_or_create(tx: &Tx, buyers: &[Buyer<'_>]) -> Result<Owners, Fault> {
     let wanted = Wanted::of(buyers);
     let mut new = New::default();
-    let by_id = known(tx, &wanted.ids).await?;
+    let by_id = known(tx, wanted.ids.iter().copied()).await?;
     let by_external = externals(tx, &wanted.externals, &mut new).await?;
     let by_email = emails(tx, &wanted, &mut new).await?;
     open_accounts(tx, &new.owners).await?;
     let find = |buyer: &Buyer<'_>| match buyer.named {
-        Named::Customer(id) => by_id.contains(id).then_some(Owner::Customer(*id)),
+        Named::Customer(id) => by_id.get(id).copied().map(Owner::Customer),
         Named::External(id) => by_external.get(id.as_str()).copied().map(Owner::Customer),
         Named::Email(email) | Named::Mailbox(email) => by_email.get(&email.key()).copied(),
     };
@@ -124,14 +126,37 @@ impl New {
     }
 }
 
-async fn known(tx: &Tx, ids: &BTreeSet<CustomerId>) -> Result<BTreeSet<CustomerId>, Fault> {
-    if ids.is_empty() {
-        return Ok(BTreeSet::new());
+/// Who there is under these ids, and whom each turned out to be.
+///
+/// Found customers are held until the transaction ends: a merge waits for the orders that are being recorded for them,
+/// and who comes after a merge sees it.
+async fn known(
+    tx: &Tx,
+    ids: impl IntoIterator<Item = CustomerId>,
+) -> Result<HashMap<CustomerId, CustomerId>, Fault> {
+    use customer::Column;
+
+    let mut ends = HashMap::new();
+    let mut asked: Vec<(CustomerId, CustomerId)> = ids.into_iter().map(|id| (id, id)).collect();
+    while !asked.is_empty() {
+        let among = is_among(tx.db().get_database_backend(), "id", asked.iter().map(|(_, id)| id.0));
+        let query = customer::Entity::find().select_only().columns([Column::Id, Column::MergedInto]);
+        let held = query.filter(among).order_by_asc(Column::Id).lock(LockType::KeyShare);
+        let found: Vec<(CustomerId, Option<CustomerId>)> = held.into_tuple().all(tx.db()).await?;
+        let found: HashMap<_, _> = found.into_iter().collect();
+        let mut merged = Vec::new();
+        for (named, id) in asked {
+            match found.get(&id) {
+                Some(Some(into)) => merged.push((named, *into)),
+                Some(None) => {
+                    ends.insert(named, id);
+                }
+                None => {}
+            }
+        }
+        asked = merged;
     }
-    let among = is_among(tx.db().get_database_backend(), "id", ids.iter().map(|id| id.0));
-    let query = customer::Entity::find().select_only().column(customer::Column::Id).filter(among);
-    let found: Vec<CustomerId> = query.into_tuple().all(tx.db()).await?;
-    Ok(found.into_iter().collect())
+    Ok(ends)
 }
 
 async fn externals(
@@ -255,7 +280,14 @@ async fn made(
         let keys: Vec<String> = missing.iter().map(&key).collect();
         customers_by(tx, column, name, keys.iter().map(String::as_str)).await?
     };
-    new.customers(ours().filter(|(key, id)| owners.get(key) == Some(id)).map(|(_, id)| id));
+    let is_new = |customer: &&NewCustomer<'_>| owners.get(&key(customer)) == Some(&customer.id);
+    let found_by = |customer: &NewCustomer<'_>| {
+        let mut words = words::words_of(None, customer.email);
+        words.extend(words::words_of(None, customer.email_key));
+        (customer.id, words)
+    };
+    words::insert(tx, missing.iter().filter(is_new).map(found_by)).await?;
+    new.customers(missing.iter().filter(is_new).map(|customer| customer.id));
     Ok(owners)
 }
 
@@ -277,20 +309,29 @@ async fn insert_customers(tx: &Tx, customers: &[NewCustomer<'_>]) -> Result<usiz
     rows.insert_missing(tx.db()).await
 }
 
+/// Who has each key, or whom that one turned out to be; held as in [`known`].
 async fn customers_by(
     tx: &Tx,
     column: customer::Column,
     name: &'static str,
     keys: impl Iterator<Item = &str>,
 ) -> Result<HashMap<String, CustomerId>, Fault> {
+    use customer::Column;
+
     let keys: Vec<String> = keys.map(str::to_owned).collect();
     if keys.is_empty() {
         return Ok(HashMap::new());
     }
     let among = is_among_texts(tx.db().get_database_backend(), name, keys);
-    let query = customer::Entity::find().select_only().columns([column, customer::Column::Id]).filter(among);
-    let found: Vec<(String, CustomerId)> = query.into_tuple().all(tx.db()).await?;
-    Ok(found.into_iter().collect())
+    let query = customer::Entity::find().select_only().columns([column, Column::Id, Column::MergedInto]);
+    let held = query.filter(among).order_by_asc(Column::Id).lock(LockType::KeyShare);
+    let found: Vec<(String, CustomerId, Option<CustomerId>)> = held.into_tuple().all(tx.db()).await?;
+    let ends = known(tx, found.iter().filter_map(|(_, _, into)| *into)).await?;
+    let end = |(key, id, into): (String, CustomerId, Option<CustomerId>)| match into {
+        Some(into) => ends.get(&into).map(|end| (key, *end)),
+        None => Some((key, id)),
+    };
+    Ok(found.into_iter().filter_map(end).collect())
 }
 
 struct Guest {

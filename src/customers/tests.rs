@@ -4,6 +4,7 @@ use entity::id::CustomerId;
 use sea_orm::{ActiveModelTrait, EntityTrait, PaginatorTrait, Set};
 
 use super::email::EmailAddress;
+use super::write::{Change, Profile};
 use super::{CustomerBy, CustomerError, Record, Update, find, record, update};
 use crate::app::App;
 use crate::error::split;
@@ -14,9 +15,8 @@ use crate::tx::Tx;
 fn anna(name: &str) -> Record {
     Record {
         external_id: "shop-1".to_owned().try_into().unwrap(),
-        name: Some(name.to_owned().try_into().unwrap()),
         email: Some("anna@example.com".to_owned().try_into().unwrap()),
-        locale: None,
+        profile: Profile { name: Change::Set(name.to_owned().try_into().unwrap()), ..Profile::default() },
     }
 }
 
@@ -93,8 +93,11 @@ async fn an_update_happens_once_for_its_key_and_refuses_a_customer_that_there_is
         let id = app.change(&anna("Anna"), record).await.unwrap();
         let renamed = |customer: Option<CustomerId>| Update {
             customer,
-            name: Some("Ann".to_owned().try_into().unwrap()),
-            locale: Some("nl-BE".to_owned().try_into().unwrap()),
+            profile: Profile {
+                name: Change::Set("Ann".to_owned().try_into().unwrap()),
+                locale: Change::Set("nl-BE".to_owned().try_into().unwrap()),
+                ..Profile::default()
+            },
         };
         let key = Key { scope: "test".to_owned(), key: "one".to_owned(), operation: "customerUpdate" };
         let done = app.write_once(&key, &renamed(Some(id)), update).await;

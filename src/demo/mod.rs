@@ -6,7 +6,7 @@ mod shop;
 use std::collections::BTreeMap;
 
 use entity::customer::{Column, Entity};
-use entity::id::AccountId;
+use entity::id::{AccountId, CustomerId};
 use entity::points_account;
 use entity::staff::Role;
 use sea_orm::sea_query::Expr;
@@ -22,6 +22,7 @@ use crate::auth::viewer::Scope;
 use crate::auth::{code, proof, secret, staff};
 use crate::catalog;
 use crate::customers::email::EmailAddress;
+use crate::customers::words;
 use crate::error::{Fault, Outcome, split};
 use crate::external_id::ExternalId;
 use crate::orders::{self, OrderRef, ReturnPieces, Which};
@@ -119,7 +120,8 @@ async fn name_customers(app: &App) -> Result<(), Fault> {
                 .exec(tx.db())
                 .await?;
         }
-        Ok(())
+        let named = Entity::find().select_only().column(Column::Id).filter(Column::Name.is_not_null());
+        words::refresh(tx, &named.into_tuple::<CustomerId>().all(tx.db()).await?).await
     })
     .await
 }

@@ -1,6 +1,7 @@
 //! Scalars with bounds, so that a wrong number or address never reaches an operation.
 
 use async_graphql::{InputType, InputValueError, InputValueResult, Scalar, ScalarType, SimpleObject, Value};
+use chrono::NaiveDate;
 
 use crate::customers::country::CountryCode;
 use crate::customers::email::EmailAddress;
@@ -80,6 +81,24 @@ impl ScalarType for CountryCode {
 
     fn to_value(&self) -> Value {
         self.as_str().into()
+    }
+}
+
+/// A day of the calendar, such as `2004-02-29`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Date(pub NaiveDate);
+
+#[Scalar(name = "Date")]
+impl ScalarType for Date {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        let text = text::<Self>(value)?;
+        // The library reads shorter spellings too; there is one.
+        let day = text.parse::<NaiveDate>().ok().filter(|day| day.to_string() == text);
+        day.map(Self).ok_or_else(|| InputValueError::custom("is not a day such as 2004-02-29"))
+    }
+
+    fn to_value(&self) -> Value {
+        self.0.to_string().into()
     }
 }
 

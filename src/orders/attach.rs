@@ -1,4 +1,4 @@
-//! A guest proved the mailbox: the orders of that address become the customer's.
+//! Orders become another's: a guest proved the mailbox, or two customers turned out to be one.
 
 use entity::id::{CustomerId, GuestId};
 use entity::order::{Column, Entity};
@@ -15,6 +15,16 @@ pub(crate) async fn attach(tx: &Tx, guest: GuestId, customer: CustomerId) -> Res
         .col_expr(Column::CustomerId, Expr::val(Some(customer)))
         .col_expr(Column::GuestId, Expr::val(None::<GuestId>))
         .filter(Column::GuestId.eq(guest))
+        .exec(tx.db())
+        .await?;
+    Ok(moved.rows_affected)
+}
+
+/// Moves every order of `from` to `into`; before the points move, as above.
+pub(crate) async fn reassign(tx: &Tx, from: CustomerId, into: CustomerId) -> Result<u64, Fault> {
+    let moved = Entity::update_many()
+        .col_expr(Column::CustomerId, Expr::val(Some(into)))
+        .filter(Column::CustomerId.eq(from))
         .exec(tx.db())
         .await?;
     Ok(moved.rows_affected)

@@ -18,7 +18,7 @@ pub mod rules;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use attach::attach;
+pub(crate) use attach::{attach, reassign};
 pub(crate) use cancel::cancel;
 pub(crate) use claim::{addresses_of, is_claimable, use_claim};
 pub use error::OrderError;

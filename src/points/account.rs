@@ -143,6 +143,20 @@ impl Account {
         id
     }
 
+    /// What is in a bucket.
+    pub(crate) fn sum(&self, bucket: Bucket) -> i64 {
+        match bucket {
+            Bucket::Issued => self.row.issued,
+            Bucket::Pending => self.row.pending,
+            Bucket::Available => self.row.available,
+            Bucket::Held => self.row.held,
+            Bucket::Redeemed => self.row.redeemed,
+            Bucket::Expired => self.row.expired,
+            Bucket::Revoked => self.row.revoked,
+            Bucket::Debt => self.row.debt,
+        }
+    }
+
     fn bucket(&mut self, bucket: Bucket) -> &mut i64 {
         match bucket {
             Bucket::Issued => &mut self.row.issued,

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::account::{About, Account, Tracked};
 use super::command::{Act, Command, Earn, PointsError, Posting, When};
 use super::programme::Programme;
-use super::{holds, joins, returns, rules};
+use super::{holds, joins, merges, returns, rules};
 use crate::actor::Actor;
 
 /// What a decision may know besides the account.
@@ -60,6 +60,8 @@ pub(crate) fn apply(
         Act::ClawBack(returned) => returns::take_back_earned(account, command, returned, ctx),
         Act::JoinOut => joins::join_out(account, command, ctx),
         Act::JoinIn(lot) => joins::join_in(account, command, lot, ctx)?,
+        Act::MergeOut => merges::merge_out(account, command, ctx)?,
+        Act::MergeIn(moved) => merges::merge_in(account, command, moved, ctx)?,
         Act::Expire => Posting::default(),
     };
     settle(account, ctx);

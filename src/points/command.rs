@@ -2,6 +2,7 @@
 
 use entity::Instant;
 use entity::id::{AccountId, EntryId, HoldId, LineId, LotId, OrderId, ReturnId};
+use entity::points_entry::Bucket;
 use entity::points_hold::HoldState;
 use entity::points_lot::LotSource;
 use serde::{Deserialize, Serialize};
@@ -70,7 +71,11 @@ pub(crate) enum Act {
     /// Every waiting earn of a guest leaves.
     JoinOut,
     /// An earn of a guest arrives.
-    JoinIn(JoinedLot),
+    JoinIn(MovedLot),
+    /// Everything leaves a customer who turned out to be another.
+    MergeOut,
+    /// Everything of such a customer arrives.
+    MergeIn(Box<Moved>),
     /// Nothing but what every command does first: due lots expire.
     Expire,
 }
@@ -151,18 +156,53 @@ pub(crate) struct Return {
     pub(crate) redeemed: Option<(HoldId, i32)>,
 }
 
-/// An earn on its way from a guest to the customer that the guest proved to be.
+/// An earn on its way from one account to another.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct JoinedLot {
+pub(crate) struct MovedLot {
+    /// The lot that it left.
+    pub(crate) left: LotId,
     pub(crate) source: LotSource,
     pub(crate) line: Option<LineId>,
     pub(crate) rule: Option<String>,
     pub(crate) rule_version: Option<i32>,
     pub(crate) amount: i32,
     pub(crate) pending: i32,
+    pub(crate) remaining: i32,
     pub(crate) clawed_back: i32,
+    pub(crate) lapsed: i32,
     pub(crate) activates_after: Option<i32>,
     pub(crate) activates_at: Option<Instant>,
+    pub(crate) opened_at: Option<Instant>,
+    pub(crate) expires_at: Option<Instant>,
+}
+
+/// A hold on its way from one account to another.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct MovedHold {
+    pub(crate) id: HoldId,
+    pub(crate) order: Option<OrderId>,
+    pub(crate) state: HoldState,
+    pub(crate) amount: i32,
+    pub(crate) reversed: i32,
+    pub(crate) currency: Option<String>,
+    pub(crate) value: i64,
+    pub(crate) reference: Option<String>,
+    pub(crate) expires_at: Instant,
+    pub(crate) created_at: Instant,
+    pub(crate) ended_at: Option<Instant>,
+    /// What it took from which lots, less what it gave back.
+    pub(crate) taken: Vec<(LotId, i32)>,
+}
+
+/// A whole account on its way to another.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Moved {
+    /// By age.
+    pub(crate) lots: Vec<MovedLot>,
+    /// Those that have points of lots.
+    pub(crate) holds: Vec<MovedHold>,
+    /// What is in no lot, by bucket.
+    pub(crate) rest: Vec<(Bucket, i64)>,
 }
 
 /// What a command did.
@@ -179,7 +219,10 @@ pub(crate) struct Posting {
     /// What the hold is worth in minor units.
     pub(crate) value: i64,
     /// Earns that left a guest.
-    pub(crate) joined: Vec<JoinedLot>,
+    pub(crate) joined: Vec<MovedLot>,
+    /// What left a customer who turned out to be another.
+    #[serde(default)]
+    pub(crate) moved: Option<Box<Moved>>,
 }
 
 /// Why the ledger refuses a command.

@@ -23,6 +23,7 @@ pub(crate) fn of(command: &Command, posting: &Posting, account: &Account, now: I
         Act::Refund(_) => "points.refunded",
         Act::ClawBack(_) => "points.clawed_back",
         Act::JoinOut | Act::JoinIn(_) => "points.joined",
+        Act::MergeOut | Act::MergeIn(_) => "points.merged",
         Act::Expire => "points.expired",
     };
     let payload = json!({

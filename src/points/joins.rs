@@ -1,13 +1,13 @@
 //! A guest's pending earns move to the customer that the guest proved to be.
 
-use entity::id::LotId;
+use entity::id::{AccountId, LotId};
 use entity::points_entry::{Bucket, EntryKind};
 use entity::points_lot;
 use entity::points_lot::LotState;
 
 use super::account::{Account, Tracked, close_if_empty};
 use super::apply::{Context, about_lot, activate_lot, room_for};
-use super::command::{Command, JoinedLot, PointsError, Posting};
+use super::command::{Command, MovedLot, PointsError, Posting};
 
 /// Every waiting earn leaves the guest.
 pub(crate) fn join_out(account: &mut Account, command: &Command, ctx: &Context<'_>) -> Posting {
@@ -21,17 +21,8 @@ pub(crate) fn join_out(account: &mut Account, command: &Command, ctx: &Context<'
         let entry = account.move_points(ctx, command, EntryKind::JoinOut, way, lot.pending, about_lot(&lot));
         posting.entries.push(entry);
         posting.points += lot.pending;
-        posting.joined.push(JoinedLot {
-            source: lot.source,
-            line: lot.order_line_id,
-            rule: lot.rule,
-            rule_version: lot.rule_version,
-            amount: lot.amount,
-            pending: lot.pending,
-            clawed_back: lot.clawed_back,
-            activates_after: lot.activates_after,
-            activates_at: lot.activates_at,
-        });
+        // Its end was that of waiting; once active it gets its own.
+        posting.joined.push(MovedLot { expires_at: None, ..MovedLot::of(&lot) });
         let left = account.lots[index].change();
         left.pending = 0;
         close_if_empty(left);
@@ -43,28 +34,11 @@ pub(crate) fn join_out(account: &mut Account, command: &Command, ctx: &Context<'
 pub(crate) fn join_in(
     account: &mut Account,
     command: &Command,
-    joined: &JoinedLot,
+    joined: &MovedLot,
     ctx: &Context<'_>,
 ) -> Result<Posting, PointsError> {
     room_for(account, joined.pending)?;
-    let lot = points_lot::Model {
-        id: LotId((ctx.ids)()),
-        account_id: account.row.id,
-        source: joined.source,
-        order_line_id: joined.line,
-        rule: joined.rule.clone(),
-        rule_version: joined.rule_version,
-        amount: joined.amount,
-        pending: joined.pending,
-        remaining: 0,
-        clawed_back: joined.clawed_back,
-        lapsed: 0,
-        state: LotState::Pending,
-        activates_after: joined.activates_after,
-        activates_at: joined.activates_at,
-        opened_at: None,
-        expires_at: None,
-    };
+    let lot = joined.arrived(LotId((ctx.ids)()), account.row.id);
     let way = (Bucket::Issued, Bucket::Pending);
     let entry = account.move_points(ctx, command, EntryKind::JoinIn, way, joined.pending, about_lot(&lot));
     let (id, due) = (lot.id, lot.activates_at.is_some_and(|at| at <= ctx.now));
@@ -78,4 +52,52 @@ pub(crate) fn join_in(
         posting.entries.extend(activate_lot(account, &now, index, ctx).entries);
     }
     Ok(posting)
+}
+
+impl MovedLot {
+    /// What there is of `lot`.
+    pub(crate) fn of(lot: &points_lot::Model) -> Self {
+        Self {
+            left: lot.id,
+            source: lot.source,
+            line: lot.order_line_id,
+            rule: lot.rule.clone(),
+            rule_version: lot.rule_version,
+            amount: lot.amount,
+            pending: lot.pending,
+            remaining: lot.remaining,
+            clawed_back: lot.clawed_back,
+            lapsed: lot.lapsed,
+            activates_after: lot.activates_after,
+            activates_at: lot.activates_at,
+            opened_at: lot.opened_at,
+            expires_at: lot.expires_at,
+        }
+    }
+
+    /// As a lot of a customer's account.
+    pub(crate) fn arrived(&self, id: LotId, account: AccountId) -> points_lot::Model {
+        points_lot::Model {
+            id,
+            account_id: account,
+            source: self.source,
+            order_line_id: self.line,
+            rule: self.rule.clone(),
+            rule_version: self.rule_version,
+            amount: self.amount,
+            pending: self.pending,
+            remaining: self.remaining,
+            clawed_back: self.clawed_back,
+            lapsed: self.lapsed,
+            state: match (self.pending, self.remaining) {
+                (0, 0) => LotState::Spent,
+                (0, _) => LotState::Open,
+                _ => LotState::Pending,
+            },
+            activates_after: self.activates_after,
+            activates_at: self.activates_at,
+            opened_at: self.opened_at,
+            expires_at: self.expires_at,
+        }
+    }
 }

@@ -3,10 +3,11 @@
 //! A batch locks its accounts sorted by id, decides every command in memory in order, and writes one statement a table:
 //! the number of statements does not grow with the batch.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use entity::id::{AccountId, HoldId, LineId, LotId};
-use entity::points_lot;
+use entity::{points_hold, points_lot};
 
 use super::account::{Account, Tracked};
 use super::apply::{Context, apply, settle};
@@ -23,8 +24,14 @@ pub(crate) async fn post(tx: &Tx, commands: &[Command]) -> Result<Vec<Result<Pos
     if commands.is_empty() {
         return Ok(Vec::new());
     }
-    let mut accounts = load(tx, commands).await?;
-    let postings = decide(tx, &mut accounts, commands);
+    let mut commands = Cow::Borrowed(commands);
+    let mut accounts = loop {
+        match load(tx, &commands).await? {
+            Loaded::Accounts(accounts) => break accounts,
+            Loaded::Merged(heirs) => commands = Cow::Owned(redirected(&commands, &heirs)),
+        }
+    };
+    let postings = decide(tx, &mut accounts, &commands);
     let happened = commands.iter().zip(&postings).filter_map(|(command, posting)| {
         events::of(command, posting.as_ref().ok()?, accounts.get(&command.account)?, tx.now())
     });
@@ -33,6 +40,12 @@ pub(crate) async fn post(tx: &Tx, commands: &[Command]) -> Result<Vec<Result<Pos
     store::save(tx, &changed).await?;
     outbox::emit(tx, happened).await?;
     Ok(postings)
+}
+
+/// Whoever names an account that was merged means the one it was merged into.
+fn redirected(commands: &[Command], heirs: &BTreeMap<AccountId, AccountId>) -> Vec<Command> {
+    let account = |named: AccountId| heirs.get(&named).copied().unwrap_or(named);
+    commands.iter().map(|command| Command { account: account(command.account), ..command.clone() }).collect()
 }
 
 /// Decides every command in order, in memory.
@@ -64,6 +77,8 @@ struct Needs {
     lines: BTreeSet<LineId>,
     holds: BTreeSet<HoldId>,
     refilled: BTreeSet<HoldId>,
+    /// Accounts of which everything is needed.
+    leaving: BTreeSet<AccountId>,
 }
 
 impl Needs {
@@ -78,7 +93,10 @@ impl Needs {
 
     fn add(&mut self, command: &Command) {
         match &command.act {
-            Act::Earn(_) | Act::JoinIn(_) | Act::Expire => {}
+            Act::Earn(_) | Act::JoinIn(_) | Act::MergeIn(_) | Act::Expire => {}
+            Act::MergeOut => {
+                self.leaving.insert(command.account);
+            }
             Act::Hold(_) | Act::Redeem(..) | Act::Adjust(..) | Act::JoinOut => {
                 self.spending.insert(command.account);
             }
@@ -107,19 +125,40 @@ impl Needs {
     }
 }
 
+/// What was found under the accounts that commands name.
+enum Loaded {
+    /// All that they may need.
+    Accounts(BTreeMap<AccountId, Account>),
+    /// Some went to others.
+    Merged(BTreeMap<AccountId, AccountId>),
+}
+
 /// Locks the accounts and loads what the commands may need of them.
-async fn load(tx: &Tx, commands: &[Command]) -> Result<BTreeMap<AccountId, Account>, Fault> {
+async fn load(tx: &Tx, commands: &[Command]) -> Result<Loaded, Fault> {
     let mut needs = Needs::of(commands);
     let rows = store::lock(tx, &needs.accounts).await?;
+    let heirs: BTreeMap<_, _> = rows.iter().filter_map(|row| Some((row.id, row.merged_into?))).collect();
+    if !heirs.is_empty() {
+        return Ok(Loaded::Merged(heirs));
+    }
     // Debts are paid from whatever becomes available.
     needs.spending.extend(rows.iter().filter(|row| row.debt > 0).map(|row| row.id));
     let mut accounts: BTreeMap<_, _> = rows.into_iter().map(|row| (row.id, Account::new(row))).collect();
     let mut lots = store::open_lots(tx, &needs.accounts, &needs.spending, tx.now()).await?;
+    let mut holds = Vec::new();
     if !needs.holds.is_empty() {
-        for hold in store::holds(tx, &needs.holds).await? {
-            if let Some(account) = accounts.get_mut(&hold.account_id) {
-                account.holds.push(Tracked::stored(hold));
-            }
+        holds = store::holds(tx, &needs.holds).await?;
+    }
+    if !needs.leaving.is_empty() {
+        lots.extend(store::all_lots(tx, &needs.leaving).await?);
+        let taken = store::holds_with_points(tx, &needs.leaving).await?;
+        needs.refilled.extend(taken.iter().map(|hold| hold.id));
+        let is_new = |hold: &points_hold::Model| !needs.holds.contains(&hold.id);
+        holds.extend(taken.into_iter().filter(is_new));
+    }
+    for hold in holds {
+        if let Some(account) = accounts.get_mut(&hold.account_id) {
+            account.holds.push(Tracked::stored(hold));
         }
     }
     let mut consumptions = Vec::new();
@@ -137,7 +176,7 @@ async fn load(tx: &Tx, commands: &[Command]) -> Result<BTreeMap<AccountId, Accou
             account.consumptions.push(Tracked::stored(consumed));
         }
     }
-    Ok(accounts)
+    Ok(Loaded::Accounts(accounts))
 }
 
 /// Gives each lot to its account, once; lots of accounts that are not locked are left out.

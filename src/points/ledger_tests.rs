@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::amount::Points;
 use super::command::{Act, Command, Earn, Hold, Release, Return, When};
 use super::ledger::post;
+use super::merges::merge;
 use super::model::{Member, Stage};
 use super::orders::{Owner, join, open_accounts};
 use super::programme::{Expiry, Programme, ReturnPolicy};
@@ -211,6 +212,38 @@ impl<'a> History<'a> {
         })
     }
 
+    /// `from` turns out to be this member: lines, lots and holds go on under their new owner.
+    async fn take_over(&mut self, from: History<'_>) -> Result<(), TestCaseError> {
+        let both = (from.owner, self.owner);
+        let before = (account(self.app, both.0).await, account(self.app, both.1).await);
+        let merged = self.app.change(&both, async |tx: &Tx, both| match *both {
+            (Owner::Customer(from), Owner::Customer(into)) => merge(tx, from, into).await,
+            _ => unreachable!("made so above"),
+        });
+        prop_assert_eq!(merged.await.unwrap(), Ok(()));
+        let after = (account(self.app, both.0).await, account(self.app, both.1).await);
+        let sums = |pair: &(points_account::Model, points_account::Model)| {
+            let sum = |of: fn(&points_account::Model) -> i64| of(&pair.0) + of(&pair.1);
+            // A debt is paid from what arrives: both go down by as much.
+            [
+                sum(|row| row.pending),
+                sum(|row| row.available - row.debt),
+                sum(|row| row.held),
+                sum(|row| row.redeemed),
+                sum(|row| row.expired),
+            ]
+        };
+        prop_assert_eq!(sums(&before), sums(&after));
+        let left = &after.0;
+        prop_assert_eq!((left.pending, left.available, left.held, left.issued), (0, 0, 0, 0));
+        self.member.take_over(from.member);
+        self.lots.extend(from.lots);
+        self.holds.extend(from.holds);
+        // From now on returns are of the lines that moved.
+        (self.lines, self.earned, self.returned) = (from.lines, [true; 4], from.returned);
+        self.look().await
+    }
+
     async fn flush(&mut self) -> Result<(), TestCaseError> {
         let postings = self.app.change(self.batch.as_slice(), post).await.unwrap();
         for ((command, posting), expected) in self.batch.iter().zip(postings).zip(&self.expected) {
@@ -328,6 +361,55 @@ fn random_histories_end_as_the_plain_model_says_batched_or_singly_on_sqlite() {
 #[test]
 fn random_histories_end_as_the_plain_model_says_batched_or_singly_on_postgres() {
     random_histories_match_the_model(Engine::Postgres);
+}
+
+/// Two histories, of which the first then becomes part of the second.
+fn merged_histories_go_on_as_the_plain_model_says(engine: Engine) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let test_app = runtime.block_on(testing::app(engine));
+    let app = &test_app.app;
+    let ops = || proptest::collection::vec(op(), 5..40);
+    let history = (programme(), ops(), ops(), ops());
+    let mut runner = TestRunner::new(Config { cases: 30, failure_persistence: None, ..Config::default() });
+    let result = runner.run(&history, |(programme, first, second, then)| {
+        runtime.block_on(async {
+            app.use_settings(ShopSettings { programme, ..ShopSettings::default() });
+            let mut from = History::begin(app, false, false).await;
+            for op in &first {
+                from.run(op).await?;
+            }
+            // What is pending gets another id: all of it is activated, so that no later act can name it.
+            from.look().await?;
+            for lot in 0..from.lots.len() {
+                from.run(&Op::Activate(lot)).await?;
+            }
+            from.look().await?;
+            let mut into = History::begin(app, false, false).await;
+            for op in second.iter().filter(|op| !matches!(op, Op::Wait { .. })) {
+                into.run(op).await?;
+            }
+            into.look().await?;
+            into.take_over(from).await?;
+            for op in &then {
+                into.run(op).await?;
+            }
+            into.look().await
+        })
+    });
+    result.unwrap();
+    let report = runtime.block_on(verify::verify(app)).unwrap();
+    assert_eq!(report.drifts, []);
+    assert!(report.entries > 500, "{} entries", report.entries);
+}
+
+#[test]
+fn merged_histories_go_on_as_the_plain_model_says_on_sqlite() {
+    merged_histories_go_on_as_the_plain_model_says(Engine::Sqlite);
+}
+
+#[test]
+fn merged_histories_go_on_as_the_plain_model_says_on_postgres() {
+    merged_histories_go_on_as_the_plain_model_says(Engine::Postgres);
 }
 
 async fn a_guest_brings_pending_points(engine: Engine) {

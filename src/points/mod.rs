@@ -14,6 +14,7 @@ mod holds;
 pub(crate) mod jobs;
 mod joins;
 pub(crate) mod ledger;
+pub(crate) mod merges;
 
 pub mod orders;
 mod preview;

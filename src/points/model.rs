@@ -224,6 +224,23 @@ impl Member {
         }
     }
 
+    /// Another turns out to be this one; `line`s of theirs stay theirs, and this one's are returned no more.
+    pub(super) fn take_over(&mut self, other: Self) {
+        for parcel in &mut self.parcels {
+            parcel.line = None;
+        }
+        let first = self.parcels.len();
+        self.parcels.extend(other.parcels);
+        self.asides.extend(other.asides.into_iter().map(|aside| Aside {
+            points: aside.points.into_iter().map(|parcel| parcel + first).collect(),
+            ..aside
+        }));
+        self.redeemed += other.redeemed;
+        self.expired += other.expired;
+        self.debt += other.debt;
+        self.tidy();
+    }
+
     /// What is due ends, and debts are paid.
     pub(super) fn tidy(&mut self) {
         let now = self.now;

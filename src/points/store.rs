@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use entity::id::{AccountId, HoldId, LineId, LotId};
+use entity::points_hold::HoldState;
 use entity::points_lot::LotState;
 use entity::{Instant, points_account, points_consumption, points_hold, points_lot};
 use sea_orm::{
@@ -80,6 +81,26 @@ pub(crate) async fn named_lots(
 pub(crate) async fn holds(tx: &Tx, ids: &BTreeSet<HoldId>) -> Result<Vec<points_hold::Model>, Fault> {
     let by_id = is_among(tx.db().get_database_backend(), "id", uuids(ids));
     Ok(points_hold::Entity::find().filter(by_id).all(tx.db()).await?)
+}
+
+/// Every lot of these accounts.
+pub(crate) async fn all_lots(
+    tx: &Tx,
+    accounts: &BTreeSet<AccountId>,
+) -> Result<Vec<points_lot::Model>, Fault> {
+    let of_accounts = is_among(tx.db().get_database_backend(), "account_id", uuids(accounts));
+    Ok(points_lot::Entity::find().filter(of_accounts).all(tx.db()).await?)
+}
+
+/// The holds of these accounts that have points of lots.
+pub(crate) async fn holds_with_points(
+    tx: &Tx,
+    accounts: &BTreeSet<AccountId>,
+) -> Result<Vec<points_hold::Model>, Fault> {
+    let of_accounts = is_among(tx.db().get_database_backend(), "account_id", uuids(accounts));
+    let states = [HoldState::Held, HoldState::Captured, HoldState::PartiallyReversed];
+    let with_points = points_hold::Column::State.is_in(states);
+    Ok(points_hold::Entity::find().filter(of_accounts).filter(with_points).all(tx.db()).await?)
 }
 
 /// What these holds took from which lots.
@@ -249,11 +270,13 @@ async fn save_holds(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
         ]);
     }
     new.insert(tx.db()).await?;
-    let columns = &["id", "order_id", "state", "amount", "reversed", "value", "expires_at", "ended_at"];
+    let columns =
+        &["id", "account_id", "order_id", "state", "amount", "reversed", "value", "expires_at", "ended_at"];
     let mut old = Rows::new("points_holds", columns);
     for hold in changed(accounts, |account| &account.holds, false) {
         old.push([
             hold.id.into(),
+            hold.account_id.into(),
             hold.order_id.into(),
             hold.state.to_value().into(),
             hold.amount.into(),

@@ -16,7 +16,7 @@ use crate::graphql::scalars::IdempotencyKey;
 use crate::idempotency::Key;
 use crate::money::Currency;
 use crate::tx::Tx;
-use accounts::{PointsAdjustmentLimits, RegistrationPolicy};
+use accounts::{LeapDayBirthday, PointsAdjustmentLimits, RegistrationPolicy};
 use programme::{PointsProgramme, PointsProgrammeInput};
 
 pub mod accounts;
@@ -67,6 +67,8 @@ pub struct SettingsNode {
     storefront_url: Option<String>,
     /// The most points that each role may adjust by at once.
     adjustment_limits: PointsAdjustmentLimits,
+    /// When somebody born on 29 February has a birthday in a year without that day.
+    leap_day_birthday: LeapDayBirthday,
 }
 
 /// A change of the settings. What is not given stays as it is.
@@ -94,6 +96,8 @@ pub struct ShopSettingsUpdateInput {
     storefront_url: MaybeUndefined<String>,
     /// All limits, in place of those before.
     adjustment_limits: Option<PointsAdjustmentLimits>,
+    /// When somebody born on 29 February has a birthday in a year without that day.
+    leap_day_birthday: Option<LeapDayBirthday>,
 }
 
 /// Why the settings were not changed.
@@ -185,6 +189,7 @@ impl ShopSettingsUpdateInput {
             guest_checkout: self.guest_checkout,
             storefront_url: self.storefront_url.into(),
             adjustment_limits: self.adjustment_limits.map(Into::into),
+            leap_day_birthday: self.leap_day_birthday.map(Into::into),
         };
         Ok((key, update))
     }
@@ -230,6 +235,7 @@ impl TryFrom<&ShopSettings> for SettingsNode {
             guest_checkout: settings.guest_checkout,
             storefront_url: settings.storefront_url.clone(),
             adjustment_limits: settings.adjustment_limits.into(),
+            leap_day_birthday: settings.leap_day_birthday.into(),
         })
     }
 }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use crate::auth::policy::RegistrationPolicy;
+use crate::customers::birthday::LeapDayBirthday;
 use crate::error::{Fault, Outcome, Stop, refuse};
 use crate::money::Currency;
 use crate::notices::{LOOK_EVERY, Notice};
@@ -46,6 +47,8 @@ pub struct ShopSettings {
     pub storefront_url: Option<String>,
     /// The most points that a role may adjust by at once without a second person; no bound, if none.
     pub adjustment_limits: AdjustmentLimits,
+    /// When somebody born on 29 February has a birthday in a year without that day.
+    pub leap_day_birthday: LeapDayBirthday,
 }
 
 /// The most points that each role may adjust by at once without a second person; no bound, if none.
@@ -92,6 +95,7 @@ impl Default for ShopSettings {
             guest_checkout: true,
             storefront_url: None,
             adjustment_limits: AdjustmentLimits::default(),
+            leap_day_birthday: LeapDayBirthday::default(),
         }
     }
 }

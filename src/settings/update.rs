@@ -10,6 +10,7 @@ use serde_json::json;
 use super::{AdjustmentLimits, SettingsError, ShopSettings, change, load};
 use crate::audit::{self, Entry};
 use crate::auth::policy::RegistrationPolicy;
+use crate::customers::birthday::LeapDayBirthday;
 use crate::customers::profile::Locale;
 use crate::error::{Outcome, refuse};
 use crate::money::{Currency, Rate};
@@ -42,6 +43,8 @@ pub struct Update {
     pub storefront_url: Option<Option<String>>,
     /// The limits of all roles, in place of those before.
     pub adjustment_limits: Option<AdjustmentLimits>,
+    /// When somebody born on 29 February has a birthday in a year without that day.
+    pub leap_day_birthday: Option<LeapDayBirthday>,
 }
 
 /// A change of the points programme; what is none stays as it is.
@@ -134,6 +137,7 @@ impl Update {
             guest_checkout: self.guest_checkout.unwrap_or(before.guest_checkout),
             storefront_url,
             adjustment_limits: self.adjustment_limits.unwrap_or(before.adjustment_limits),
+            leap_day_birthday: self.leap_day_birthday.unwrap_or(before.leap_day_birthday),
         })
     }
 }

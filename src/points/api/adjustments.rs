@@ -9,7 +9,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use super::inputs::PointsAdjustInput;
 use super::mutations::{PointsErrorCode, PointsPayload, readable, refusal, unreadable};
-use super::types::account_of;
+use super::types::posted_account;
 use crate::app::App;
 use crate::auth::viewer::{Permission, Viewer};
 use crate::error::{Fault, Outcome, split};
@@ -156,7 +156,7 @@ impl AdjustmentsMutation {
             }
             Ok(Once { value: Adjusted::Waiting(id), replayed }) => {
                 let found = Some(read(app, id).await?);
-                let account = account_of(app, account).await?;
+                let account = posted_account(app, account).await?;
                 Ok(PointsPayload { adjustment: found, account, replayed, ..PointsPayload::default() })
             }
             Err(error) => Ok(refused(error, "customerId")),
@@ -210,7 +210,7 @@ async fn decide(
     Ok(PointsPayload {
         points: posting.map(|posting| posting.points),
         adjustment: Some(found),
-        account: account_of(app, AccountId(owner)).await?,
+        account: posted_account(app, AccountId(owner)).await?,
         replayed,
         ..PointsPayload::default()
     })

@@ -9,7 +9,7 @@ use super::adjustments::PointsAdjustment;
 use super::inputs::{
     PointsActivateInput, PointsEarnInput, PointsHoldEndInput, PointsHoldInput, PointsRedeemInput,
 };
-use super::types::{PointsAccount, PointsHold, account_of};
+use super::types::{PointsAccount, PointsHold, posted_account};
 use crate::app::App;
 use crate::auth::viewer::Viewer;
 use crate::error::split;
@@ -94,7 +94,7 @@ impl PointsPayload {
         Ok(Self {
             points: Some(once.value.points),
             hold,
-            account: account_of(app, account).await?,
+            account: posted_account(app, account).await?,
             replayed: once.replayed,
             ..Self::default()
         })
@@ -172,7 +172,7 @@ fn meant(viewer: &Viewer, customer_id: Option<&ID>) -> Option<AccountId> {
 }
 
 /// The account of a hold that the caller may touch.
-async fn account_of_hold(app: &App, viewer: &Viewer, hold: HoldId) -> Result<Option<AccountId>, ApiError> {
+async fn posted_account_hold(app: &App, viewer: &Viewer, hold: HoldId) -> Result<Option<AccountId>, ApiError> {
     if let Viewer::Customer { customer, .. } = viewer {
         return Ok(Some(AccountId(customer.0)));
     }
@@ -259,7 +259,7 @@ impl PointsMutation {
         let Some(hold) = local_id(&input.hold_id, NodeType::PointsHold) else {
             return Ok(PointsPayload::not_found("holdId"));
         };
-        let Some(account) = account_of_hold(ctx.data_unchecked::<App>(), viewer, hold).await? else {
+        let Some(account) = posted_account_hold(ctx.data_unchecked::<App>(), viewer, hold).await? else {
             return Ok(PointsPayload::not_found("holdId"));
         };
         let by_customer = matches!(viewer, Viewer::Customer { .. });
@@ -278,7 +278,7 @@ impl PointsMutation {
         let Some(hold) = local_id(&input.hold_id, NodeType::PointsHold) else {
             return Ok(PointsPayload::not_found("holdId"));
         };
-        let Some(account) = account_of_hold(ctx.data_unchecked::<App>(), viewer, hold).await? else {
+        let Some(account) = posted_account_hold(ctx.data_unchecked::<App>(), viewer, hold).await? else {
             return Ok(PointsPayload::not_found("holdId"));
         };
         run(ctx, "pointsCapture", input.idempotency_key, account, Act::Capture { hold, order: None }).await

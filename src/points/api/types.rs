@@ -71,6 +71,10 @@ pub enum PointsEntryKind {
     JoinOut,
     /// Came from a guest identity.
     JoinIn,
+    /// Left a customer who turned out to be another.
+    MergeOut,
+    /// Came from a customer who turned out to be this one.
+    MergeIn,
 }
 
 /// Who moved points.
@@ -112,6 +116,15 @@ pub struct PointsAccount(pub(crate) points_account::Model);
 /// The account of an owner.
 pub async fn account_of(app: &App, account: AccountId) -> Result<Option<PointsAccount>, ApiError> {
     Ok(points_account::Entity::find_by_id(account).one(&app.db.read).await?.map(PointsAccount))
+}
+
+/// The account that commands on this one are posted to: another, if it was merged.
+pub(super) async fn posted_account(app: &App, account: AccountId) -> Result<Option<PointsAccount>, ApiError> {
+    let mut found = account_of(app, account).await?;
+    while let Some(heir) = found.as_ref().and_then(|account| account.0.merged_into) {
+        found = account_of(app, heir).await?;
+    }
+    Ok(found)
 }
 
 /// An amount as clients are told it: never beyond what a client can hold.

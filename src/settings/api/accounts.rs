@@ -3,6 +3,7 @@
 use async_graphql::{Enum, InputObject, SimpleObject};
 
 use crate::auth::policy::RegistrationPolicy as Stored;
+use crate::customers::birthday::LeapDayBirthday as StoredLeapDay;
 use crate::points::amount::Points;
 use crate::settings::AdjustmentLimits;
 
@@ -18,6 +19,18 @@ pub enum RegistrationPolicy {
     Automatic,
     /// Only staff make accounts.
     Closed,
+}
+
+/// When somebody born on 29 February has a birthday in a year without that day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "StoredLeapDay")]
+pub enum LeapDayBirthday {
+    /// On 28 February.
+    #[graphql(name = "FEBRUARY_28")]
+    February28,
+    /// On 1 March.
+    #[graphql(name = "MARCH_1")]
+    March1,
 }
 
 /// The most points that each role may adjust by at once; more waits for a second person.

@@ -1,0 +1,242 @@
+//! Customers and guest identities as clients see them.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
+use chrono::{DateTime, Utc};
+use entity::customer::AcquisitionReason;
+use entity::{customer, guest_identity};
+
+use super::addresses::CustomerAddress;
+use super::{found, today, viewer};
+use crate::app::App;
+use crate::audit::reads::{Person, Reads};
+use crate::auth::viewer::Viewer;
+use crate::customers::birthday::next_birthday;
+use crate::customers::email::EmailAddress;
+use crate::customers::preferences::Preferences;
+use crate::customers::{CustomerBy, addresses};
+use crate::graphql::access::AllowedAs;
+use crate::graphql::fault::ApiError;
+use crate::graphql::global_id::{NodeType, global_id};
+use crate::graphql::page::PageArguments;
+use crate::graphql::scalars::Date;
+use crate::orders::api::{OrderPages, orders_of};
+use crate::points::api::{PointsAccount, account_of};
+use crate::points::orders::Owner;
+
+/// What made a customer buy first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "AcquisitionReason")]
+pub(super) enum CustomerAcquisitionReason {
+    /// An offer.
+    Offer,
+    /// A need.
+    Need,
+    /// The moment.
+    Impulse,
+    /// Somebody's word.
+    Referred,
+    /// Something else.
+    Other,
+}
+
+/// Something that a customer prefers.
+#[derive(Clone, Debug, SimpleObject, InputObject)]
+#[graphql(input_name = "CustomerPreferenceInput")]
+pub(super) struct CustomerPreference {
+    /// 1 to 64 of a-z, 0-9, dot, underscore and hyphen.
+    pub(super) key: String,
+    /// 1 to 500 characters.
+    pub(super) value: String,
+}
+
+/// A person known to the shop.
+#[derive(Clone, Debug)]
+pub struct Customer(pub(super) customer::Model);
+
+impl Customer {
+    /// To be shown in answer to this request; that staff read it is written down.
+    pub(crate) fn shown(ctx: &Context<'_>, row: customer::Model) -> Self {
+        read(ctx, Person::Customer(row.id));
+        Self(row)
+    }
+}
+
+#[Object]
+impl Customer {
+    /// Opaque; carries its type.
+    pub async fn id(&self) -> ID {
+        global_id(NodeType::Customer, self.0.id)
+    }
+
+    /// The shop's own id.
+    async fn external_id(&self) -> Option<&str> {
+        self.0.external_id.as_deref()
+    }
+
+    /// How the shop writes to the customer.
+    async fn email(&self) -> Option<EmailAddress> {
+        self.0.email.clone().and_then(|email| EmailAddress::try_from(email).ok())
+    }
+
+    /// As the customer or the shop wrote it.
+    async fn name(&self) -> Option<&str> {
+        self.0.name.as_deref()
+    }
+
+    /// BCP 47, such as `nl-BE`.
+    async fn locale(&self) -> Option<&str> {
+        self.0.locale.as_deref()
+    }
+
+    /// The day the customer was born.
+    async fn birthday(&self) -> Option<Date> {
+        self.0.birthday.map(Date)
+    }
+
+    /// The first birthday that is not over, by the shop's time zone; someone born on 29 February has it as the shop set.
+    async fn next_birthday(&self, ctx: &Context<'_>) -> Option<Date> {
+        let settings = ctx.data_unchecked::<App>().settings();
+        next_birthday(self.0.birthday?, today(ctx), settings.leap_day_birthday).map(Date)
+    }
+
+    /// As written.
+    async fn phone(&self) -> Option<&str> {
+        self.0.phone.as_deref()
+    }
+
+    /// What the customer prefers, by key; it means something to the shop only.
+    async fn preferences(&self) -> Vec<CustomerPreference> {
+        let pairs = Preferences::read(self.0.preferences.as_ref()).pairs();
+        pairs.map(|(key, value)| CustomerPreference { key, value }).collect()
+    }
+
+    /// What made the customer buy first.
+    async fn acquisition_reason(&self) -> Option<CustomerAcquisitionReason> {
+        self.0.acquisition_reason.map(Into::into)
+    }
+
+    /// Where the customer can be reached, those kept longest first; 50 at most. Needs what `customer` needs.
+    #[graphql(guard = "AllowedAs(\"customer\")")]
+    async fn addresses(&self, ctx: &Context<'_>) -> Result<Vec<CustomerAddress>, ApiError> {
+        let rows = addresses::of(&ctx.data_unchecked::<App>().db.read, self.0.id).await?;
+        Ok(rows.into_iter().map(CustomerAddress).collect())
+    }
+
+    /// The customer whom this one turned out to be: whoever names this one means that one.
+    #[graphql(guard = "AllowedAs(\"customer\")")]
+    async fn merged_into(&self, ctx: &Context<'_>) -> Result<Option<Customer>, ApiError> {
+        match self.0.merged_into {
+            Some(into) => found(ctx, &CustomerBy::Id(into)).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Since when there is an account with a proven mailbox.
+    async fn registered(&self) -> Option<DateTime<Utc>> {
+        self.0.registered_at
+    }
+
+    /// Since when in the points programme.
+    async fn enrolled(&self) -> Option<DateTime<Utc>> {
+        self.0.enrolled_at
+    }
+
+    /// Since when sign-in is refused.
+    async fn disabled(&self) -> Option<DateTime<Utc>> {
+        self.0.disabled_at
+    }
+
+    /// When first heard of.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at
+    }
+
+    /// The points account; needs what `customer` needs; null only for somebody who takes no part in the programme.
+    #[graphql(guard = "AllowedAs(\"customer\")")]
+    async fn points(&self, ctx: &Context<'_>) -> Result<Option<PointsAccount>, ApiError> {
+        account_of(ctx.data_unchecked::<App>(), Owner::Customer(self.0.id).account()).await
+    }
+
+    /// Orders, those placed last first; needs what `orders` needs.
+    #[graphql(guard = "AllowedAs(\"orders\")")]
+    async fn orders(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "This many from the last placed, 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the first placed, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
+    ) -> Result<OrderPages, ApiError> {
+        orders_of(ctx, Owner::Customer(self.0.id), PageArguments { first, after, last, before }).await
+    }
+}
+
+/// An address that ordered and is not proven.
+#[derive(Clone, Debug)]
+pub struct Guest(guest_identity::Model);
+
+impl Guest {
+    /// To be shown in answer to this request; that staff read it is written down.
+    pub(crate) fn shown(ctx: &Context<'_>, row: guest_identity::Model) -> Self {
+        read(ctx, Person::Guest(row.id));
+        Self(row)
+    }
+}
+
+fn read(ctx: &Context<'_>, person: Person) {
+    if matches!(viewer(ctx), Viewer::Staff { .. })
+        && let Some(reads) = ctx.data_opt::<Arc<Reads>>()
+    {
+        reads.note(person);
+    }
+}
+
+#[Object]
+impl Guest {
+    /// Opaque; carries its type.
+    pub async fn id(&self) -> ID {
+        global_id(NodeType::Guest, self.0.id)
+    }
+
+    /// As first written.
+    async fn email(&self) -> Option<EmailAddress> {
+        EmailAddress::try_from(self.0.email.clone()).ok()
+    }
+
+    /// Whom the address proved to be.
+    async fn customer(&self, ctx: &Context<'_>) -> Result<Option<Customer>, ApiError> {
+        let Some(customer) = self.0.customer_id else { return Ok(None) };
+        found(ctx, &CustomerBy::Id(customer)).await
+    }
+
+    /// When the address was proven.
+    async fn joined(&self) -> Option<DateTime<Utc>> {
+        self.0.joined_at
+    }
+
+    /// When it first ordered.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at
+    }
+
+    /// The points account; needs what `customer` needs; null only for somebody who takes no part in the programme.
+    #[graphql(guard = "AllowedAs(\"customer\")")]
+    async fn points(&self, ctx: &Context<'_>) -> Result<Option<PointsAccount>, ApiError> {
+        account_of(ctx.data_unchecked::<App>(), Owner::Guest(self.0.id).account()).await
+    }
+
+    /// Orders, those placed last first; needs what `orders` needs.
+    #[graphql(guard = "AllowedAs(\"orders\")")]
+    async fn orders(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "This many from the last placed, 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the first placed, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
+    ) -> Result<OrderPages, ApiError> {
+        orders_of(ctx, Owner::Guest(self.0.id), PageArguments { first, after, last, before }).await
+    }
+}
