@@ -2,16 +2,19 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
 
 mod access;
+mod addresses;
 mod adjustments;
 mod api_keys;
 mod architecture;
 mod audit;
 mod auth;
 mod claims;
+mod customers_search;
 mod email_change;
 mod enumeration;
 mod jobs;
 mod keys;
+mod merge;
 mod messages;
 mod migrations;
 mod notices;
@@ -25,12 +28,14 @@ mod passwords;
 mod points;
 mod points_preview;
 mod policies;
+mod profile;
 mod schema;
 mod second_factor;
 mod sessions;
 mod settings;
 mod shop;
 mod staff;
+mod standing;
 mod support;
 mod throttle;
 mod transport;

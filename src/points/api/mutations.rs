@@ -172,7 +172,11 @@ fn meant(viewer: &Viewer, customer_id: Option<&ID>) -> Option<AccountId> {
 }
 
 /// The account of a hold that the caller may touch.
-async fn posted_account_hold(app: &App, viewer: &Viewer, hold: HoldId) -> Result<Option<AccountId>, ApiError> {
+async fn posted_account_hold(
+    app: &App,
+    viewer: &Viewer,
+    hold: HoldId,
+) -> Result<Option<AccountId>, ApiError> {
     if let Viewer::Customer { customer, .. } = viewer {
         return Ok(Some(AccountId(customer.0)));
     }

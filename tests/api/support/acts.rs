@@ -17,12 +17,16 @@ const POINTS: &str = "points replayed
     adjustment { id state customerId delta reason requestedBy requestedAt decidedBy decidedAt }
     account { available pending held debt redeemed expired }";
 const SETTINGS: &str = "settings { version name } replayed";
-const CUSTOMER: &str = "customer { id externalId name email locale } replayed";
 const INVITATION: &str = "invitation { id email name role invitedBy expiresAt endedAt open } replayed";
 const MEMBER: &str = "member { id email name role totpEnabled disabledAt } replayed";
 const API_KEY: &str = "apiKey {
     id name prefix scopes createdAt expiresAt revokedAt lastUsedAt active replacedBy
 } secret replayed";
+const CUSTOMER: &str = "customer { id externalId name email locale birthday phone preferences { key value }
+    acquisitionReason disabled } replayed";
+const ADDRESS: &str = "address { id defaultShipping defaultBilling address {
+        name company line1 line2 postalCode city region country phone } }
+    customer { id addresses { id defaultShipping defaultBilling } } replayed";
 const PRODUCT: &str = "product { id sku name categories } replayed";
 
 /// What a mutation is asked for besides its `userErrors`.
@@ -30,6 +34,7 @@ fn selection(mutation: &str) -> &'static str {
     match mutation {
         order if order.starts_with("order") => ORDER,
         points if points.starts_with("points") => POINTS,
+        address if address.starts_with("customerAddress") => ADDRESS,
         customer if customer.starts_with("customer") => CUSTOMER,
         "productUpsert" => PRODUCT,
         "staffInvite" | "staffInvitationRevoke" => INVITATION,
