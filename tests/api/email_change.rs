@@ -9,8 +9,8 @@ use serde_json::{Value as Json, json};
 use crate::support::{Caller, PASSWORD, TestApp, both_engines, with, wrong};
 
 const CODE: &str = "is your code for Regulars shop";
-const TAKEN: &str = "You already have an account at Regulars shop";
-const CHANGED: &str = "Your account at Regulars shop has another e-mail address";
+const TAKEN: &str = "This address already has an account at Regulars shop";
+const CHANGED: &str = "The e-mail address of your account at Regulars shop was changed";
 
 async fn email(shop: &TestApp, caller: &Caller) -> String {
     shop.graphql(caller, "{ me { email } }", json!({})).await.text("/me/email").to_owned()
