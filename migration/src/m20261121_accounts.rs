@@ -95,7 +95,7 @@ impl MigrationTrait for Migration {
             .await?;
         for (table, columns) in added() {
             for column in columns {
-                let name = column.into_column_def().get_column_name().to_owned();
+                let name = column.into_column_def().get_column_name().clone();
                 manager.alter_table(Table::alter().table(table).drop_column(name).take()).await?;
             }
         }

@@ -72,11 +72,11 @@ pub(crate) async fn confirm(
     challenge: ChallengeId,
     given: &str,
 ) -> Outcome<CustomerId, AuthError> {
-    let answer = Answer::code(app.keys.code()?, challenge, given);
+    let answer = Answer::code(&app.keys.code()?, challenge, given);
     app.write(&(me, answer), confirm_in).await
 }
 
-async fn confirm_in(tx: &Tx, (me, answer): &(SignedIn, Answer<'_>)) -> Outcome<CustomerId, AuthError> {
+async fn confirm_in(tx: &Tx, (me, answer): &(SignedIn, Answer)) -> Outcome<CustomerId, AuthError> {
     let asked = mailbox_challenge::Entity::find_by_id(answer.challenge).one(tx.db()).await?;
     let before = customer::Entity::find_by_id(me.customer).one(tx.db()).await?;
     let (Some(asked), Some(before)) = (asked, before) else {

@@ -32,8 +32,8 @@ pub(crate) async fn request(
     app.change(&prepared, mailbox::challenge).await
 }
 
-struct Reset<'a> {
-    answer: Answer<'a>,
+struct Reset {
+    answer: Answer,
     hash: String,
 }
 
@@ -48,12 +48,12 @@ pub(crate) async fn reset(
     password: Password,
 ) -> Outcome<(Tokens, CustomerId), AuthError> {
     let hash = app.passwords.hash(password).await?;
-    let reset = Reset { answer: Answer::code(app.keys.code()?, challenge, given), hash };
+    let reset = Reset { answer: Answer::code(&app.keys.code()?, challenge, given), hash };
     let (opened, customer) = app.write(&reset, reset_in).await?;
     Ok((opened.tokens(app)?, customer))
 }
 
-async fn reset_in(tx: &Tx, reset: &Reset<'_>) -> Outcome<(Opened, CustomerId), AuthError> {
+async fn reset_in(tx: &Tx, reset: &Reset) -> Outcome<(Opened, CustomerId), AuthError> {
     let policy = tx.settings().registration;
     let may = |challenge: &Model, account: Option<&customer::Model>| {
         challenge.purpose == Purpose::PasswordReset && may_reset(account, policy)

@@ -34,7 +34,7 @@ pub(crate) async fn prove(
     challenge: ChallengeId,
     given: &str,
 ) -> Outcome<(Tokens, CustomerId), AuthError> {
-    let answer = Answer::code(app.keys.code()?, challenge, given);
+    let answer = Answer::code(&app.keys.code()?, challenge, given);
     let (opened, customer) = app.write(&answer, prove_in).await?;
     Ok((opened.tokens(app)?, customer))
 }
@@ -49,37 +49,40 @@ pub(crate) async fn prove_by_link(app: &App, token: &str) -> Outcome<(Tokens, Cu
 }
 
 /// What somebody gives for a challenge.
-pub(super) struct Answer<'a> {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Answer {
     pub(super) challenge: ChallengeId,
-    given: Given<'a>,
+    given: Given,
 }
 
-enum Given<'a> {
-    /// Six digits that may be right.
-    Code { key: hmac::Key, code: &'a str },
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Given {
+    /// Six digits.
+    Code {
+        /// Whether they are those that were mailed.
+        right: bool,
+    },
     /// The long token, which was read already.
     Link,
 }
 
-impl<'a> Answer<'a> {
+impl Answer {
     /// Six digits.
-    pub(super) fn code(key: hmac::Key, challenge: ChallengeId, code: &'a str) -> Self {
-        Self { challenge, given: Given::Code { key, code } }
+    pub(super) fn code(key: &hmac::Key, challenge: ChallengeId, code: &str) -> Self {
+        Self { challenge, given: Given::Code { right: code::matches(key, challenge, code) } }
     }
 
     /// Six digits are no answer where a long token was mailed, nor the other way round.
-    fn is_right(&self, purpose: Purpose) -> bool {
-        match &self.given {
-            Given::Code { key, code } => {
-                !mailbox::is_link(purpose) && code::matches(key, self.challenge, code)
-            }
+    fn is_right(self, purpose: Purpose) -> bool {
+        match self.given {
+            Given::Code { right } => right && !mailbox::is_link(purpose),
             Given::Link => mailbox::is_link(purpose),
         }
     }
 
     /// Whether wrong answers of the whole day stand against it: a token cannot be guessed.
-    fn is_capped(&self) -> bool {
-        matches!(self.given, Given::Code { .. })
+    fn is_capped(self) -> bool {
+        self.given != Given::Link
     }
 }
 
@@ -90,7 +93,7 @@ pub(super) struct Proven {
     pub(super) account: Option<customer::Model>,
 }
 
-async fn prove_in(tx: &Tx, answer: &Answer<'_>) -> Outcome<(Opened, CustomerId), AuthError> {
+async fn prove_in(tx: &Tx, answer: &Answer) -> Outcome<(Opened, CustomerId), AuthError> {
     let Proven { challenge, account } = try_code(tx, answer, may_enter).await?;
     let customer = match account {
         Some(account) if account.registered_at.is_some() => account.id,
@@ -105,7 +108,7 @@ async fn prove_in(tx: &Tx, answer: &Answer<'_>) -> Outcome<(Opened, CustomerId),
 /// about to do with the account: a code that is right and does not fit is a wrong one, and counts as a try.
 pub(super) async fn try_code(
     tx: &Tx,
-    answer: &Answer<'_>,
+    answer: &Answer,
     fits: impl Fn(&Model, Option<&customer::Model>) -> bool,
 ) -> Outcome<Proven, AuthError> {
     let challenge = answer.challenge;
@@ -214,21 +217,15 @@ pub(super) async fn make_account(tx: &Tx, proven: &Model) -> Result<CustomerId, 
 
 /// The customer that is to have the mailbox: whom staff prepared for it, else a new one.
 async fn prepared(tx: &Tx, proven: &Model) -> Result<customer::Model, Fault> {
-    let invited = onboarding::invited(tx, &proven.email_key).await?;
-    let id = match invited {
-        Some(invited) => invited,
-        None => {
-            let mut rows = Rows::new("customers", &["id", "email_key", "created_at", "updated_at"]);
-            let new: CustomerId = tx.id();
-            rows.push([new.0.into(), proven.email_key.clone().into(), tx.now().into(), tx.now().into()]);
-            // An import may write the same mailbox at this moment: then that customer is the one.
-            rows.insert_missing(tx.db()).await?;
-            new
-        }
-    };
-    let row = match invited {
-        Some(_) => customer::Entity::find_by_id(id).lock_exclusive().one(tx.db()).await?,
-        None => account(tx, &proven.email_key).await?,
+    let row = if let Some(invited) = onboarding::invited(tx, &proven.email_key).await? {
+        customer::Entity::find_by_id(invited).lock_exclusive().one(tx.db()).await?
+    } else {
+        let mut rows = Rows::new("customers", &["id", "email_key", "created_at", "updated_at"]);
+        let new: CustomerId = tx.id();
+        rows.push([new.0.into(), proven.email_key.clone().into(), tx.now().into(), tx.now().into()]);
+        // An import may write the same mailbox at this moment: then that customer is the one.
+        rows.insert_missing(tx.db()).await?;
+        account(tx, &proven.email_key).await?
     };
     row.ok_or_else(|| Fault::internal("the customer of a proven mailbox is gone"))
 }

@@ -78,11 +78,11 @@ pub(crate) async fn by_code(
     challenge: ChallengeId,
     given: &str,
 ) -> Outcome<Instant, AuthError> {
-    let answer = Answer::code(app.keys.code()?, challenge, given);
+    let answer = Answer::code(&app.keys.code()?, challenge, given);
     app.write(&(me, answer), code_in).await
 }
 
-async fn code_in(tx: &Tx, (me, answer): &(SignedIn, Answer<'_>)) -> Outcome<Instant, AuthError> {
+async fn code_in(tx: &Tx, (me, answer): &(SignedIn, Answer)) -> Outcome<Instant, AuthError> {
     let own = |challenge: &Model, account: Option<&customer::Model>| {
         challenge.purpose == Purpose::SignIn && account.is_some_and(|account| account.id == me.customer)
     };

@@ -53,7 +53,7 @@ pub(super) async fn run(args: AuditArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn print(report: &Report) {
-    let hash: String = report.head.hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = report.head.hash.iter().fold(String::new(), |hash, byte| hash + &format!("{byte:02x}"));
     println!("sealed    {:>16}", report.head.position);
     println!("waiting   {:>16}", report.unsealed);
     println!("head      {}:{hash}", report.head.position);

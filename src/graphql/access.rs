@@ -11,7 +11,6 @@ use crate::throttle::Attempt;
 
 /// One operation: a field of `Query` or `Mutation`.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "a row of the table has a column for each kind of caller")]
 pub struct Operation {
     /// The field's name.
     pub field: &'static str,
