@@ -68,7 +68,7 @@ pub async fn register(app: &App, register: Register) -> Outcome<ChallengeId, Aut
         return refuse(AuthError::RegistrationClosed);
     }
     let Register { email, password, name, locale } = register;
-    throttle::credential(app, &email.key()).await?;
+    throttle::credential(app, throttle::Tried::Mail, &email.key()).await?;
     let password_hash = match password {
         Some(password) => Some(app.passwords.hash(password).await?),
         None => None,
@@ -83,7 +83,7 @@ pub async fn request_code(
     email: EmailAddress,
     locale: Option<Locale>,
 ) -> Result<ChallengeId, Fault> {
-    throttle::credential(app, &email.key()).await?;
+    throttle::credential(app, throttle::Tried::Mail, &email.key()).await?;
     let prepared = Prepared { locale, ..Prepared::new(Purpose::SignIn, email) };
     app.change(&prepared, challenge).await
 }

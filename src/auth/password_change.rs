@@ -39,7 +39,7 @@ pub(crate) async fn change(
     current: Option<SecretString>,
     new: Password,
 ) -> Outcome<(), AuthError> {
-    throttle::credential(app, &me.customer.0.to_string()).await?;
+    throttle::credential(app, throttle::Tried::OwnPassword, &me.customer.0.to_string()).await?;
     for _ in 0..ATTEMPTS {
         let row = customer::Entity::find_by_id(me.customer).one(&app.db.read).await?;
         let verified = row.and_then(|row| row.password_hash);

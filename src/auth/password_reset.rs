@@ -27,7 +27,7 @@ pub(crate) async fn request(
     email: EmailAddress,
     locale: Option<Locale>,
 ) -> Result<ChallengeId, Fault> {
-    throttle::credential(app, &email.key()).await?;
+    throttle::credential(app, throttle::Tried::Mail, &email.key()).await?;
     let prepared = Prepared { locale, ..Prepared::new(Purpose::PasswordReset, email) };
     app.change(&prepared, mailbox::challenge).await
 }

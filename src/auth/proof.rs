@@ -94,7 +94,9 @@ pub(super) struct Proven {
 }
 
 async fn prove_in(tx: &Tx, answer: &Answer) -> Outcome<(Opened, CustomerId), AuthError> {
-    let Proven { challenge, account } = try_code(tx, answer, may_enter).await?;
+    let is_open = tx.settings().registration.is_open();
+    let Proven { challenge, account } =
+        try_code(tx, answer, |challenge, account| may_enter(challenge, account, is_open)).await?;
     let customer = match account {
         Some(account) if account.registered_at.is_some() => account.id,
         _ => make_account(tx, &challenge).await?,
@@ -148,11 +150,13 @@ async fn account(tx: &Tx, email_key: &str) -> Result<Option<customer::Model>, Fa
 
 /// Whether a code of this purpose proves the mailbox to come in. A code to sign in is mailed to accounts only: without one
 /// it was guessed.
-fn may_enter(challenge: &Model, account: Option<&customer::Model>) -> bool {
+fn may_enter(challenge: &Model, account: Option<&customer::Model>, is_open: bool) -> bool {
     let enabled = account.is_none_or(|account| account.disabled_at.is_none());
     let registered = account.is_some_and(|account| account.registered_at.is_some());
     match challenge.purpose {
-        Purpose::Register | Purpose::Welcome | Purpose::Invitation => enabled,
+        // Whoever comes after the shop closed registration makes no account any more.
+        Purpose::Register | Purpose::Welcome => enabled && (registered || is_open),
+        Purpose::Invitation => enabled,
         Purpose::SignIn => enabled && registered,
         Purpose::PasswordReset | Purpose::EmailChange => false,
     }

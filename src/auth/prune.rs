@@ -2,6 +2,7 @@
 //! a day, in small bites.
 
 use chrono::TimeDelta;
+use entity::mailbox_challenge::Purpose;
 use entity::{idempotency_key, mailbox_challenge, refresh_token, session};
 use sea_orm::sea_query::{Expr, Order, Query, SelectStatement, SimpleExpr};
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter};
@@ -20,6 +21,9 @@ const BITE: u64 = 500;
 /// Idempotency keys are kept so long; so are revoked sessions, for whoever asks what happened.
 const KEPT: TimeDelta = TimeDelta::days(30);
 
+/// Invitations are remembered so long.
+const INVITATIONS_KEPT: TimeDelta = TimeDelta::days(365);
+
 /// Deletes all that has ended.
 pub(crate) async fn run(app: &App) -> Result<(), Fault> {
     // The caps of a mailbox look back a day.
@@ -33,7 +37,11 @@ pub(crate) async fn run(app: &App) -> Result<(), Fault> {
 
 async fn challenges(tx: &Tx, (): &()) -> Result<u64, Fault> {
     use mailbox_challenge::{Column, Entity};
-    let ended = Column::ExpiresAt.lt(tx.now() - TimeDelta::days(1));
+    // Whom staff prepared an account for is found by the invitation, however late they come.
+    let is_invitation = Column::Purpose.eq(Purpose::Invitation);
+    let ended = Column::ExpiresAt
+        .lt(tx.now() - INVITATIONS_KEPT)
+        .or(Column::ExpiresAt.lt(tx.now() - TimeDelta::days(1)).and(is_invitation.not()));
     let ids = bite(Query::select().column(Column::Id).from(Entity).and_where(ended));
     let deleted = Entity::delete_many().filter(Expr::col(Column::Id).in_subquery(ids)).exec(tx.db()).await?;
     Ok(deleted.rows_affected)

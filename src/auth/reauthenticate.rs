@@ -54,7 +54,7 @@ pub(super) async fn verify_own(
     customer: CustomerId,
     password: SecretString,
 ) -> Outcome<(), AuthError> {
-    throttle::credential(app, &customer.0.to_string()).await?;
+    throttle::credential(app, throttle::Tried::OwnPassword, &customer.0.to_string()).await?;
     let row = customer::Entity::find_by_id(customer).one(&app.db.read).await?;
     let verified = app.passwords.verify(password, row.and_then(|row| row.password_hash)).await?;
     match verified {

@@ -37,7 +37,7 @@ pub(crate) async fn customer(
     email: &EmailAddress,
     password: SecretString,
 ) -> Outcome<(Tokens, CustomerId), AuthError> {
-    throttle::credential(app, &email.key()).await?;
+    throttle::credential(app, throttle::Tried::Password, &email.key()).await?;
     for _ in 0..ATTEMPTS {
         let mailbox = customer::Entity::find().filter(Column::EmailKey.eq(email.key()));
         let found = mailbox.one(&app.db.read).await?.filter(may_enter);
@@ -90,7 +90,7 @@ pub(crate) async fn staff(
     password: SecretString,
     factor: Option<String>,
 ) -> Outcome<(Tokens, StaffId), AuthError> {
-    throttle::credential(app, &email.key()).await?;
+    throttle::credential(app, throttle::Tried::StaffPassword, &email.key()).await?;
     for _ in 0..ATTEMPTS {
         let mailbox = staff::Entity::find().filter(staff::Column::EmailKey.eq(email.key()));
         let found = mailbox.one(&app.db.read).await?.filter(|row| row.disabled_at.is_none());

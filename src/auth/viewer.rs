@@ -125,6 +125,8 @@ names! {
         CatalogWrite = "catalog.write",
         /// Change the shop's settings.
         SettingsWrite = "settings.write",
+        /// Change the settings that bound what other staff may do, and where sign-in links lead.
+        SafeguardsWrite = "safeguards.write",
         /// Disable, enable and merge customers.
         CustomersManage = "customers.manage",
         /// Approve what others asked to adjust.
@@ -145,7 +147,10 @@ impl Permission {
     pub fn is_of(self, role: Role) -> bool {
         match role {
             Role::Owner => true,
-            Role::Manager => !matches!(self, Self::StaffManage | Self::ApiKeysManage | Self::AuditRead),
+            Role::Manager => !matches!(
+                self,
+                Self::SafeguardsWrite | Self::StaffManage | Self::ApiKeysManage | Self::AuditRead
+            ),
             Role::Support => matches!(
                 self,
                 Self::OrdersRead

@@ -77,9 +77,9 @@ impl Plan {
             into.external_id = from.external_id.take();
             taken.push(Taken::ExternalId);
         }
-        // A disabled account is no way back in.
-        let moves =
-            from.registered_at.is_some() && into.registered_at.is_none() && from.disabled_at.is_none();
+        // A disabled account is no way back in, and nobody's account moves where it cannot be used.
+        let is_one_account = from.registered_at.is_some() && into.registered_at.is_none();
+        let moves = is_one_account && from.disabled_at.is_none() && into.disabled_at.is_none();
         if moves {
             std::mem::swap(&mut into.email_key, &mut from.email_key);
             std::mem::swap(&mut into.email, &mut from.email);

@@ -1,8 +1,11 @@
 //! The addresses of an order become those of the account that is made from it.
 
+use entity::customer_address::{Column, Entity};
 use entity::id::{AddressId, CustomerId};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
-use super::address::Address;
+use super::address::{Address, Stated};
+use super::addresses::MOST;
 use crate::db::bulk::Rows;
 use crate::error::Fault;
 use crate::tx::Tx;
@@ -19,16 +22,22 @@ pub(crate) struct OrderAddresses {
     pub(crate) as_defaults: bool,
 }
 
-/// Writes the addresses of a customer who has none yet; of two that are the same, one.
+/// Writes the addresses that the locked customer does not have yet; a default stays the default.
 pub(crate) async fn remember(tx: &Tx, customer: CustomerId, of_order: OrderAddresses) -> Result<(), Fault> {
     let OrderAddresses { shipping, billing, as_defaults } = of_order;
+    let own = Entity::find().filter(Column::CustomerId.eq(customer)).all(tx.db()).await?;
+    let has_default = (own.iter().any(|row| row.default_shipping), own.iter().any(|row| row.default_billing));
+    let room = MOST.saturating_sub(own.len());
+    let own =
+        own.into_iter().map(|row| Address::try_from(Stated::from(row))).collect::<Result<Vec<_>, _>>()?;
     let both = shipping.is_some() && shipping == billing;
+    let (ships, bills) = (as_defaults && !has_default.0, as_defaults && !has_default.1);
+    let of_shipping = shipping.map(|address| (address, (ships, bills && both)));
+    let of_billing = billing.filter(|_| !both).map(|address| (address, (false, bills)));
     let mut rows = Rows::new("customer_addresses", COLUMNS);
-    if let Some(address) = shipping {
-        push(&mut rows, tx, customer, address, (as_defaults, as_defaults && both));
-    }
-    if let Some(address) = billing.filter(|_| !both) {
-        push(&mut rows, tx, customer, address, (false, as_defaults));
+    let new = of_shipping.into_iter().chain(of_billing).filter(|(address, _)| !own.contains(address));
+    for (address, default) in new.take(room) {
+        push(&mut rows, tx, customer, address, default);
     }
     rows.insert(tx.db()).await
 }

@@ -143,7 +143,7 @@ pub const OPERATIONS: &[Operation] = &[
     dangerous("apiKeyRevoke", Permission::ApiKeysManage),
     op("auditEntries", false, None, Some(Permission::AuditRead)),
     op("shopSettings", false, None, Some(Permission::SettingsWrite)),
-    op("shopSettingsUpdate", false, None, Some(Permission::SettingsWrite)),
+    dangerous("shopSettingsUpdate", Permission::SettingsWrite),
 ];
 
 impl Operation {

@@ -3,7 +3,7 @@
 use entity::customer;
 use entity::id::CustomerId;
 use entity::mailbox_challenge::{self, Purpose};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 use serde_json::json;
 
@@ -72,9 +72,10 @@ pub(crate) async fn invited(tx: &Tx, email_key: &str) -> Result<Option<CustomerI
     let Some(prepared) = invitation.and_then(|invitation| invitation.customer_id) else {
         return Ok(None);
     };
-    let found = customer::Entity::find_by_id(prepared).one(tx.db()).await?;
+    let found = customer::Entity::find_by_id(prepared).lock_exclusive().one(tx.db()).await?;
     let is_free = |row: &customer::Model| {
-        row.registered_at.is_none() && row.email_key.is_none() && row.merged_into.is_none()
+        let is_alone = row.merged_into.is_none() && row.disabled_at.is_none();
+        is_alone && row.registered_at.is_none() && row.email_key.is_none()
     };
     Ok(found.filter(is_free).map(|row| row.id))
 }

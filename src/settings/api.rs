@@ -7,7 +7,7 @@ use async_graphql::{Context, Enum, InputObject, MaybeUndefined, Object, SimpleOb
 use super::update::{self, Update};
 use super::{SettingsError, ShopSettings};
 use crate::app::App;
-use crate::auth::viewer::Viewer;
+use crate::auth::viewer::{Permission, Viewer};
 use crate::error::{Fault, split};
 use crate::graphql::access::Allowed;
 use crate::graphql::fault::ApiError;
@@ -107,6 +107,8 @@ pub enum ShopSettingsErrorCode {
     VersionConflict,
     /// A value is out of its bounds.
     Invalid,
+    /// Only owners change this: it bounds what everybody else may do.
+    OwnersOnly,
 }
 
 /// The settings after a change.
@@ -144,7 +146,8 @@ impl SettingsQuery {
 
 #[Object]
 impl SettingsMutation {
-    /// Changes the settings; every instance has them in force within a second. For staff with `settings.write`.
+    /// Changes the settings; every instance has them in force within a second. The limits of adjustments and the address
+    /// of the storefront, where sign-in links lead, are for owners only. For staff with `settings.write` after a step-up.
     #[graphql(guard = "Allowed")]
     async fn shop_settings_update(
         &self,
@@ -153,6 +156,9 @@ impl SettingsMutation {
     ) -> Result<ShopSettingsUpdatePayload, ApiError> {
         let app = ctx.data_unchecked::<App>();
         let viewer = ctx.data_unchecked::<Viewer>();
+        if let Some(field) = input.guarded(viewer) {
+            return Ok(ShopSettingsUpdatePayload::refused(&SettingsError::OwnersOnly { field }));
+        }
         let (key, command) = input.parse(viewer)?;
         let done = match split(
             app.write_once(&key, &command, async |tx: &Tx, command| update::update(tx, command).await).await,
@@ -170,6 +176,17 @@ impl SettingsMutation {
 }
 
 impl ShopSettingsUpdateInput {
+    /// The first field that the viewer, who may change settings, may not: what bounds a role is not that role's to move.
+    fn guarded(&self, viewer: &Viewer) -> Option<&'static str> {
+        if matches!(viewer, Viewer::Staff { role, .. } if Permission::SafeguardsWrite.is_of(*role)) {
+            return None;
+        }
+        if self.adjustment_limits.is_some() {
+            return Some("adjustmentLimits");
+        }
+        (!self.storefront_url.is_undefined()).then_some("storefrontUrl")
+    }
+
     fn parse(self, viewer: &Viewer) -> Result<(Key, Update), ApiError> {
         let key =
             Key { scope: viewer.key_scope(), key: self.idempotency_key.0, operation: "shopSettingsUpdate" };
@@ -203,6 +220,11 @@ impl ShopSettingsUpdatePayload {
                 field: Some(vec!["input".to_owned(), "expectedVersion".to_owned()]),
                 message: format!("Version {current} is in force."),
             },
+            SettingsError::OwnersOnly { field } => UserError {
+                code: ShopSettingsErrorCode::OwnersOnly,
+                field: Some(path_of(field)),
+                message: "Only owners change this.".to_owned(),
+            },
             SettingsError::Invalid { field, problem } => UserError {
                 code: ShopSettingsErrorCode::Invalid,
                 field: Some(path_of(field)),
@@ -215,7 +237,8 @@ impl ShopSettingsUpdatePayload {
 
 /// Where in the input a value is: what is no setting of the shop itself is one of its programme.
 fn path_of(field: &str) -> Vec<String> {
-    let is_own = matches!(field, "name" | "timeZone" | "currency" | "locale" | "storefrontUrl");
+    let is_own =
+        matches!(field, "name" | "timeZone" | "currency" | "locale" | "storefrontUrl" | "adjustmentLimits");
     let parent: &[&str] = if is_own { &["input"] } else { &["input", "programme"] };
     parent.iter().chain([&field]).map(|part| (*part).to_owned()).collect()
 }

@@ -108,6 +108,11 @@ pub enum SettingsError {
         /// In force now.
         current: i64,
     },
+    /// Only owners change it.
+    OwnersOnly {
+        /// What.
+        field: &'static str,
+    },
     /// A value is out of its bounds.
     Invalid {
         /// Which.

@@ -100,10 +100,23 @@ pub async fn attempt(app: &App, what: Attempt, viewer: &Viewer, client: &Client)
     admit_exactly(app, limit, client.network()).await
 }
 
+/// What is tried for an account. Each is counted apart: whoever uses up one shuts none of the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tried {
+    /// A customer's password.
+    Password,
+    /// A password of the shop's staff.
+    StaffPassword,
+    /// Mailing a code.
+    Mail,
+    /// The password of whoever is signed in already.
+    OwnPassword,
+}
+
 /// Counts a try for a mailbox, or for whatever else names an account, known or not: [`FaultKind::RateLimited`] if that is
 /// too many. To be called outside of transactions, before anything is looked up or hashed.
-pub async fn credential(app: &App, mailbox_key: &str) -> Result<(), Fault> {
-    let subject = limit::of_mailbox(&app.keys.code()?, mailbox_key);
+pub async fn credential(app: &App, tried: Tried, account: &str) -> Result<(), Fault> {
+    let subject = limit::of_mailbox(&app.keys.code()?, &format!("{tried:?}\u{1f}{account}"));
     admit_exactly(app, Limit::Mailbox, subject).await
 }
 

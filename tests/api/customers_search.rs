@@ -172,7 +172,9 @@ both_engines! {
         // What came before is how the shop of the test was made.
         assert_eq!(acts[..2], ["customer.read", "customers.search"], "one was shown, though there is a second");
         assert_eq!(acts.iter().filter(|act| act.ends_with(".read")).count(), 1);
-        assert_eq!((&entries[1]["customerId"], &entries[1]["detail"]["filter"]["query"]), (&Json::Null, &json!("ann")));
+        // Not what was looked for: that may be somebody's name, which no erasure would reach here.
+        let search = (&entries[1]["customerId"], &entries[1]["detail"]);
+        assert_eq!(search, (&Json::Null, &json!({ "query": true, "conditions": 0 })));
     }
 
     async fn what_cannot_be_looked_for_is_bad_input(shop: &TestApp) {

@@ -228,6 +228,35 @@ both_engines! {
         }
     }
 
+    async fn what_bounds_a_role_and_where_links_lead_is_for_owners_only(shop: &TestApp) {
+        let manager = shop.as_staff(Role::Manager).await;
+        for (field, value) in [
+            ("adjustmentLimits", json!({ "manager": null })),
+            ("storefrontUrl", json!("https://elsewhere.example")),
+            ("storefrontUrl", Json::Null),
+        ] {
+            let input = json!({ "expectedVersion": 0, "name": "Mine", field: value });
+            let refused = shop.refused(&manager, "shopSettingsUpdate", input, "OWNERS_ONLY").await;
+            assert_eq!(refused.user_errors()[0]["field"], json!(["input", field]));
+        }
+        shop.done(&manager, "shopSettingsUpdate", json!({ "expectedVersion": 0, "name": "Ours" })).await;
+        shop.clock.advance(chrono::TimeDelta::minutes(5));
+        let late = shop.mutate(&manager, "shopSettingsUpdate", json!({ "expectedVersion": 1, "name": "Mine" })).await;
+        late.assert_error("FORBIDDEN");
+        assert_eq!(late.body["errors"][0]["extensions"]["reason"], "STEP_UP_REQUIRED");
+    }
+
+    async fn no_mailed_link_makes_an_account_once_registration_is_closed(shop: &TestApp) {
+        shop.set(json!({ "registration": "AUTOMATIC" })).await;
+        let server = shop.as_server().await;
+        shop.record(&server, json!({ "email": ADDRESS })).await;
+        shop.run_jobs().await;
+        let token = shop.mail.to(ADDRESS)[0].token().unwrap();
+        shop.set(json!({ "registration": "CLOSED" })).await;
+        sign_in_with(shop, &token).await.assert_user_error("TOKEN_INVALID");
+        assert_eq!(shop.snapshot().await.count("customers"), 0);
+    }
+
     async fn of_two_first_orders_at_once_one_mails(shop: &TestApp) {
         shop.set(json!({ "registration": "AUTOMATIC" })).await;
         let server = shop.as_server().await;

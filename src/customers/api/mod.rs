@@ -14,6 +14,7 @@ use async_graphql::{Context, ID, MergedObject};
 use chrono::NaiveDate;
 use entity::id::CustomerId;
 
+pub(crate) use self::types::note_read;
 pub use self::types::{Customer, Guest};
 use super::CustomerBy;
 use crate::app::App;

@@ -58,7 +58,7 @@ pub struct Customer(pub(super) customer::Model);
 impl Customer {
     /// To be shown in answer to this request; that staff read it is written down.
     pub(crate) fn shown(ctx: &Context<'_>, row: customer::Model) -> Self {
-        read(ctx, Person::Customer(row.id));
+        note_read(ctx, Person::Customer(row.id));
         Self(row)
     }
 }
@@ -180,12 +180,13 @@ pub struct Guest(guest_identity::Model);
 impl Guest {
     /// To be shown in answer to this request; that staff read it is written down.
     pub(crate) fn shown(ctx: &Context<'_>, row: guest_identity::Model) -> Self {
-        read(ctx, Person::Guest(row.id));
+        note_read(ctx, Person::Guest(row.id));
         Self(row)
     }
 }
 
-fn read(ctx: &Context<'_>, person: Person) {
+/// That staff read of a person is written down.
+pub(crate) fn note_read(ctx: &Context<'_>, person: Person) {
     if matches!(viewer(ctx), Viewer::Staff { .. })
         && let Some(reads) = ctx.data_opt::<Arc<Reads>>()
     {

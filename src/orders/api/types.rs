@@ -11,9 +11,11 @@ use serde::Deserialize;
 
 use super::loaders::{HoldOf, LinesOf, OrderLoader, ReturnsOf};
 use crate::app::App;
+use crate::audit::reads::Person;
 use crate::auth::link::{self, Link};
 use crate::customers::address as postal;
 use crate::customers::api::address::Address;
+use crate::customers::api::note_read;
 use crate::error::{Fault, FaultKind};
 use crate::graphql::access::AllowedAs;
 use crate::graphql::fault::ApiError;
@@ -61,6 +63,17 @@ pub struct OrderLine {
 #[derive(Clone, Debug)]
 pub struct OrderReturn(order_return::Model);
 
+impl Order {
+    /// What an order says of its buyer is personal: that staff read it is written down.
+    fn note(&self, ctx: &Context<'_>) {
+        if let Some(customer) = self.0.customer_id {
+            note_read(ctx, Person::Customer(customer));
+        } else if let Some(guest) = self.0.guest_id {
+            note_read(ctx, Person::Guest(guest));
+        }
+    }
+}
+
 fn address(stored: Option<&serde_json::Value>) -> Result<Option<Address>, ApiError> {
     Ok(stored.map(postal::Address::deserialize).transpose()?.map(Address::from))
 }
@@ -93,7 +106,8 @@ impl Order {
     }
 
     /// Where the shop writes to about it, as written on it.
-    async fn email(&self) -> Option<&str> {
+    async fn email(&self, ctx: &Context<'_>) -> Option<&str> {
+        self.note(ctx);
         self.0.email.as_deref()
     }
 
@@ -103,17 +117,20 @@ impl Order {
     }
 
     /// The buyer's name, as written on it.
-    async fn name(&self) -> Option<&str> {
+    async fn name(&self, ctx: &Context<'_>) -> Option<&str> {
+        self.note(ctx);
         self.0.name.as_deref()
     }
 
     /// Where it goes, as written on it.
-    async fn shipping_address(&self) -> Result<Option<Address>, ApiError> {
+    async fn shipping_address(&self, ctx: &Context<'_>) -> Result<Option<Address>, ApiError> {
+        self.note(ctx);
         address(self.0.shipping_address.as_ref())
     }
 
     /// Where its invoice goes, as written on it.
-    async fn billing_address(&self) -> Result<Option<Address>, ApiError> {
+    async fn billing_address(&self, ctx: &Context<'_>) -> Result<Option<Address>, ApiError> {
+        self.note(ctx);
         address(self.0.billing_address.as_ref())
     }
 
