@@ -127,7 +127,7 @@ impl SearchQuery {
         let db = &ctx.data_unchecked::<App>().db.read;
         let query = filter.query.clone();
         let mut conditions = filter.conditions();
-        note(ctx, query.as_deref(), &conditions);
+        note(ctx, query.as_deref());
         if let Some(query) = query {
             conditions.push(search::matching(db, &query).await?);
         }
@@ -144,11 +144,11 @@ impl SearchQuery {
 }
 
 /// What staff look for is written down, whether they find it or not.
-fn note(ctx: &Context<'_>, query: Option<&str>, conditions: &[CustomerCondition]) {
+fn note(ctx: &Context<'_>, query: Option<&str>) {
     if matches!(viewer(ctx), Viewer::Staff { .. })
         && let Some(reads) = ctx.data_opt::<Arc<Reads>>()
     {
         // What is looked for may be somebody's name: only by what is kept, so that no erasure has to reach it.
-        reads.note_search(json!({ "query": query.is_some(), "conditions": conditions.len() }));
+        reads.note_search(json!({ "query": query.is_some() }));
     }
 }

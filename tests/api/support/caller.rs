@@ -124,7 +124,11 @@ impl TestApp {
     pub(crate) async fn mailed_code(&self, email: &str) -> String {
         self.run_jobs().await;
         let mails = self.mail.to(email);
-        mails.last().and_then(super::Mail::code).unwrap_or_else(|| panic!("no code for {email}: {mails:?}"))
+        mails
+            .iter()
+            .rev()
+            .find_map(super::Mail::code)
+            .unwrap_or_else(|| panic!("no code for {email}: {mails:?}"))
     }
 
     /// Gives a code for a challenge.
