@@ -171,7 +171,7 @@ both_engines! {
         let acts: Vec<_> = entries.iter().map(|entry| entry["act"].as_str().unwrap()).collect();
         // What came before is how the shop of the test was made.
         assert_eq!(acts[..2], ["customer.read", "customers.search"], "one was shown, though there is a second");
-        assert_eq!(acts.iter().filter(|act| act.ends_with(".read")).count(), 1);
+        assert_eq!(acts.iter().filter(|act| **act == "customer.read").count(), 1);
         // Not what was looked for: that may be somebody's name, which no erasure would reach here.
         let search = (&entries[1]["customerId"], &entries[1]["detail"]);
         assert_eq!(search, (&Json::Null, &json!({ "query": true })));
