@@ -12,6 +12,7 @@ mod claims;
 mod customers_search;
 mod email_change;
 mod enumeration;
+mod ids;
 mod jobs;
 mod keys;
 mod merge;

@@ -10,6 +10,7 @@ mod neighbour;
 mod proxy;
 mod serving;
 mod snapshot;
+mod told;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -35,6 +36,7 @@ pub(crate) use neighbour::{Neighbour, eventually};
 pub(crate) use proxy::CountingProxy;
 pub(crate) use serving::Serving;
 pub(crate) use snapshot::Snapshot;
+pub(crate) use told::Told;
 
 /// When every test begins.
 pub(crate) const BEGIN: &str = "2026-01-15T12:00:00Z";

@@ -1,0 +1,319 @@
+//! Every place in the schema that takes an id is tried with ids of nothing, of other types and of other people's things:
+//! whoever asks gets one and the same answer, and nothing changes.
+
+use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
+
+use entity::staff::Role;
+use futures_util::FutureExt;
+use regulars::graphql::access::Operation;
+use regulars::graphql::global_id::{NodeType, global_id, read};
+use serde_json::{Value as Json, json};
+use uuid::Uuid;
+
+use crate::support::{Caller, TestApp, Told, both_engines};
+
+/// To whom the existing thing of the right type is as if it were not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hidden {
+    /// To no caller.
+    ToNobody,
+    /// To customers other than its own, and to nobody we know.
+    ToStrangers,
+    /// To every caller of the test, with the rest of this input.
+    ToAll,
+}
+
+/// A place that takes an id.
+#[derive(Debug)]
+struct Place {
+    operation: &'static str,
+    path: &'static str,
+    of: NodeType,
+    hidden: Hidden,
+    /// What a mutation is refused with.
+    code: &'static str,
+    /// A valid input but for the id; one that has an id in the place names an existing thing there.
+    rest: Json,
+}
+
+fn place(operation: &'static str, path: &'static str, of: NodeType, hidden: Hidden, rest: Json) -> Place {
+    Place { operation, path, of, hidden, code: "NOT_FOUND", rest }
+}
+
+/// A mutation about one thing.
+fn of_one(operation: &'static str, path: &'static str, of: NodeType, hidden: Hidden) -> Place {
+    place(operation, path, of, hidden, json!({ "input": {} }))
+}
+
+/// A mutation that takes a code, which is the right one of the existing challenge.
+fn of_code(operation: &'static str, hidden: Hidden, input: &Json) -> Place {
+    let rest = json!({ "input": input });
+    Place {
+        code: "CODE_INVALID",
+        ..place(operation, "input.challengeId", NodeType::MailboxChallenge, hidden, rest)
+    }
+}
+
+/// Things of Joan, and of the shop.
+#[derive(Debug)]
+struct Existing {
+    things: Vec<(NodeType, String)>,
+    /// Her order that is paid, and a line of another one.
+    order: String,
+    other_line: String,
+    code_to_sign_in: Json,
+    code_to_reset: Json,
+    code_to_change: Json,
+}
+
+impl Existing {
+    async fn made(shop: &TestApp, server: &Caller, owner: &Caller) -> Self {
+        let joan = shop.as_member(server, 100).await;
+        let id = |thing: &Json| thing["id"].as_str().unwrap().to_owned();
+        let order = shop.place(server, joan.customer_id(), "10.00", 1).await;
+        let another = shop.place(server, joan.customer_id(), "10.00", 1).await;
+        shop.step(server, "orderPay", &order).await;
+        let guest = shop.record(server, json!({ "email": "guest@example.org" })).await;
+        let product = shop.done(server, "productUpsert", json!({ "sku": "A-1", "name": "Tea" })).await;
+        let hold = shop.done(&joan, "pointsHold", json!({ "points": 10 })).await;
+        let home = json!({ "line1": "Dam 1", "city": "Amsterdam", "country": "NL" });
+        let address = shop.done(&joan, "customerAddressCreate", json!({ "address": home })).await;
+        let seen = "{ me { points { lots { id } } } sessions { nodes { id } } }";
+        let seen = shop.graphql(&joan, seen, json!({})).await;
+        let key = json!({ "name": "till", "scopes": ["orders:read"] });
+        let key = shop.done(owner, "apiKeyCreate", key).await;
+        let invite = json!({ "email": "new@example.org", "name": "Kim", "role": "SUPPORT" });
+        let invitation = shop.done(owner, "staffInvite", invite).await;
+        let support = shop.as_staff(Role::Support).await;
+        let adjust = json!({ "customerId": joan.customer_id(), "delta": 5_000, "reason": "a lost parcel" });
+        let adjustment = shop.done(&support, "pointsAdjust", adjust).await;
+        let member = shop.graphql(&support, "{ staffMe { member { id } } }", json!({})).await;
+        let code_to_sign_in = shop.sign_in_code(&joan.email).await;
+        let code_to_reset = shop.reset_code(&joan.email).await;
+        let code_to_change = shop.email_change_code(&joan, "joan-new@example.org").await;
+        let things = vec![
+            (NodeType::Customer, joan.customer_id().to_owned()),
+            (NodeType::Guest, guest["guestId"].as_str().unwrap().to_owned()),
+            (NodeType::Order, id(&order)),
+            (NodeType::OrderLine, id(&order["lines"][0])),
+            (NodeType::Product, id(&product["product"])),
+            (NodeType::PointsHold, id(&hold["hold"])),
+            (NodeType::PointsLot, seen.text("/me/points/lots/0/id").to_owned()),
+            (NodeType::Staff, member.text("/staffMe/member/id").to_owned()),
+            (NodeType::Session, seen.text("/sessions/nodes/0/id").to_owned()),
+            (NodeType::CustomerAddress, id(&address["address"])),
+            (NodeType::ApiKey, id(&key["apiKey"])),
+            (NodeType::StaffInvitation, id(&invitation["invitation"])),
+            (NodeType::PointsAdjustment, id(&adjustment["adjustment"])),
+        ];
+        let (order, other_line) = (id(&order), id(&another["lines"][0]));
+        Self { things, order, other_line, code_to_sign_in, code_to_reset, code_to_change }
+    }
+
+    fn thing(&self, of: NodeType) -> &str {
+        let found = self.things.iter().find(|(candidate, _)| *candidate == of);
+        found.map(|(_, id)| id.as_str()).unwrap_or_else(|| panic!("no {of:?} was made"))
+    }
+
+    /// The existing thing of the place.
+    fn at(&self, place: &Place) -> String {
+        match at(&mut place.rest.clone(), place.path).as_str() {
+            Some(id) => id.to_owned(),
+            None => self.thing(place.of).to_owned(),
+        }
+    }
+}
+
+/// Every place. `mine` is the customer who is not Joan.
+fn places(shop: &TestApp, there: &Existing, mine: &str) -> Vec<Place> {
+    use Hidden::{ToAll, ToNobody, ToStrangers};
+    use NodeType::{
+        ApiKey, Customer, CustomerAddress, Guest, Order, OrderLine, PointsAdjustment, PointsHold, PointsLot,
+        Product, Session, Staff, StaffInvitation,
+    };
+    let customer = |operation, hidden, rest: Json| {
+        place(operation, "input.customerId", Customer, hidden, json!({ "input": rest }))
+    };
+    let merge = json!({ "intoId": mine, "fromId": mine, "reason": "the same person" });
+    let address = json!({ "line1": "Dam 1", "city": "Amsterdam", "country": "NL" });
+    let hold = json!({ "customerId": mine, "holdId": there.thing(PointsHold) });
+    let line = json!([{ "lineId": there.other_line, "quantity": 1 }]);
+    let mut reset = there.code_to_reset.clone();
+    reset["password"] = json!("another horse without battery");
+    let returned = json!({ "input": { "lines": [{ "position": 1, "quantity": 1 }] } });
+    let merging = |path, other: &str| {
+        let mut rest = merge.clone();
+        rest.as_object_mut().unwrap().remove(other);
+        place("customerMerge", path, Customer, ToNobody, json!({ "input": rest }))
+    };
+    vec![
+        place("customer", "id", Customer, ToStrangers, json!({})),
+        place("guest", "id", Guest, ToStrangers, json!({})),
+        place("order", "id", Order, ToStrangers, json!({})),
+        place("product", "id", Product, ToNobody, json!({})),
+        place("node", "id", Order, ToStrangers, json!({})),
+        place("orders", "filter.customerId", Customer, ToNobody, json!({ "filter": {} })),
+        place("auditEntries", "filter.customerId", Customer, ToNobody, json!({ "filter": {} })),
+        place("auditEntries", "filter.staffId", Staff, ToNobody, json!({ "filter": {} })),
+        place("customerMergePreview", "fromId", Customer, ToNobody, json!({ "intoId": mine })),
+        place("customerMergePreview", "intoId", Customer, ToNobody, json!({ "fromId": mine })),
+        merging("input.fromId", "fromId"),
+        merging("input.intoId", "intoId"),
+        of_code("mailboxProve", ToNobody, &there.code_to_sign_in),
+        of_code("passwordReset", ToNobody, &reset),
+        of_code("emailChangeConfirm", ToAll, &there.code_to_change),
+        of_code("sessionReauthenticate", ToAll, &there.code_to_sign_in),
+        of_one("sessionRevoke", "input.sessionId", Session, ToAll),
+        customer("customerUpdate", ToStrangers, json!({ "name": "Mallory" })),
+        customer("customerAddressCreate", ToStrangers, json!({ "address": address })),
+        customer("customerDisable", ToNobody, json!({ "reason": "fraud" })),
+        customer("customerEnable", ToNobody, json!({ "reason": "no fraud" })),
+        customer("pointsEarn", ToNobody, json!({ "points": 1, "reason": "a review" })),
+        customer("pointsHold", ToStrangers, json!({ "points": 1 })),
+        customer("pointsRedeem", ToStrangers, json!({ "points": 1, "reference": "a gift" })),
+        customer("pointsAdjust", ToNobody, json!({ "delta": 1, "reason": "a mistake" })),
+        customer("orderRecord", ToNobody, shop.order_input(json!({}))),
+        place("orderRecord", "input.holdId", PointsHold, ToAll, json!({ "input": shop.order_input(hold) })),
+        of_one("customerAddressUpdate", "input.addressId", CustomerAddress, ToStrangers),
+        of_one("customerAddressDelete", "input.addressId", CustomerAddress, ToStrangers),
+        of_one("orderPay", "input.id", Order, ToNobody),
+        of_one("orderShip", "input.id", Order, ToNobody),
+        of_one("orderDeliver", "input.id", Order, ToNobody),
+        of_one("orderCancel", "input.id", Order, ToNobody),
+        place("orderReturn", "input.id", Order, ToNobody, returned),
+        place(
+            "orderReturn",
+            "input.lines.lineId",
+            OrderLine,
+            ToAll,
+            json!({ "input": { "id": there.order, "lines": line } }),
+        ),
+        of_one("pointsVoid", "input.holdId", PointsHold, ToStrangers),
+        of_one("pointsCapture", "input.holdId", PointsHold, ToNobody),
+        of_one("pointsActivate", "input.lotId", PointsLot, ToNobody),
+        of_one("staffInvitationRevoke", "input.id", StaffInvitation, ToNobody),
+        place("staffUpdate", "input.id", Staff, ToNobody, json!({ "input": { "name": "Mallory" } })),
+        of_one("staffTotpReset", "input.id", Staff, ToNobody),
+        of_one("apiKeyRotate", "input.id", ApiKey, ToNobody),
+        of_one("apiKeyRevoke", "input.id", ApiKey, ToNobody),
+        of_one("pointsAdjustmentApprove", "input.id", PointsAdjustment, ToNobody),
+        of_one("pointsAdjustmentReject", "input.id", PointsAdjustment, ToNobody),
+    ]
+}
+
+/// The value at a path of names; of a list, in the first item.
+fn at<'a>(value: &'a mut Json, path: &str) -> &'a mut Json {
+    path.split('.').fold(value, |inside, name| match inside {
+        Json::Array(items) => &mut items[0][name],
+        other => &mut other[name],
+    })
+}
+
+/// Ids that are nothing to the caller.
+fn nothings(there: &Existing, place: &Place, is_stranger: bool) -> Vec<String> {
+    let other = if place.of == NodeType::PointsHold { NodeType::OrderLine } else { NodeType::PointsHold };
+    let existing = there.at(place);
+    let (_, local) = read(&existing.clone().into()).unwrap();
+    let nothing = Uuid::from_u128(7);
+    let mut ids = vec![
+        global_id(place.of, nothing).to_string(),
+        global_id(other, local).to_string(),
+        there.thing(other).to_owned(),
+        String::new(),
+        "x".to_owned(),
+        local.to_string(),
+    ];
+    let is_hidden = match place.hidden {
+        Hidden::ToNobody => false,
+        Hidden::ToStrangers => is_stranger,
+        Hidden::ToAll => true,
+    };
+    ids.extend(is_hidden.then_some(existing));
+    ids
+}
+
+/// Asserts that an answer tells of nothing.
+fn assert_nothing(place: &Place, answer: &Json, what: &str) {
+    if let Some(errors) = answer.get("userErrors") {
+        let codes: Vec<_> = errors.as_array().unwrap().iter().map(|error| &error["code"]).collect();
+        assert_eq!(codes, [place.code], "{what}: {answer:#}");
+    } else if let Some(nodes) = answer.get("nodes") {
+        assert_eq!(nodes, &json!([]), "{what}");
+        assert_eq!(answer.get("totalCount").unwrap_or(&json!(0)), 0, "{what}");
+    } else {
+        assert_eq!(answer, &Json::Null, "{what}");
+    }
+}
+
+/// Sends the operation of a place with each id, and asserts one answer, and that nothing changed.
+async fn try_place(
+    shop: &TestApp,
+    (who, caller): (&str, &Caller),
+    call: (&str, bool),
+    place: &Place,
+    ids: &[String],
+) {
+    let (query, takes_key) = call;
+    let mut first: Option<Json> = None;
+    for id in ids {
+        let mut variables = place.rest.clone();
+        *at(&mut variables, place.path) = json!(id);
+        if takes_key {
+            variables["input"]["idempotencyKey"] = json!(format!("key-{}", shop.next_number()));
+        }
+        let what = format!("{who} calls {} with {} {id:?}", place.operation, place.path);
+        let answer = shop.graphql(caller, query, variables).await;
+        assert!(answer.body.get("errors").is_none(), "{what}: {:#}", answer.body);
+        let told = &answer.data()[place.operation];
+        assert_nothing(place, told, &what);
+        assert_eq!(told, first.get_or_insert_with(|| told.clone()), "{what}, against {:?}", ids[0]);
+    }
+}
+
+both_engines! {
+    async fn an_id_of_nothing_and_of_what_is_not_the_callers_are_one_answer_everywhere(shop: &TestApp) {
+        let (server, owner) = (shop.as_server().await, shop.as_staff(Role::Owner).await);
+        let (there, eve) = (Existing::made(shop, &server, &owner).await, shop.as_member(&server, 100).await);
+        let places = places(shop, &there, eve.customer_id());
+        let told = Told::by(shop).await;
+        let fields = told.root_fields();
+        let in_schema: BTreeSet<(String, String)> = fields
+            .iter()
+            .flat_map(|(_, field)| {
+                let name = field["name"].as_str().unwrap();
+                told.id_paths(&field["args"], &[]).into_iter().map(move |path| (name.to_owned(), path))
+            })
+            .collect();
+        let in_table: BTreeSet<_> =
+            places.iter().map(|place| (place.operation.to_owned(), place.path.to_owned())).collect();
+        assert_eq!(in_table.len(), places.len(), "a place is in the table twice");
+        assert_eq!(in_table, in_schema);
+
+        let nobody = Caller::anonymous();
+        let (mut tried, mut failed) = (BTreeSet::new(), Vec::new());
+        for place in &places {
+            let row = Operation::of(place.operation).unwrap();
+            let (word, field) = fields.iter().find(|(_, field)| field["name"] == place.operation).unwrap();
+            let (query, takes_key) = (told.call_with_variables(word, field), told.takes_idempotency_key(field));
+            let callers = [
+                ("nobody", &nobody, row.anonymous, true),
+                ("a customer", &eve, row.anonymous || row.customer, true),
+                ("a server", &server, row.anonymous || row.shop.is_some(), false),
+                ("the owner", &owner, row.anonymous || row.staff.is_some(), false),
+            ];
+            for (who, caller, _, is_stranger) in callers.into_iter().filter(|(_, _, may, _)| *may) {
+                let ids = nothings(&there, place, is_stranger);
+                let act = async || try_place(shop, (who, caller), (&query, takes_key), place, &ids).await;
+                // One place that fails does not hide the next.
+                let ended = AssertUnwindSafe(shop.unchanged_by(act)).catch_unwind().await;
+                if ended.is_err() {
+                    failed.push((who, place.operation, place.path));
+                }
+                tried.insert((place.operation, place.path));
+            }
+        }
+        assert_eq!(failed, []);
+        assert_eq!(tried.len(), places.len(), "no caller of the test may call some operation");
+    }
+}
