@@ -4,6 +4,7 @@
 
 pub mod api;
 pub mod api_keys;
+mod argon2id;
 pub(crate) mod code;
 pub(crate) mod email_change;
 pub mod keys;
