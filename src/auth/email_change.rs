@@ -79,7 +79,8 @@ pub(crate) async fn confirm(
 async fn confirm_in(tx: &Tx, (me, answer): &(SignedIn, Answer)) -> Outcome<CustomerId, AuthError> {
     let asked = mailbox_challenge::Entity::find_by_id(answer.challenge).one(tx.db()).await?;
     let before = customer::Entity::find_by_id(me.customer).one(tx.db()).await?;
-    let (Some(asked), Some(before)) = (asked, before) else {
+    let own = asked.filter(|asked| asked.customer_id == Some(me.customer));
+    let (Some(asked), Some(before)) = (own, before) else {
         return refuse(AuthError::CodeInvalid);
     };
     // Both mailboxes in one order, whichever is the old one: two customers may be taking over each other's.

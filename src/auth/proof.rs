@@ -107,7 +107,8 @@ async fn prove_in(tx: &Tx, answer: &Answer) -> Outcome<(Opened, CustomerId), Aut
 }
 
 /// Takes one try of a code, behind the lock on its mailbox. `fits` says whether the challenge is good for what the caller is
-/// about to do with the account: a code that is right and does not fit is a wrong one, and counts as a try.
+/// about to do with the account: a code that is right and does not fit is a wrong one, and counts as a try. Who is signed in
+/// makes sure before that the challenge is its own, so that nobody uses up the tries of another.
 pub(super) async fn try_code(
     tx: &Tx,
     answer: &Answer,

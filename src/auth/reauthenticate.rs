@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use entity::Instant;
 use entity::customer;
 use entity::id::{ChallengeId, CustomerId, SessionId};
-use entity::mailbox_challenge::{Model, Purpose};
+use entity::mailbox_challenge::{self, Model, Purpose};
 use sea_orm::EntityTrait;
 use secrecy::SecretString;
 
@@ -83,6 +83,11 @@ pub(crate) async fn by_code(
 }
 
 async fn code_in(tx: &Tx, (me, answer): &(SignedIn, Answer)) -> Outcome<Instant, AuthError> {
+    let asked = mailbox_challenge::Entity::find_by_id(answer.challenge).one(tx.db()).await?;
+    let row = customer::Entity::find_by_id(me.customer).one(tx.db()).await?;
+    if asked.is_none_or(|asked| row.and_then(|row| row.email_key) != Some(asked.email_key)) {
+        return refuse(AuthError::CodeInvalid);
+    }
     let own = |challenge: &Model, account: Option<&customer::Model>| {
         challenge.purpose == Purpose::SignIn && account.is_some_and(|account| account.id == me.customer)
     };

@@ -209,4 +209,10 @@ both_engines! {
             one_refusal(shop, &server, mutation, json!({}), "externalId", &unknown).await;
         }
     }
+
+    async fn a_customer_updates_its_own_profile_by_its_id(shop: &TestApp) {
+        let eve = shop.as_customer().await;
+        let own = shop.done(&eve, "customerUpdate", json!({ "customerId": eve.customer_id(), "name": "Eve" })).await;
+        assert_eq!(own["customer"]["name"], "Eve");
+    }
 }

@@ -58,6 +58,7 @@ fn of_code(operation: &'static str, hidden: Hidden, input: &Json) -> Place {
 /// Things of Joan, and of the shop.
 #[derive(Debug)]
 struct Existing {
+    joan: Caller,
     things: Vec<(NodeType, String)>,
     /// Her order that is paid, and a line of another one.
     order: String,
@@ -108,7 +109,8 @@ impl Existing {
             (NodeType::PointsAdjustment, id(&adjustment["adjustment"])),
         ];
         let (order, other_line) = (id(&order), id(&another["lines"][0]));
-        Self { things, order, other_line, code_to_sign_in, code_to_reset, code_to_change }
+        let joan = joan.clone();
+        Self { joan, things, order, other_line, code_to_sign_in, code_to_reset, code_to_change }
     }
 
     fn thing(&self, of: NodeType) -> &str {
@@ -315,5 +317,9 @@ both_engines! {
         }
         assert_eq!(failed, []);
         assert_eq!(tried.len(), places.len(), "no caller of the test may call some operation");
+        // What all of them tried is good in the right hands still.
+        let Existing { joan, code_to_sign_in, code_to_change, .. } = there;
+        shop.credential(&joan, "sessionReauthenticate", code_to_sign_in).await.assert_done();
+        shop.credential(&joan, "emailChangeConfirm", code_to_change).await.assert_done();
     }
 }
