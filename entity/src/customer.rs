@@ -67,6 +67,8 @@ pub struct Model {
     pub preferences: Option<Json>,
     /// The customer whom this one turned out to be: whoever names this one means that one.
     pub merged_into: Option<CustomerId>,
+    /// When that was.
+    pub merged_at: Option<Instant>,
 }
 
 /// None is walked: rows are found through their owner by id.

@@ -4,8 +4,7 @@
 use std::collections::BTreeSet;
 
 use entity::customer::{self, Column};
-use entity::guest_identity;
-use entity::id::{ChallengeId, CustomerId, GuestId};
+use entity::id::{ChallengeId, CustomerId};
 use entity::mailbox_challenge::{self, Model, Purpose};
 use entity::session::Audience;
 use sea_orm::sea_query::Expr;
@@ -16,7 +15,7 @@ use serde_json::json;
 use super::mailbox::{self, Prepared};
 use super::proof::{self, Answer, Proven};
 use super::reauthenticate::{self, SignedIn};
-use super::{AuthError, sessions};
+use super::{AuthError, release, sessions};
 use crate::app::App;
 use crate::audit::{self, Entry};
 use crate::customers::email::EmailAddress;
@@ -27,7 +26,6 @@ use crate::error::{Fault, Outcome, refuse};
 use crate::messages::template::Template;
 use crate::messages::{self, Letter};
 use crate::outbox::{self, Event};
-use crate::points::orders::{self as points, Owner};
 use crate::tx::Tx;
 
 /// Mails a customer may cause to new addresses a day, whatever their caps: they are other people's mailboxes until proven.
@@ -142,29 +140,11 @@ async fn set(tx: &Tx, row: &customer::Model, proven: &Model) -> Result<bool, Fau
 
 /// Gives up the old address: what was begun on it ends, it is told, and who orders with it from now on is somebody else.
 async fn leave(tx: &Tx, row: &customer::Model) -> Result<(), Fault> {
-    use guest_identity::Column as Guest;
     let (Some(old), Some(old_key)) = (row.email.clone(), row.email_key.as_deref()) else {
         return Ok(());
     };
     proof::drop_prepared(tx, old_key).await?;
-    let freed: Option<GuestId> = guest_identity::Entity::find()
-        .select_only()
-        .column(Guest::Id)
-        .filter(Guest::EmailKey.eq(old_key).and(Guest::CustomerId.eq(row.id)))
-        .lock_exclusive()
-        .into_tuple()
-        .one(tx.db())
-        .await?;
-    if let Some(guest) = freed {
-        guest_identity::Entity::update_many()
-            .col_expr(Guest::CustomerId, Expr::val(None::<CustomerId>))
-            .col_expr(Guest::JoinedAt, Expr::val(None::<entity::Instant>))
-            .filter(Guest::Id.eq(guest))
-            .exec(tx.db())
-            .await?;
-        // The proof may have made the row, without an account for points that nobody could earn.
-        points::open_accounts(tx, &[Owner::Guest(guest)]).await?;
-    }
+    release::guest(tx, old_key, row.id).await?;
     let to = EmailAddress::try_from(old)?;
     let (locale, cause, at) = (row.locale.clone(), tx.id(), tx.now());
     messages::enqueue(tx, &Letter::Notice { template: Template::EmailChanged, to, locale, cause, at }).await

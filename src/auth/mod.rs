@@ -19,6 +19,7 @@ pub(crate) mod proof;
 pub(crate) mod prune;
 mod published;
 pub(crate) mod reauthenticate;
+mod release;
 pub mod rotation;
 pub(crate) mod secret;
 pub(crate) mod session_cache;

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::link::{self, Link};
 use super::sessions::{self, Opened, Tokens};
-use super::{AuthError, code, mailbox};
+use super::{AuthError, code, mailbox, release};
 use crate::app::App;
 use crate::customers::{self, OrderAddresses, words};
 use crate::db::bulk::Rows;
@@ -122,13 +122,19 @@ pub(super) async fn try_code(
     if answer.is_capped() && tries_today(tx, &found.email_key).await? >= TRIES_A_DAY {
         return refuse(AuthError::CodeInvalid);
     }
-    let account = account(tx, &found.email_key).await?;
+    let (account, merged) = match held(tx, &found.email_key).await? {
+        Some(gone) if !customers::holds_mailbox(&gone) => (None, Some(gone)),
+        account => (account, None),
+    };
     let right = answer.is_right(found.purpose) && fits(&found, account.as_ref());
     if !count_try(tx, challenge, right).await? {
         return refuse(AuthError::CodeInvalid);
     }
     if !right {
         return refuse_recorded(AuthError::CodeInvalid);
+    }
+    if let Some(gone) = merged {
+        release::of_merged(tx, &gone).await?;
     }
     Ok(Proven { challenge: found, account })
 }
@@ -143,8 +149,8 @@ async fn tries_today(tx: &Tx, email_key: &str) -> Result<i64, Fault> {
     Ok(tries.into_iter().map(i64::from).sum())
 }
 
-/// The customer whose mailbox this is, locked.
-async fn account(tx: &Tx, email_key: &str) -> Result<Option<customer::Model>, Fault> {
+/// The customer whom this mailbox finds, locked: who has it, or had it before being merged into another.
+async fn held(tx: &Tx, email_key: &str) -> Result<Option<customer::Model>, Fault> {
     let mailbox = customer::Entity::find().filter(customer::Column::EmailKey.eq(email_key));
     Ok(mailbox.lock_exclusive().one(tx.db()).await?)
 }
@@ -179,7 +185,7 @@ async fn count_try(tx: &Tx, challenge: ChallengeId, right: bool) -> Result<bool,
 
 /// Makes the account, or registers the customer whom an import knows by this mailbox or whom staff prepared for it.
 pub(super) async fn make_account(tx: &Tx, proven: &Model) -> Result<CustomerId, Fault> {
-    let found = match account(tx, &proven.email_key).await? {
+    let found = match held(tx, &proven.email_key).await? {
         Some(imported) => imported,
         None => prepared(tx, proven).await?,
     };
@@ -230,7 +236,7 @@ async fn prepared(tx: &Tx, proven: &Model) -> Result<customer::Model, Fault> {
         rows.push([new.0.into(), proven.email_key.clone().into(), tx.now().into(), tx.now().into()]);
         // An import may write the same mailbox at this moment: then that customer is the one.
         rows.insert_missing(tx.db()).await?;
-        account(tx, &proven.email_key).await?
+        held(tx, &proven.email_key).await?
     };
     row.ok_or_else(|| Fault::internal("the customer of a proven mailbox is gone"))
 }

@@ -103,6 +103,7 @@ async fn write_rows(tx: &Tx, plan: &Plan) -> Result<(), Fault> {
     write::save(tx, into).await?;
     Entity::update_many()
         .col_expr(Column::MergedInto, Expr::val(into.id))
+        .col_expr(Column::MergedAt, Expr::val(tx.now()))
         .col_expr(Column::DisabledAt, Expr::val(from.disabled_at.unwrap_or_else(|| tx.now())))
         .col_expr(Column::Email, Expr::val(from.email.as_deref()))
         .col_expr(Column::UpdatedAt, Expr::val(tx.now()))

@@ -183,6 +183,7 @@ mod tests {
             acquisition_reason: None,
             preferences: None,
             merged_into: None,
+            merged_at: None,
         }
     }
 

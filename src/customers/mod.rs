@@ -176,6 +176,16 @@ pub(crate) async fn find(db: &impl ConnectionTrait, by: &CustomerBy) -> Result<O
     Ok(found)
 }
 
+/// Whether the mailbox that finds this customer is taken. That of somebody who was merged away goes on finding the one who
+/// stays, but is anybody's who proves it; unless the customer was disabled before: a merge opens nothing that was shut.
+pub(crate) fn holds_mailbox(row: &Model) -> bool {
+    match (row.disabled_at, row.merged_at) {
+        (Some(disabled), Some(merged)) => disabled < merged,
+        (_, None) => true,
+        (None, Some(_)) => false,
+    }
+}
+
 /// Finds a guest identity.
 pub(crate) async fn find_guest(
     db: &impl ConnectionTrait,

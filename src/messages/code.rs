@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::auth::link::{self, Link};
 use crate::auth::policy::RegistrationPolicy;
 use crate::auth::{code, email_change, mailbox, password_reset};
+use crate::customers;
 use crate::customers::email::EmailAddress;
 use crate::error::Fault;
 
@@ -28,7 +29,8 @@ pub(crate) async fn mail(app: &App, id: ChallengeId) -> Result<Option<Mail>, Fau
     let account = customer::Entity::find()
         .filter(customer::Column::EmailKey.eq(challenge.email_key.as_str()))
         .one(&app.db.read)
-        .await?;
+        .await?
+        .filter(customers::holds_mailbox);
     let Some(template) = template(&challenge, account.as_ref(), app.settings().registration) else {
         return Ok(None);
     };

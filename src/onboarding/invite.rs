@@ -35,7 +35,7 @@ pub(crate) async fn invite(tx: &Tx, invite: &Invite) -> Outcome<CustomerId, Invi
     let email_key = invite.email.key();
     mailbox::lock(tx, &email_key).await?;
     let held = customer::Entity::find().filter(customer::Column::EmailKey.eq(email_key.as_str()));
-    let held = held.one(tx.db()).await?;
+    let held = held.one(tx.db()).await?.filter(customers::holds_mailbox);
     if held.as_ref().is_some_and(|customer| customer.registered_at.is_some()) {
         return refuse(InviteError::AlreadyRegistered);
     }

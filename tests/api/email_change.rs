@@ -2,11 +2,10 @@
 
 use chrono::TimeDelta;
 use entity::outbox;
-use regulars::import::{Format, Orders, Reading, Totals, load};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::{Value as Json, json};
 
-use crate::support::{Caller, PASSWORD, TestApp, both_engines, with, wrong};
+use crate::support::{Caller, PASSWORD, TestApp, both_engines, import, with, wrong};
 
 const CONFIRMS: &str = "confirms your new e-mail address at Regulars shop";
 const CODE: &str = "is your code for Regulars shop";
@@ -27,16 +26,6 @@ async fn moved(shop: &TestApp, caller: &Caller, new: &str) {
     confirm(shop, caller, &code).await.assert_done();
     // What the old address is told goes out before anything else is mailed there.
     shop.run_jobs().await;
-}
-
-async fn import(shop: &TestApp, email: &str) {
-    let file = format!(
-        "order_id,placed_at,email,currency,sku,name,category,quantity,line_total,tax_rate,shipping,status\n\
-         past-1,2025-03-01T10:00:00Z,{email},EUR,A-1,Tea,tea,1,12.00,,0,DELIVERED\n"
-    );
-    let reading = Reading { format: Format::Csv, guests: false, now: shop.clock.now() };
-    let orders = Orders::open(std::io::Cursor::new(file), reading).unwrap();
-    load(&shop.app, orders, &mut Totals::default(), |bad| panic!("{bad:?}")).await.unwrap();
 }
 
 both_engines! {

@@ -6,7 +6,8 @@ use futures_util::future::join;
 use regulars::auth::viewer::Scope;
 use serde_json::{Value as Json, json};
 
-use crate::support::{Caller, TestApp, both_engines, line};
+use crate::policies::sign_in_with;
+use crate::support::{Caller, Mail, PASSWORD, TestApp, both_engines, import, line};
 
 const PREVIEW: &str = "query ($from: ID!, $into: ID!) { customerMergePreview(fromId: $from, intoId: $into) {
     from { id } into { id } taken conflicts orders addresses points { available pending held debt }
@@ -40,6 +41,12 @@ async fn sums_of_both(shop: &TestApp, server: &Caller, ids: [&str; 2]) -> Vec<i6
         }
     }
     sums
+}
+
+/// Whom a mailbox finds.
+async fn found_at(shop: &TestApp, server: &Caller, email: &str) -> String {
+    let query = "query ($email: EmailAddress!) { customer(email: $email) { id } }";
+    shop.graphql(server, query, json!({ "email": email })).await.text("/customer/id").to_owned()
 }
 
 async fn earn(shop: &TestApp, server: &Caller, id: &str, points: i64) {
@@ -214,6 +221,77 @@ both_engines! {
         let code = shop.mailed_code(&joan.email).await;
         let back = Caller::signed_in(&joan.email, &shop.prove(&challenge, &code).await);
         assert_eq!(back.customer_id(), into);
+    }
+
+    async fn the_mailbox_of_who_went_is_anybodys_who_proves_it(shop: &TestApp) {
+        let (owner, server) = (shop.as_staff(Role::Owner).await, shop.as_server().await);
+        let (ann, anna) = (shop.as_customer_with_password().await, shop.as_customer().await);
+        shop.done(&owner, "customerMerge", merging(ann.customer_id(), anna.customer_id())).await;
+        let before = shop.record(&server, json!({ "email": ann.email })).await;
+        assert_eq!(before["customerId"], anna.customer_id());
+        shop.sign_in(&ann.email, PASSWORD).await.assert_user_error("INVALID_CREDENTIALS");
+        let next = shop.as_customer_at(&ann.email).await;
+        assert!(![ann.customer_id(), anna.customer_id()].contains(&next.customer_id()));
+        let order = shop.record(&server, json!({ "email": ann.email })).await;
+        assert_eq!(order["customerId"], next.customer_id());
+        for (order, points) in [(&before, [0; 4]), (&order, [10, 0, 0, 0])] {
+            shop.step(&server, "orderPay", order).await;
+            assert_eq!(shop.sums(&server, next.customer_id()).await, points);
+        }
+        assert_eq!(shop.sums(&server, anna.customer_id()).await, [10, 0, 0, 0]);
+        assert_eq!(found_at(shop, &server, &ann.email).await, next.customer_id());
+        // Ids go on meaning the one who stays.
+        let order = shop.record(&server, json!({ "customerId": ann.customer_id() })).await;
+        assert_eq!(order["customerId"], anna.customer_id());
+        // So it is with the mailbox of an import that gave way to an account.
+        import(shop, "old@example.org").await;
+        let into = found_at(shop, &server, "old@example.org").await;
+        shop.done(&owner, "customerMerge", merging(next.customer_id(), &into)).await;
+        assert_eq!(found_at(shop, &server, "old@example.org").await, into);
+        let another = shop.as_customer_at("old@example.org").await;
+        assert_ne!(another.customer_id(), into);
+        assert_eq!(found_at(shop, &server, &ann.email).await, into);
+    }
+
+    async fn the_mailbox_of_who_went_can_be_changed_to_and_invited(shop: &TestApp) {
+        let (owner, server) = (shop.as_staff(Role::Owner).await, shop.as_server().await);
+        let anna = shop.as_customer().await;
+        let mut gone = Vec::new();
+        for _ in 0..3 {
+            let one = shop.as_customer().await;
+            shop.done(&owner, "customerMerge", merging(one.customer_id(), anna.customer_id())).await;
+            gone.push(one.email);
+        }
+        let eve = shop.as_customer().await;
+        for (who, new) in [(&eve, &gone[0]), (&anna, &gone[1])] {
+            let code = shop.email_change_code(who, new).await;
+            shop.credential(who, "emailChangeConfirm", code).await.assert_done();
+            let order = shop.record(&server, json!({ "email": new })).await;
+            assert_eq!(order["customerId"], who.customer_id());
+        }
+        let invited = shop.done(&owner, "customerInvite", json!({ "email": gone[2] })).await;
+        assert_eq!(found_at(shop, &server, &gone[2]).await, anna.customer_id());
+        shop.run_jobs().await;
+        let token = shop.mail.to(&gone[2]).iter().rev().find_map(Mail::token).unwrap();
+        let next = Caller::signed_in(&gone[2], &sign_in_with(shop, &token).await);
+        assert_eq!(invited["customer"]["id"], next.customer_id());
+        assert_eq!(found_at(shop, &server, &gone[2]).await, next.customer_id());
+    }
+
+    async fn a_merge_opens_no_mailbox_that_was_shut(shop: &TestApp) {
+        let (owner, server) = (shop.as_staff(Role::Owner).await, shop.as_server().await);
+        let (ann, anna) = (shop.as_customer().await, shop.as_customer().await);
+        let disable = json!({ "customerId": ann.customer_id(), "reason": "fraud" });
+        shop.done(&owner, "customerDisable", disable).await;
+        shop.clock.advance(chrono::TimeDelta::seconds(1));
+        shop.done(&owner, "customerMerge", merging(ann.customer_id(), anna.customer_id())).await;
+        let challenge = shop.register(&ann.email, None).await;
+        shop.run_jobs().await;
+        let told = shop.mail.to(&ann.email);
+        assert_eq!(told.last().unwrap().code(), None, "{told:?}");
+        shop.prove(&challenge, "no code").await.assert_user_error("CODE_INVALID");
+        shop.refused(&owner, "customerInvite", json!({ "email": ann.email }), "ALREADY_REGISTERED").await;
+        assert_eq!(found_at(shop, &server, &ann.email).await, anna.customer_id());
     }
 
     async fn what_cannot_be_merged_is_refused_and_changes_nothing(shop: &TestApp) {

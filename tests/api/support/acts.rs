@@ -2,6 +2,7 @@
 
 use entity::staff::Role;
 use regulars::auth::viewer::Scope;
+use regulars::import::{Format, Orders, Reading, Totals, load};
 use serde_json::{Value as Json, json};
 
 use super::{Answer, Caller, TestApp};
@@ -174,4 +175,15 @@ pub(crate) fn line(sku: &str, quantity: i64, total: &str) -> Json {
 /// The sums of an account that was asked for them.
 pub(crate) fn sums_of(account: &Json) -> Sums {
     ["available", "pending", "held", "debt"].map(|name| account[name].as_i64().expect("a number of points"))
+}
+
+/// Imports an order of the customer with this mailbox.
+pub(crate) async fn import(shop: &TestApp, email: &str) {
+    let file = format!(
+        "order_id,placed_at,email,currency,sku,name,category,quantity,line_total,tax_rate,shipping,status\n\
+         past-1,2025-03-01T10:00:00Z,{email},EUR,A-1,Tea,tea,1,12.00,,0,DELIVERED\n"
+    );
+    let reading = Reading { format: Format::Csv, guests: false, now: shop.clock.now() };
+    let orders = Orders::open(std::io::Cursor::new(file), reading).unwrap();
+    load(&shop.app, orders, &mut Totals::default(), |bad| panic!("{bad:?}")).await.unwrap();
 }

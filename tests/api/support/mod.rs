@@ -26,7 +26,7 @@ use regulars::tx::Tx;
 use regulars::worker;
 use serde_json::Value as Json;
 
-pub(crate) use acts::{Sums, line, sums_of};
+pub(crate) use acts::{Sums, import, line, sums_of};
 pub(crate) use answer::Answer;
 pub(crate) use caller::{Caller, PASSWORD};
 pub(crate) use credentials::{with, wrong};
