@@ -40,10 +40,10 @@ pub struct Merge {
     pub reason: String,
 }
 
-/// Merges; answers who stays. Locks the customers by id, then orders, then accounts by id.
+/// Merges; answers who stays. Locks the mailboxes of both, the customers by id, then orders, then accounts by id.
 pub(crate) async fn merge(tx: &Tx, merge: &Merge) -> Outcome<CustomerId, CustomerError> {
     let named = named(merge.from, merge.into).map_err(Stop::Refused)?;
-    let rows = rows(tx.db(), named, true).await?;
+    let rows = locked_rows(tx, named).await?;
     let (from, into) = standing(&rows, named).map_err(Stop::Refused)?;
     let plan = Plan::of(&from, &into);
     move_addresses(tx, from.id, into.id).await?;
@@ -83,6 +83,25 @@ async fn rows(
     let query = Entity::find().filter(both).order_by_asc(Column::Id);
     let query = if locked { query.lock_exclusive() } else { query };
     Ok(query.all(db).await?)
+}
+
+/// Both rows, locked behind the locks on their mailboxes: a proof of either comes before the merge or after it.
+async fn locked_rows(tx: &Tx, named: (CustomerId, CustomerId)) -> Result<Vec<Model>, Fault> {
+    let mut held = BTreeSet::new();
+    let mut found = rows(tx.db(), named, false).await?;
+    loop {
+        let keys: BTreeSet<String> = found.into_iter().filter_map(|row| row.email_key).collect();
+        for key in keys.difference(&held) {
+            mailbox::lock(tx, key).await?;
+        }
+        held.extend(keys);
+        found = rows(tx.db(), named, true).await?;
+        // Another mailbox may have been proven meanwhile. Its lock comes after those on the rows then: should that meet a
+        // proof of it, the database ends one of the two, which is run again.
+        if found.iter().filter_map(|row| row.email_key.as_ref()).all(|key| held.contains(key)) {
+            return Ok(found);
+        }
+    }
 }
 
 /// Both rows, if both are there and neither turned out to be another.

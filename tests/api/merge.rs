@@ -278,6 +278,56 @@ both_engines! {
         assert_eq!(found_at(shop, &server, &gone[2]).await, next.customer_id());
     }
 
+    async fn a_proof_of_the_mailbox_comes_before_a_merge_or_after_it(shop: &TestApp) {
+        let (owner, server) = (shop.as_staff(Role::Owner).await, shop.as_server().await);
+        for round in 0..16 {
+            let joan = shop.as_customer().await;
+            let into = match round % 2 {
+                0 => recorded(shop, &server, json!({ "externalId": format!("shop-{round}") })).await,
+                _ => shop.as_customer().await.customer_id().to_owned(),
+            };
+            let challenge = shop.register(&joan.email, None).await;
+            let code = shop.mailed_code(&joan.email).await;
+            let merge = shop.mutate(&owner, "customerMerge", merging(joan.customer_id(), &into));
+            let (merged, proven) = join(merge, shop.prove(&challenge, &code)).await;
+            merged.assert_done();
+            let proven = Caller::signed_in(&joan.email, &proven);
+            let found = found_at(shop, &server, &joan.email).await;
+            if proven.customer_id() == joan.customer_id() {
+                shop.graphql(&proven, "{ me { id } }", json!({})).await.assert_refused(401, "UNAUTHENTICATED");
+                assert_eq!(found, into);
+            } else {
+                assert!(shop.is_in(&proven).await);
+                assert_eq!(found, proven.customer_id());
+                // An account that moved is who stays; one of two leaves its mailbox to whoever proves it.
+                assert_eq!(found == into, round % 2 == 0);
+            }
+        }
+    }
+
+    async fn a_change_of_the_mailbox_comes_before_a_merge_or_after_it(shop: &TestApp) {
+        let (owner, server) = (shop.as_staff(Role::Owner).await, shop.as_server().await);
+        for round in 0..16 {
+            let joan = shop.as_customer().await;
+            let into = recorded(shop, &server, json!({ "externalId": format!("shop-{round}") })).await;
+            let new = shop.fresh_address("new");
+            let code = shop.email_change_code(&joan, &new).await;
+            let merge = shop.mutate(&owner, "customerMerge", merging(joan.customer_id(), &into));
+            let change = shop.credential(&joan, "emailChangeConfirm", code);
+            let (merged, changed) = join(merge, change).await;
+            merged.assert_done();
+            let told = match changed.error_codes() {
+                codes if codes.is_empty() => changed.user_error_codes(),
+                codes => codes,
+            };
+            let is_changed = told.is_empty();
+            assert!(matches!(told[..], [] | ["UNAUTHENTICATED" | "CODE_INVALID" | "REAUTHENTICATE"]), "{told:?}");
+            let (own, free) = if is_changed { (&new, &joan.email) } else { (&joan.email, &new) };
+            assert_eq!(found_at(shop, &server, own).await, into);
+            assert_ne!(shop.as_customer_at(free).await.customer_id(), into);
+        }
+    }
+
     async fn a_merge_opens_no_mailbox_that_was_shut(shop: &TestApp) {
         let (owner, server) = (shop.as_staff(Role::Owner).await, shop.as_server().await);
         let (ann, anna) = (shop.as_customer().await, shop.as_customer().await);
