@@ -12,13 +12,12 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::json;
 
-use super::{AddressTaken, Hashed, StaffError, insert};
+use super::{AddressTaken, Hashed, StaffError, insert, members};
 use crate::app::App;
 use crate::audit::{self, Entry};
 use crate::auth::link::{self, Link};
 use crate::auth::passwords::Password;
 use crate::auth::sessions::{self, Opened, Tokens};
-use crate::auth::viewer::Permission;
 use crate::customers::email::EmailAddress;
 use crate::customers::profile::PersonName;
 use crate::db::bulk::Rows;
@@ -42,12 +41,7 @@ pub(crate) struct Invite {
 /// Invites somebody who is no member yet, and queues the mail.
 pub(crate) async fn invite(tx: &Tx, invite: &Invite) -> Outcome<StaffInvitationId, StaffError> {
     let email_key = invite.email.key();
-    // In one order with every change of who may invite: a right that has just ended invites nobody.
-    dialect::lock(tx.db(), "staff").await?;
-    let by = staff::Entity::find_by_id(invite.by).one(tx.db()).await?;
-    if !by.is_some_and(|by| by.disabled_at.is_none() && Permission::StaffManage.is_of(by.role)) {
-        return refuse(StaffError::NotFound);
-    }
+    members::lock_as_manager(tx, invite.by).await?;
     dialect::lock(tx.db(), &format!("staff\u{1f}{email_key}")).await?;
     let members = staff::Entity::find().filter(staff::Column::EmailKey.eq(email_key.as_str()));
     if members.count(tx.db()).await? > 0 {

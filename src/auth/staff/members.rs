@@ -28,11 +28,23 @@ pub(crate) struct Change {
     pub(crate) disabled: Option<bool>,
 }
 
+/// Puts everything that changes who may do what in one order, and refuses unless `by` may change it still: a right that has
+/// just ended does nothing more.
+pub(super) async fn lock_as_manager(tx: &Tx, by: StaffId) -> Outcome<(), StaffError> {
+    dialect::lock(tx.db(), "staff").await?;
+    let by = Entity::find_by_id(by).one(tx.db()).await?;
+    if by.is_some_and(|by| by.disabled_at.is_none() && Permission::StaffManage.is_of(by.role)) {
+        Ok(())
+    } else {
+        refuse(StaffError::NotFound)
+    }
+}
+
 /// Changes a member of staff. What the change takes away ends with it: sessions of whoever is disabled, invitations of
 /// whoever may not invite any more.
 pub(crate) async fn change(tx: &Tx, change: &Change) -> Outcome<StaffId, StaffError> {
     // One after the other: two owners who disable each other at once would both find that one is left.
-    dialect::lock(tx.db(), "staff").await?;
+    lock_as_manager(tx, change.by).await?;
     let Some(before) = Entity::find_by_id(change.member).one(tx.db()).await? else {
         return refuse(StaffError::NotFound);
     };

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::reauthenticate::Reauthenticated;
-use super::{StaffError, attempts, factor, totp};
+use super::{StaffError, attempts, factor, members, totp};
 use crate::app::App;
 use crate::audit::{self, Entry};
 use crate::auth::{secret, sessions};
@@ -124,6 +124,7 @@ pub(crate) async fn reset(tx: &Tx, reset: &Reset) -> Outcome<StaffId, StaffError
     if reset.by == reset.member {
         return refuse(StaffError::OwnAccount);
     }
+    members::lock_as_manager(tx, reset.by).await?;
     let found = Entity::find_by_id(reset.member).lock_exclusive().one(tx.db()).await?;
     let Some(row) = found else { return refuse(StaffError::NotFound) };
     if row.totp_secret.is_none() {
