@@ -39,7 +39,7 @@ pub(crate) async fn request(
     password: Option<SecretString>,
 ) -> Outcome<ChallengeId, AuthError> {
     match password {
-        Some(password) => reauthenticate::verify_own(app, me.customer, password).await?,
+        Some(password) => reauthenticate::verify_own(app, me, password).await?,
         None if me.is_fresh(app.clock.now()) => {}
         None => return refuse(AuthError::Reauthenticate),
     }

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use super::passwords::{Password, Verified};
-use super::reauthenticate::SignedIn;
+use super::reauthenticate::{self, SignedIn};
 use super::{AuthError, email_change, sessions};
 use crate::app::App;
 use crate::audit::{self, Entry};
@@ -18,7 +18,6 @@ use crate::customers::email::EmailAddress;
 use crate::error::{Fault, FaultKind, Outcome, refuse};
 use crate::messages::template::Template;
 use crate::messages::{self, Letter};
-use crate::throttle;
 use crate::tx::Tx;
 
 /// How often the current password is verified if another hash of it was kept meanwhile.
@@ -39,7 +38,7 @@ pub(crate) async fn change(
     current: Option<SecretString>,
     new: Password,
 ) -> Outcome<(), AuthError> {
-    throttle::credential(app, throttle::Tried::OwnPassword, &me.customer.0.to_string()).await?;
+    reauthenticate::count_own(app, me).await?;
     for _ in 0..ATTEMPTS {
         let row = customer::Entity::find_by_id(me.customer).one(&app.db.read).await?;
         let verified = row.and_then(|row| row.password_hash);

@@ -12,7 +12,7 @@ use super::passwords::Verified;
 use super::proof::{self, Answer};
 use super::{AuthError, sessions};
 use crate::app::App;
-use crate::error::{Outcome, refuse};
+use crate::error::{Fault, Outcome, refuse};
 use crate::throttle;
 use crate::tx::Tx;
 
@@ -43,24 +43,26 @@ pub(crate) async fn by_password(
     me: SignedIn,
     password: SecretString,
 ) -> Outcome<Instant, AuthError> {
-    verify_own(app, me.customer, password).await?;
+    verify_own(app, me, password).await?;
     app.write(&me, freshen).await
 }
 
 /// Refuses a password that is not the customer's own. A wrong one is refused after the same work whether there is one or
 /// not.
-pub(super) async fn verify_own(
-    app: &App,
-    customer: CustomerId,
-    password: SecretString,
-) -> Outcome<(), AuthError> {
-    throttle::credential(app, throttle::Tried::OwnPassword, &customer.0.to_string()).await?;
-    let row = customer::Entity::find_by_id(customer).one(&app.db.read).await?;
+pub(super) async fn verify_own(app: &App, me: SignedIn, password: SecretString) -> Outcome<(), AuthError> {
+    count_own(app, me).await?;
+    let row = customer::Entity::find_by_id(me.customer).one(&app.db.read).await?;
     let verified = app.passwords.verify(password, row.and_then(|row| row.password_hash)).await?;
     match verified {
         Verified::Right { stronger: _ } => Ok(()),
         Verified::Wrong => refuse(AuthError::PasswordWrong),
     }
+}
+
+/// Counts a try of the customer's own password for the session that it is made in: whoever found one open shuts nobody else
+/// out.
+pub(super) async fn count_own(app: &App, me: SignedIn) -> Result<(), Fault> {
+    throttle::credential(app, throttle::Tried::OwnPassword, &me.session.0.to_string()).await
 }
 
 async fn freshen(tx: &Tx, me: &SignedIn) -> Outcome<Instant, AuthError> {

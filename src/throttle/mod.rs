@@ -109,7 +109,7 @@ pub enum Tried {
     StaffPassword,
     /// Mailing a code.
     Mail,
-    /// The password of whoever is signed in already.
+    /// The password of whoever is signed in already, in one session.
     OwnPassword,
 }
 

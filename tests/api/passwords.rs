@@ -9,6 +9,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::json;
 
 use crate::support::{Caller, PASSWORD, TestApp, both_engines};
+use crate::throttle::Limited;
 
 const NEW: &str = "another horse entirely";
 
@@ -26,6 +27,40 @@ async fn hash_of(shop: &TestApp, email: &str) -> String {
 }
 
 both_engines! {
+    async fn wrong_passwords_shut_the_session_that_they_are_tried_in_and_no_other(shop: &TestApp) {
+        let limited = Limited::open(shop, &["--max-credentials-per-mailbox", "3"]).await;
+        let joan = shop.as_customer_with_password().await;
+        let other = shop.another_session(&joan.email).await;
+        let reauthenticate = "mutation ($input: SessionReauthenticateInput!) {
+            sessionReauthenticate(input: $input) { authenticatedAt userErrors { code } } }";
+        let change = "mutation ($input: PasswordChangeInput!) {
+            passwordChange(input: $input) { changed userErrors { code } } }";
+        let new_email = "mutation ($input: EmailChangeRequestInput!) {
+            emailChangeRequest(input: $input) { status userErrors { code } } }";
+        let tries = async |caller: &Caller, password: &str| {
+            let mut answers = Vec::new();
+            for (mutation, input) in [
+                (reauthenticate, json!({ "password": password })),
+                (new_email, json!({ "newEmail": "new@example.org", "password": password })),
+                (change, json!({ "currentPassword": password, "newPassword": NEW })),
+            ] {
+                answers.push(limited.serving.post(caller, mutation, json!({ "input": input })).await);
+            }
+            answers
+        };
+        for wrong in tries(&joan, "a wrong password").await {
+            wrong.assert_user_error("PASSWORD_WRONG");
+        }
+        let refused = shop.unchanged_by(async || tries(&joan, PASSWORD).await).await;
+        for refused in refused {
+            refused.assert_refused(429, "RATE_LIMITED");
+        }
+        for done in tries(&other, PASSWORD).await {
+            done.assert_done();
+        }
+        limited.close().await;
+    }
+
     async fn a_password_is_changed_and_other_sessions_end(shop: &TestApp) {
         let joan = shop.as_customer_with_password().await;
         let other = shop.another_session(&joan.email).await;

@@ -7,9 +7,13 @@ use serde_json::{Value as Json, json};
 use totp_rs::{Builder, Secret};
 
 use crate::support::{Answer, Caller, PASSWORD, TestApp, both_engines};
+use crate::throttle::Limited;
 
 const TOO_MANY: &str = "TOO_MANY_ATTEMPTS";
 const WRONG: &str = "INVALID_CREDENTIALS";
+
+const STEP_UP: &str = "mutation ($input: StaffStepUpInput!) {
+    staffStepUp(input: $input) { steppedUpUntil userErrors { code } } }";
 
 /// A member whose second factor is in force.
 struct Guarded {
@@ -249,19 +253,52 @@ both_engines! {
         shop.done(&owner, "apiKeyCreate", create).await;
     }
 
-    async fn wrong_step_ups_are_limited(shop: &TestApp) {
-        let owner = shop.as_staff(Role::Owner).await;
-        let answers = join_all((0..7).map(|_| step_up(shop, &owner, "a wrong one", None))).await;
+    async fn wrong_passwords_shut_the_session_that_they_are_tried_in_and_no_other(shop: &TestApp) {
+        let limited = Limited::open(shop, &["--max-credentials-per-mailbox", "4"]).await;
+        let sam = guarded(shop, Role::Support).await;
+        let email = &sam.caller.email;
+        let elsewhere = Caller::signed_in(email, &sign_in(shop, email, Some(&code(shop, &sam.secret, 0))).await);
+        let step_up = async |caller: &Caller, password: &str, code: &str| {
+            let input = json!({ "input": { "password": password, "totpCode": code } });
+            limited.serving.post(caller, STEP_UP, input).await
+        };
+        // At once, so that none slips past the limit.
+        let answers = join_all((0..7).map(|_| step_up(&sam.caller, "a wrong one", "000000"))).await;
+        let looked_at = answers.iter().filter(|answer| answer.status == 200);
+        let looked_at: Vec<_> = looked_at.map(Answer::user_error_codes).collect();
+        assert_eq!(looked_at, [[WRONG]; 4]);
+        let right = code(shop, &sam.secret, 30);
+        let refused = shop.unchanged_by(async || step_up(&sam.caller, PASSWORD, &right).await).await;
+        refused.assert_refused(429, "RATE_LIMITED");
+        // Who found the session open learns nothing more, and the member goes on everywhere else.
+        step_up(&elsewhere, PASSWORD, &right).await.assert_done();
+        shop.clock.advance(TimeDelta::minutes(1));
+        sign_in(shop, email, Some(&code(shop, &sam.secret, 0))).await.assert_done();
+        shop.clock.advance(TimeDelta::minutes(14));
+        let late = Caller::signed_in(email, &sign_in(shop, email, Some(&code(shop, &sam.secret, 0))).await);
+        step_up(&late, PASSWORD, &code(shop, &sam.secret, 30)).await.assert_done();
+        limited.close().await;
+    }
+
+    async fn wrong_codes_of_step_ups_count_like_those_at_sign_in(shop: &TestApp) {
+        let sam = guarded(shop, Role::Support).await;
+        let bad = wrong(shop, &sam.secret);
+        for _ in 0..6 {
+            // With a wrong password nobody looks at the code, and it does not count.
+            step_up(shop, &sam.caller, "a wrong one", Some(&bad)).await.assert_user_error(WRONG);
+        }
+        let answers = join_all((0..7).map(|_| step_up(shop, &sam.caller, PASSWORD, Some(&bad)))).await;
         let counted = answers.iter().filter(|answer| answer.user_error_codes() == [WRONG]).count();
         let limited = answers.iter().filter(|answer| answer.user_error_codes() == [TOO_MANY]).count();
         assert_eq!((counted, limited), (5, 2));
-        let refused = shop.unchanged_by(async || step_up(shop, &owner, PASSWORD, None).await).await;
+        let right = code(shop, &sam.secret, 0);
+        let refused = shop.unchanged_by(async || step_up(shop, &sam.caller, PASSWORD, Some(&right)).await).await;
         refused.assert_user_error(TOO_MANY);
-        shop.clock.advance(TimeDelta::minutes(14));
-        step_up(shop, &owner, PASSWORD, None).await.assert_user_error(TOO_MANY);
-        shop.clock.advance(TimeDelta::minutes(1));
-        let late = Caller::signed_in("", &sign_in(shop, &owner.email, None).await);
-        step_up(shop, &late, PASSWORD, None).await.assert_done();
+        sign_in(shop, &sam.caller.email, Some(&right)).await.assert_user_error(TOO_MANY);
+        disable(shop, &sam.caller, PASSWORD, &right).await.assert_user_error(TOO_MANY);
+        shop.clock.advance(TimeDelta::minutes(15));
+        let email = &sam.caller.email;
+        sign_in(shop, email, Some(&code(shop, &sam.secret, 0))).await.assert_done();
     }
 
     async fn a_right_password_alone_does_not_make_up_for_wrong_codes(shop: &TestApp) {

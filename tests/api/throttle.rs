@@ -29,13 +29,13 @@ const REFRESH: &str = "mutation ($input: SessionRefreshInput!) {
     sessionRefresh(input: $input) { userErrors { code } } }";
 
 /// A server on the shop's database with limits of its own.
-struct Limited {
+pub(crate) struct Limited {
     app: App,
-    serving: Serving,
+    pub(crate) serving: Serving,
 }
 
 impl Limited {
-    async fn open(shop: &TestApp, flags: &[&str]) -> Self {
+    pub(crate) async fn open(shop: &TestApp, flags: &[&str]) -> Self {
         let app = shop.another_instance_with(flags).await;
         Self { serving: Serving::begin(app.clone()), app }
     }
@@ -69,7 +69,7 @@ impl Limited {
         Answer::of(request.send().await.unwrap()).await
     }
 
-    async fn close(self) {
+    pub(crate) async fn close(self) {
         self.serving.end().await;
         self.app.db.clone().close().await.unwrap();
     }

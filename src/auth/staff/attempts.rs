@@ -1,4 +1,5 @@
-//! How often a member of staff may fail to show that it is they: five times, then not for a quarter of an hour.
+//! How often a member of staff may give a wrong second factor: five times, then not for a quarter of an hour. It counts once
+//! the password was right, so that nobody shuts a member out without it.
 //!
 //! A try is counted before it is looked at, so that tries at once are no way around the limit.
 
@@ -37,16 +38,6 @@ pub(crate) async fn forget(tx: &Tx, member: StaffId) -> Result<(), Fault> {
         .col_expr(Column::FailedAttempts, Expr::val(0))
         .col_expr(Column::FailedAt, Expr::val(None::<entity::Instant>))
         .filter(Column::Id.eq(member))
-        .exec(tx.db())
-        .await?;
-    Ok(())
-}
-
-/// A right password without the second factor: it does not count, but nor does it make up for wrong tries.
-pub(crate) async fn take_back(tx: &Tx, member: StaffId) -> Result<(), Fault> {
-    Entity::update_many()
-        .col_expr(Column::FailedAttempts, Expr::col(Column::FailedAttempts).sub(1))
-        .filter(Column::Id.eq(member).and(Column::FailedAttempts.gt(0)))
         .exec(tx.db())
         .await?;
     Ok(())

@@ -8,8 +8,8 @@ use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter};
 use secrecy::SecretString;
 use serde_json::json;
 
+use super::StaffError;
 use super::reauthenticate::Reauthenticated;
-use super::{StaffError, attempts};
 use crate::app::App;
 use crate::audit::{self, Entry};
 use crate::auth::passwords::Password;
@@ -20,13 +20,13 @@ use crate::tx::Tx;
 /// Sets another password, and ends every other session.
 pub(crate) async fn change(
     app: &App,
-    (member, session): (StaffId, SessionId),
+    whose: (StaffId, SessionId),
     current: SecretString,
     next: Password,
 ) -> Outcome<(), StaffError> {
-    let given = Reauthenticated::password(app, member, current, None).await?;
+    let given = Reauthenticated::password(app, whose, current, None).await?;
     let hash = app.passwords.hash(next).await?;
-    app.write(&(given, hash, session), change_in).await
+    app.write(&(given, hash, whose.1), change_in).await
 }
 
 async fn change_in(
@@ -42,7 +42,6 @@ async fn change_in(
     if changed.rows_affected == 0 {
         return refuse(StaffError::InvalidCredentials);
     }
-    attempts::take_back(tx, row.id).await?;
     sessions::end_others(tx, Audience::Staff, row.id.0, Some(*session)).await?;
     let entry = Entry::of("staff.password.change", "Staff", row.id.0, json!({}));
     Ok(audit::record(tx, [entry]).await?)

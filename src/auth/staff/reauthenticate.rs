@@ -7,14 +7,15 @@ use entity::staff::{Entity, Model};
 use sea_orm::{EntityTrait, QuerySelect};
 use secrecy::SecretString;
 
-use super::{StaffError, attempts, factor};
+use super::{StaffError, factor};
 use crate::app::App;
 use crate::auth::passwords::Verified;
 use crate::auth::sessions;
 use crate::error::{Fault, Outcome, refuse};
+use crate::throttle;
 use crate::tx::Tx;
 
-/// What a member gave to show that it is they. Its password was right; the try was counted before anybody looked.
+/// What a member gave to show that it is they. Its password was right; nobody has looked at the code yet.
 #[derive(Debug)]
 pub(crate) struct Reauthenticated {
     member: StaffId,
@@ -24,16 +25,17 @@ pub(crate) struct Reauthenticated {
 }
 
 impl Reauthenticated {
-    /// Counts the try and checks the password.
+    /// Checks the password. Tries of it count for the session that they are made in, so that whoever found one open shuts
+    /// nobody else out.
     pub(crate) async fn password(
         app: &App,
-        member: StaffId,
+        (member, session): (StaffId, SessionId),
         password: SecretString,
         code: Option<String>,
     ) -> Outcome<Self, StaffError> {
+        throttle::credential(app, throttle::Tried::OwnPassword, &session.0.to_string()).await?;
         let found = Entity::find_by_id(member).one(&app.db.read).await?;
         let row = found.ok_or_else(|| Fault::internal("a member of staff who is signed in is gone"))?;
-        app.write(&member, async |tx: &Tx, member| attempts::count::<StaffError>(tx, *member).await).await?;
         let verified = app.passwords.verify(password, Some(row.password_hash.clone())).await?;
         if verified == Verified::Wrong {
             return refuse(StaffError::InvalidCredentials);
@@ -51,14 +53,9 @@ impl Reauthenticated {
         }
     }
 
-    /// Uses up the second factor, if one is in force. The refusal needs no record: the try is counted already.
+    /// Counts a try of the second factor and uses it up, if one is in force.
     pub(crate) async fn factor(&self, tx: &Tx, row: &Model) -> Outcome<(), StaffError> {
-        let right = match &self.code {
-            _ if !factor::is_in_force(row) => true,
-            Some(code) => factor::take(tx, row, code).await?,
-            None => false,
-        };
-        if right { Ok(()) } else { refuse(StaffError::InvalidCredentials) }
+        factor::require(tx, row, self.code.as_deref()).await
     }
 }
 
@@ -79,7 +76,7 @@ pub(crate) async fn step_up(app: &App, given: StepUp, counts_for: TimeDelta) -> 
     if code.is_none() && found.as_ref().is_some_and(factor::is_in_force) {
         return refuse(StaffError::TotpRequired);
     }
-    let given = Reauthenticated::password(app, member, password, code).await?;
+    let given = Reauthenticated::password(app, (member, session), password, code).await?;
     let at = app.write(&(given, session), step_up_in).await?;
     Ok(at + counts_for)
 }
@@ -90,7 +87,6 @@ async fn step_up_in(
 ) -> Outcome<Instant, StaffError> {
     let row = given.still(tx).await?;
     given.factor(tx, &row).await?;
-    attempts::forget(tx, row.id).await?;
     if !sessions::authenticated(tx, *session).await? {
         return refuse(StaffError::InvalidCredentials);
     }

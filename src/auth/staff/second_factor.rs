@@ -1,6 +1,6 @@
 //! Getting, keeping and losing a second factor.
 
-use entity::id::StaffId;
+use entity::id::{SessionId, StaffId};
 use entity::staff::{Column, Entity, Model};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QuerySelect};
@@ -93,11 +93,11 @@ pub(crate) async fn regenerate(
 /// Gives the second factor up, for the password and a code.
 pub(crate) async fn disable(
     app: &App,
-    member: StaffId,
+    whose: (StaffId, SessionId),
     password: SecretString,
     code: String,
 ) -> Outcome<(), StaffError> {
-    let given = Reauthenticated::password(app, member, password, Some(code)).await?;
+    let given = Reauthenticated::password(app, whose, password, Some(code)).await?;
     app.write(&given, disable_in).await
 }
 
@@ -107,7 +107,6 @@ async fn disable_in(tx: &Tx, given: &Reauthenticated) -> Outcome<(), StaffError>
         return refuse(StaffError::TotpNotInForce);
     }
     given.factor(tx, &row).await?;
-    attempts::forget(tx, row.id).await?;
     take_away(tx, row.id).await?;
     Ok(record(tx, "staff.totp.disable", row.id).await?)
 }

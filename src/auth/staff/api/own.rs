@@ -270,8 +270,7 @@ impl OwnMutation {
         #[graphql(desc = "What shows that it is you.")] input: StaffTotpDisableInput,
     ) -> Result<StaffTotpDisablePayload, ApiError> {
         let app = ctx.data_unchecked::<App>();
-        let (member, _) = asking(ctx)?;
-        let outcome = second_factor::disable(app, member, input.password.into(), input.totp_code).await;
+        let outcome = second_factor::disable(app, asking(ctx)?, input.password.into(), input.totp_code).await;
         let (done, user_errors) = told(outcome)?;
         Ok(StaffTotpDisablePayload { disabled: done.is_some(), user_errors })
     }

@@ -25,7 +25,7 @@ pub(super) enum StaffErrorCode {
     InvalidCredentials,
     /// A second factor is in force and has to be given.
     TotpRequired,
-    /// Five tries in a row were wrong; none is looked at for 15 minutes.
+    /// Five codes in a row were wrong; none is looked at for 15 minutes.
     TooManyAttempts,
     /// There is a second factor in force already.
     TotpInForce,
@@ -64,7 +64,7 @@ pub(super) fn user_error(error: StaffError, field: Option<&str>) -> UserError<St
             (Code::TotpRequired, "Give the six digits of your second factor, or a recovery code.")
         }
         StaffError::TooManyAttempts => {
-            (Code::TooManyAttempts, "Too many wrong passwords or codes; try again in 15 minutes.")
+            (Code::TooManyAttempts, "Too many wrong codes; try again in 15 minutes.")
         }
         StaffError::TotpInForce => (Code::TotpInForce, "There is a second factor in force already."),
         StaffError::TotpNotInForce => (Code::TotpNotInForce, "There is no second factor in force."),
