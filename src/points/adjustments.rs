@@ -3,8 +3,9 @@
 //! Invariant: an adjustment that waits moves its points once, when somebody else approves it, and never if it is refused
 //! or withdrawn. Every adjustment, and every step of one that waits, is in the audit log.
 
+use std::collections::BTreeSet;
+
 use entity::id::{AccountId, AdjustmentId, CustomerId, StaffId};
-use entity::points_account;
 use entity::points_adjustment::{ActiveModel, AdjustmentState, Column, Entity, Model};
 use entity::points_entry::ActorKind;
 use entity::staff::Role;
@@ -16,6 +17,7 @@ use serde_json::{Value as Json, json};
 use super::amount::PointsDelta;
 use super::command::{Act, Command, PointsError, Posting};
 use super::ledger::post;
+use super::store;
 use crate::actor::Actor;
 use crate::audit::{self, Entry};
 use crate::error::{Fault, Outcome, Stop, refuse};
@@ -64,21 +66,34 @@ pub(crate) enum AdjustmentError {
 
 /// Adjusts at once, or asks a second person.
 pub(crate) async fn adjust(tx: &Tx, adjust: &Adjust) -> Outcome<Adjusted, AdjustmentError> {
+    let (account, customer) = owner(tx, adjust.account).await?;
     if !tx.settings().adjustment_limits.allow(adjust.role, adjust.delta) {
-        return Ok(Adjusted::Waiting(ask(tx, adjust).await?));
+        return Ok(Adjusted::Waiting(ask(tx, adjust, customer).await?));
     }
-    let posting = move_points(tx, adjust.account, adjust.delta.get(), &adjust.reason, adjust.by).await?;
+    let posting = move_points(tx, account, adjust.delta.get(), &adjust.reason, adjust.by).await?;
     let detail = json!({ "reason": adjust.reason, "delta": adjust.delta });
-    record(tx, "points.adjust", CustomerId(adjust.account.0), detail).await?;
+    record(tx, "points.adjust", customer, detail).await?;
     Ok(Adjusted::Moved(posting))
 }
 
+/// The account that is meant, which may have been merged since, and whose it is. It is locked: a merge at the same moment
+/// finds what is asked for here, and takes it along.
+async fn owner(tx: &Tx, named: AccountId) -> Outcome<(AccountId, CustomerId), AdjustmentError> {
+    let mut id = named;
+    loop {
+        let found = store::lock(tx, &BTreeSet::from([id])).await?.pop();
+        match found.map(|row| (row.merged_into, row.customer_id)) {
+            Some((Some(heir), _)) => id = heir,
+            Some((None, Some(customer))) => return Ok((id, customer)),
+            Some((None, None)) | None => {
+                return refuse(AdjustmentError::Points(PointsError::NotFound));
+            }
+        }
+    }
+}
+
 /// Writes down what somebody else is to approve.
-async fn ask(tx: &Tx, adjust: &Adjust) -> Outcome<AdjustmentId, AdjustmentError> {
-    let account = points_account::Entity::find_by_id(adjust.account).one(tx.db()).await?;
-    let Some(customer) = account.and_then(|account| account.customer_id) else {
-        return refuse(AdjustmentError::Points(PointsError::NotFound));
-    };
+async fn ask(tx: &Tx, adjust: &Adjust, customer: CustomerId) -> Result<AdjustmentId, Fault> {
     let row = ActiveModel {
         id: Set(tx.id()),
         customer_id: Set(customer),
@@ -121,7 +136,7 @@ pub(crate) async fn approve(tx: &Tx, decide: &Decide) -> Outcome<Decided, Adjust
     if row.requested_by == decide.by {
         return refuse(AdjustmentError::Own);
     }
-    settle(tx, decide, AdjustmentState::Approved).await?;
+    let row = settle(tx, decide, AdjustmentState::Approved).await?;
     let account = AccountId(row.customer_id.0);
     let posting = move_points(tx, account, row.delta, &row.reason, row.requested_by).await?;
     record(tx, "points.adjustment.approve", row.customer_id, told(&row)).await?;
@@ -130,8 +145,8 @@ pub(crate) async fn approve(tx: &Tx, decide: &Decide) -> Outcome<Decided, Adjust
 
 /// Refuses an adjustment, or withdraws one's own.
 pub(crate) async fn reject(tx: &Tx, decide: &Decide) -> Outcome<Decided, AdjustmentError> {
-    let row = find(tx, decide).await?;
-    settle(tx, decide, AdjustmentState::Rejected).await?;
+    find(tx, decide).await?;
+    let row = settle(tx, decide, AdjustmentState::Rejected).await?;
     let own = row.requested_by == decide.by;
     let act = if own { "points.adjustment.withdraw" } else { "points.adjustment.reject" };
     record(tx, act, row.customer_id, told(&row)).await?;
@@ -147,8 +162,9 @@ async fn find(tx: &Tx, decide: &Decide) -> Outcome<Model, AdjustmentError> {
     }
 }
 
-/// Takes one out of waiting: of two who decide at once, one does.
-async fn settle(tx: &Tx, decide: &Decide, state: AdjustmentState) -> Outcome<(), AdjustmentError> {
+/// Takes one out of waiting: of two who decide at once, one does. Answers it as it is then: a merge may have moved it to
+/// who stays since it was looked at.
+async fn settle(tx: &Tx, decide: &Decide, state: AdjustmentState) -> Outcome<Model, AdjustmentError> {
     let settled = Entity::update_many()
         .col_expr(Column::State, Expr::val(state.to_value()))
         .col_expr(Column::DecidedBy, Expr::val(decide.by))
@@ -156,11 +172,9 @@ async fn settle(tx: &Tx, decide: &Decide, state: AdjustmentState) -> Outcome<(),
         .filter(Column::Id.eq(decide.adjustment).and(Column::State.eq(AdjustmentState::Pending)))
         .exec(tx.db())
         .await?;
-    if settled.rows_affected == 1 {
-        return Ok(());
-    }
     let now = Entity::find_by_id(decide.adjustment).one(tx.db()).await?;
     match now {
+        Some(row) if settled.rows_affected == 1 => Ok(row),
         Some(row) => refuse(AdjustmentError::Decided { state: row.state }),
         None => refuse(AdjustmentError::NotFound),
     }

@@ -24,6 +24,10 @@ fn decide(adjustment: &Json) -> Json {
     json!({ "id": adjustment["id"] })
 }
 
+fn merge(from: &Caller, into: &Caller) -> Json {
+    json!({ "fromId": from.customer_id(), "intoId": into.customer_id(), "reason": "the same person" })
+}
+
 async fn my_id(shop: &TestApp, staff: &Caller) -> Json {
     shop.graphql(staff, "{ staffMe { member { id } } }", json!({})).await.at("/staffMe/member/id").clone()
 }
@@ -216,6 +220,43 @@ both_engines! {
         late.assert_error("FORBIDDEN");
         assert_eq!(late.body["errors"][0]["extensions"]["reason"], "STEP_UP_REQUIRED");
         shop.done(&manager, "pointsAdjustmentReject", decide(&adjustment)).await;
+    }
+
+    async fn after_a_merge_an_adjustment_is_of_the_one_who_stays(shop: &TestApp) {
+        let (server, owner) = (shop.as_server().await, shop.as_staff(Role::Owner).await);
+        let (ann, anna) = (shop.as_member(&server, 0).await, shop.as_member(&server, 0).await);
+        let (support, manager) = (shop.as_staff(Role::Support).await, shop.as_staff(Role::Manager).await);
+        let before = waiting(shop, &support, &ann, 5_000).await;
+        shop.done(&owner, "customerMerge", merge(&ann, &anna)).await;
+        let after = waiting(shop, &support, &ann, 6_000).await;
+        assert_eq!(after["customerId"], anna.customer_id());
+        for adjustment in listed(shop, &manager, None).await {
+            assert_eq!(adjustment["customerId"], anna.customer_id());
+        }
+        let small = shop.done(&support, "pointsAdjust", adjust(&ann, 5)).await;
+        assert_eq!(small["account"]["available"], 5);
+        let approved = shop.done(&manager, "pointsAdjustmentApprove", decide(&after)).await;
+        assert_eq!((&approved["adjustment"]["customerId"], &approved["account"]["available"]),
+            (&json!(anna.customer_id()), &json!(6_005)));
+        shop.done(&manager, "pointsAdjustmentReject", decide(&before)).await;
+        let acts = |entries: Vec<Json>| entries.iter().map(|entry| entry["act"].clone()).collect::<Vec<_>>();
+        let expected = ["points.adjustment.request", "points.adjust", "points.adjustment.approve", "points.adjustment.reject"];
+        assert_eq!(acts(audited(shop, &anna).await), expected);
+        assert_eq!(acts(audited(shop, &ann).await), ["points.adjustment.request"]);
+    }
+
+    async fn what_is_asked_for_during_a_merge_is_of_the_one_who_stays(shop: &TestApp) {
+        let (server, owner) = (shop.as_server().await, shop.as_staff(Role::Owner).await);
+        let support = shop.as_staff(Role::Support).await;
+        for _ in 0..4 {
+            let (ann, anna) = (shop.as_member(&server, 0).await, shop.as_member(&server, 0).await);
+            let merges = shop.done(&owner, "customerMerge", merge(&ann, &anna));
+            let asks = join_all((0..4).map(|_| waiting(shop, &support, &ann, 5_000)));
+            tokio::join!(merges, asks);
+            let found = listed(shop, &owner, None).await;
+            let theirs = found.iter().filter(|adjustment| adjustment["customerId"] == anna.customer_id());
+            assert_eq!(theirs.count(), 4, "{found:#?}");
+        }
     }
 
     async fn an_adjustment_of_nobody_is_refused_whatever_its_size(shop: &TestApp) {
