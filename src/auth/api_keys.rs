@@ -27,20 +27,37 @@ const PREFIX: usize = 8;
 const SECRET: usize = 43;
 /// `last_used_at` is written at most so often.
 const NOTE_EVERY: TimeDelta = TimeDelta::minutes(1);
-/// When this instance last noted the use of each key.
+/// For so long a key that was right is known to be no guess.
+const KNOWN_FOR: TimeDelta = TimeDelta::minutes(1);
+
+/// The keys that were right on this instance, by the hash of the whole key: a prefix alone is shown in lists.
 #[derive(Debug, Default)]
-pub struct Uses(Mutex<HashMap<ApiKeyId, Instant>>);
+pub struct Uses(Mutex<HashMap<Vec<u8>, Use>>);
+
+/// A use of a key that was right.
+#[derive(Clone, Copy, Debug)]
+struct Use {
+    last: Instant,
+    /// When one was last noted in the database.
+    noted: Instant,
+}
 
 impl Uses {
-    /// Whether the use at `now` is to be noted; if so, it counts as noted.
-    fn is_due(&self, key: ApiKeyId, noted: Option<Instant>, now: Instant) -> bool {
+    /// Keeps that a key was right at `now`. Answers whether that is to be noted, having been noted last at `noted`; if so,
+    /// it counts as noted.
+    fn was_right(&self, hash: Vec<u8>, noted: Option<Instant>, now: Instant) -> bool {
         let mut uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = std::cmp::max(uses.get(&key).copied(), noted);
+        let last = std::cmp::max(uses.get(&hash).map(|of| of.noted), noted);
         let due = last.is_none_or(|last| now - last >= NOTE_EVERY);
-        if due {
-            uses.insert(key, now);
-        }
+        let noted = last.filter(|_| !due).unwrap_or(now);
+        uses.insert(hash, Use { last: now, noted });
         due
+    }
+
+    /// Whether a key was right within the last minute.
+    fn is_known(&self, hash: &[u8], now: Instant) -> bool {
+        let uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        uses.get(hash).is_some_and(|of| now - of.last < KNOWN_FOR)
     }
 }
 
@@ -54,18 +71,25 @@ fn prefix_of(credentials: &str) -> Option<&str> {
     (secret.len() == SECRET + 1 && secret.starts_with('_')).then_some(prefix)
 }
 
-/// Whose key this is, if it is in force.
-pub(crate) async fn viewer(app: &App, credentials: &str) -> Result<Viewer, Unauthenticated> {
+/// Whose key this is, if it is in force; `stranger` is what a key gets that was not right here of late.
+pub(crate) async fn viewer(
+    app: &App,
+    credentials: &str,
+    stranger: Result<(), Fault>,
+) -> Result<Viewer, Unauthenticated> {
     let prefix = prefix_of(credentials).ok_or(Unauthenticated::Rejected)?;
+    let (hash, now) = (secret::hash(credentials), app.clock.now());
+    if !app.key_uses.is_known(&hash, now) {
+        stranger?;
+    }
     let found = Entity::find().filter(Column::Prefix.eq(prefix)).one(&app.db.read).await?;
     let row = found.ok_or(Unauthenticated::Rejected)?;
-    let now = app.clock.now();
-    if !secret::same(&row.secret_hash, &secret::hash(credentials)) || !is_in_force(&row, now) {
+    if !secret::same(&row.secret_hash, &hash) || !is_in_force(&row, now) {
         return Err(Unauthenticated::Rejected);
     }
     let names: Vec<String> = serde_json::from_value(row.scopes)?;
     let scopes = names.iter().filter_map(|name| Scope::parse(name)).collect();
-    if app.key_uses.is_due(row.id, row.last_used_at, now) {
+    if app.key_uses.was_right(hash, row.last_used_at, now) {
         tokio::spawn(note_use(app.clone(), row.id, now));
     }
     Ok(Viewer::Shop { key: row.id, owner: row.owner_id, scopes })
@@ -132,11 +156,22 @@ mod tests {
     #[test]
     fn a_use_is_noted_once_a_minute() {
         let uses = Uses::default();
-        let key = ApiKeyId(uuid::Uuid::from_u128(1));
+        let key = || vec![1];
         let start = Instant::from_timestamp(1_800_000_000, 0).unwrap();
-        let due = |seconds| uses.is_due(key, None, start + TimeDelta::seconds(seconds));
+        let due = |seconds| uses.was_right(key(), None, start + TimeDelta::seconds(seconds));
         assert_eq!([due(0), due(1), due(59), due(60), due(61)], [true, false, false, true, false]);
         let noted_elsewhere = Some(start + TimeDelta::seconds(100));
-        assert!(!uses.is_due(key, noted_elsewhere, start + TimeDelta::seconds(130)));
+        assert!(!uses.was_right(key(), noted_elsewhere, start + TimeDelta::seconds(130)));
+    }
+
+    #[test]
+    fn a_key_that_was_right_is_known_for_a_minute() {
+        let uses = Uses::default();
+        let start = Instant::from_timestamp(1_800_000_000, 0).unwrap();
+        let at = |seconds| start + TimeDelta::seconds(seconds);
+        uses.was_right(vec![1], None, at(0));
+        uses.was_right(vec![1], None, at(50));
+        assert_eq!([50, 109, 110].map(|seconds| uses.is_known(&[1], at(seconds))), [true, true, false]);
+        assert!(!uses.is_known(&[2], at(50)));
     }
 }

@@ -81,6 +81,11 @@ impl Keys {
         Ok(())
     }
 
+    /// What verifies tokens that name `id`, as far as this instance knows.
+    pub(crate) fn known(&self, id: ServerKeyId) -> Option<Verifying> {
+        self.ring().verifying.get(&id).cloned()
+    }
+
     /// What signs tokens for `audience` now.
     pub(crate) fn signing(&self, audience: Audience) -> Result<Signing, Fault> {
         let found = self.ring().signing.get(&audience).cloned();
@@ -196,14 +201,12 @@ fn oldest_first() -> sea_orm::Select<Entity> {
     Entity::find().order_by_asc(Column::CreatedAt).order_by_asc(Column::Id)
 }
 
-/// What verifies tokens that name `id`; looks for newer keys if it is unknown, at most once a second.
-pub(crate) async fn verifying(app: &App, id: ServerKeyId) -> Result<Option<Verifying>, Fault> {
-    let known = app.keys.ring().verifying.get(&id).cloned();
-    if known.is_some() || !app.keys.may_look() {
-        return Ok(known);
+/// What verifies tokens that name the unknown key `id`: looks for newer keys, at most once a second.
+pub(crate) async fn looked_up(app: &App, id: ServerKeyId) -> Result<Option<Verifying>, Fault> {
+    if app.keys.may_look() {
+        refresh(app).await?;
     }
-    refresh(app).await?;
-    Ok(app.keys.ring().verifying.get(&id).cloned())
+    Ok(app.keys.known(id))
 }
 
 /// Takes over the keys as they are now.

@@ -116,7 +116,14 @@ impl From<Viewer> for Authenticated {
 }
 
 /// Who sends this `Authorization` header: `Bearer` with an access token or an API key; without one, anybody.
-pub async fn authenticate(app: &App, authorization: Option<&str>) -> Result<Authenticated, Unauthenticated> {
+///
+/// `stranger` is what credentials get that only the database can judge and that this instance does not know to be good: a
+/// client of whom too many were rejected gets nothing more looked up for them.
+pub async fn authenticate(
+    app: &App,
+    authorization: Option<&str>,
+    stranger: Result<(), Fault>,
+) -> Result<Authenticated, Unauthenticated> {
     let Some(authorization) = authorization else {
         return Ok(Viewer::Anonymous.into());
     };
@@ -126,7 +133,7 @@ pub async fn authenticate(app: &App, authorization: Option<&str>) -> Result<Auth
     }
     let credentials = credentials.trim_start();
     if api_keys::is_shaped(credentials) {
-        return Ok(api_keys::viewer(app, credentials).await?.into());
+        return Ok(api_keys::viewer(app, credentials, stranger).await?.into());
     }
-    sessions::viewer(app, credentials).await
+    sessions::viewer(app, credentials, stranger).await
 }

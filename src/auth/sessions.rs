@@ -23,6 +23,7 @@ use super::{AuthError, Authenticated, Unauthenticated, keys, secret};
 use crate::app::App;
 use crate::error::{Fault, Outcome, refuse, refuse_recorded};
 use crate::notices::Notice;
+use crate::throttle;
 use crate::tx::Tx;
 
 /// A session ends at the latest after this.
@@ -248,18 +249,33 @@ async fn is_welcome(tx: &Tx, session: &session::Model) -> Result<bool, Fault> {
     })
 }
 
-/// Who sends this access token: signed by us, and its session and person in good standing, as far as is known.
-pub(crate) async fn viewer(app: &App, token: &str) -> Result<Authenticated, Unauthenticated> {
+/// Who sends this access token: signed by us, and its session and person in good standing, as far as is known. `stranger`
+/// is what a token gets of a key that is not known.
+pub(crate) async fn viewer(
+    app: &App,
+    token: &str,
+    stranger: Result<(), Fault>,
+) -> Result<Authenticated, Unauthenticated> {
     let id = tokens::key_of(token).ok_or(Unauthenticated::Rejected)?;
-    let key = keys::verifying(app, id).await?.ok_or(Unauthenticated::Rejected)?;
+    let is_limited = stranger.is_err();
+    let key = if let Some(key) = app.keys.known(id) {
+        key
+    } else {
+        stranger?;
+        keys::looked_up(app, id).await?.ok_or(Unauthenticated::Rejected)?
+    };
     let now = app.clock.now();
     let subject =
         tokens::verify(&key, &app.config.public_url, now, token).ok_or(Unauthenticated::Rejected)?;
     let covered = |read| app.notices.cover(read);
-    match app.sessions.get(subject, now, covered) {
-        Some(viewer) => Ok(Authenticated { viewer, remembered: Some(subject) }),
-        None => Ok(look_up(app, subject).await?.into()),
+    if let Some(viewer) = app.sessions.get(subject, now, covered) {
+        return Ok(Authenticated { viewer, remembered: Some(subject) });
     }
+    if is_limited {
+        // Signed by us, but its session may have ended: what follows from that is bounded all the same.
+        throttle::account(app, subject.id)?;
+    }
+    Ok(look_up(app, subject).await?.into())
 }
 
 /// Asks the database for the session and the person of a token that was verified, and remembers the answer. What this

@@ -59,7 +59,7 @@ async fn refresh(app: &App, token: &SecretString) -> Result<Tokens, AuthError> {
 }
 
 async fn viewer(app: &App, token: &str) -> Option<Viewer> {
-    match authenticate(app, Some(&format!("Bearer {token}"))).await {
+    match authenticate(app, Some(&format!("Bearer {token}")), Ok(())).await {
         Ok(seen) => Some(seen.for_query()),
         Err(Unauthenticated::Rejected) => None,
         Err(Unauthenticated::Fault(fault)) => panic!("{fault:?}"),
@@ -388,10 +388,10 @@ async fn an_api_key_does_what_its_scopes_say_until_it_ends() {
 #[tokio::test]
 async fn what_is_no_credential_is_rejected_and_no_header_is_anybody() {
     on_each_database(async |app| {
-        assert_eq!(authenticate(app, None).await.unwrap(), Viewer::Anonymous.into());
+        assert_eq!(authenticate(app, None, Ok(())).await.unwrap(), Viewer::Anonymous.into());
         for header in ["", "Bearer", "Bearer ", "Basic YTpi", "Bearer rubbish", "Bearer a.b.c", "Bearer rg_x"]
         {
-            let refused = authenticate(app, Some(header)).await;
+            let refused = authenticate(app, Some(header), Ok(())).await;
             assert!(matches!(refused, Err(Unauthenticated::Rejected)), "{header}");
         }
     })

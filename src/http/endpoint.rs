@@ -80,11 +80,12 @@ async fn run(
     }
 }
 
-/// Whose credentials these are, unless the client was rejected too often or the account or key asks too often.
+/// Whose credentials these are, unless the account or key asks too often. Of a client who was rejected too often, only those
+/// are taken that are known to be good before anything is looked up: others behind the same address have theirs.
 async fn authenticate(app: &App, authorization: &str, client: &Client) -> Result<Authenticated, Refusal> {
     let limited = |fault: Fault| Refusal::of(&fault);
-    throttle::before_authentication(app, client).map_err(limited)?;
-    let authenticated = auth::authenticate(app, Some(authorization)).await;
+    let stranger = throttle::before_authentication(app, client);
+    let authenticated = auth::authenticate(app, Some(authorization), stranger).await;
     if matches!(authenticated, Err(Unauthenticated::Rejected)) {
         throttle::after_rejection(app, client);
     }

@@ -27,6 +27,7 @@ mod window;
 
 use entity::rate_limit;
 use sea_orm::EntityTrait;
+use uuid::Uuid;
 
 use crate::app::App;
 use crate::auth::viewer::Viewer;
@@ -74,7 +75,12 @@ pub fn request(app: &App, viewer: &Viewer, client: &Client) -> Result<(), Fault>
     admit(app, limit, subject)
 }
 
-/// [`FaultKind::RateLimited`] if so many credentials of this client were rejected that no more are looked at.
+/// Counts a request for an account: [`FaultKind::RateLimited`] if that is too many.
+pub(crate) fn account(app: &App, id: Uuid) -> Result<(), Fault> {
+    admit(app, Limit::Account, id.as_u128())
+}
+
+/// [`FaultKind::RateLimited`] if so many credentials of this client were rejected that no more are looked up.
 pub fn before_authentication(app: &App, client: &Client) -> Result<(), Fault> {
     let Some(window) = Limit::Rejections.window(&app.throttle.limits) else {
         return Ok(());
@@ -85,7 +91,7 @@ pub fn before_authentication(app: &App, client: &Client) -> Result<(), Fault> {
 
 /// Counts that credentials of this client were rejected.
 pub fn after_rejection(app: &App, client: &Client) {
-    // The request is refused anyhow; the next one is not looked at if this one was one too many.
+    // The request is refused anyhow; the next one is not looked up if this one was one too many.
     let _ = admit(app, Limit::Rejections, client.network());
 }
 

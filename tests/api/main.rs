@@ -30,6 +30,7 @@ mod points;
 mod points_preview;
 mod policies;
 mod profile;
+mod rejections;
 mod schema;
 mod second_factor;
 mod sessions;

@@ -33,7 +33,7 @@ async fn over_graphql_an_address_registers_proves_and_sees_itself() {
     );
     let proven = run(prove.clone(), Viewer::Anonymous).await["mailboxProve"].clone();
     let access = proven["tokens"]["accessToken"].as_str().unwrap();
-    let seen = authenticate(app, Some(&format!("Bearer {access}"))).await.unwrap();
+    let seen = authenticate(app, Some(&format!("Bearer {access}")), Ok(())).await.unwrap();
     let me = run("{ me { id email registered enrolled } }".to_owned(), seen.for_query()).await["me"].clone();
     assert_eq!((&me["id"], &me["email"]), (&proven["customerId"], &"anna@example.com".into()));
     assert!(me["registered"].is_string() && me["enrolled"].is_string());

@@ -34,7 +34,7 @@ async fn olga(app: &App) -> (StaffId, String) {
 
 /// As a query sees whoever sends this header.
 async fn seen(app: &App, header: &str) -> Option<Role> {
-    match authenticate(app, Some(header)).await {
+    match authenticate(app, Some(header), Ok(())).await {
         Ok(seen) => match seen.for_query() {
             Viewer::Staff { role, .. } => Some(role),
             other => panic!("{other:?}"),
@@ -47,7 +47,7 @@ async fn seen(app: &App, header: &str) -> Option<Role> {
 /// Whether the sender of this header comes to be remembered: on a busy machine not at the first try.
 async fn is_remembered(app: &App, header: &str) -> bool {
     for _ in 0..100 {
-        if authenticate(app, Some(header)).await.unwrap().remembered.is_some() {
+        if authenticate(app, Some(header), Ok(())).await.unwrap().remembered.is_some() {
             return true;
         }
     }
