@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use sea_orm::{DbErr, RuntimeErr};
+use sea_orm::{DbErr, RuntimeErr, SqlErr};
 
 /// Ours, not the caller's: logged with the request id and answered with a code, never with its text.
 ///
@@ -59,11 +59,26 @@ impl Fault {
         }
     }
 
-    /// Whether running the transaction again may succeed: deadlock, serialization failure, busy.
+    /// What a write ended in that another transaction may have come before with the same unique key: run again, this one
+    /// finds what that one wrote.
+    pub(crate) fn of_race(error: DbErr) -> Self {
+        match error.sql_err() {
+            Some(SqlErr::UniqueConstraintViolation(_)) => Overtaken(error).into(),
+            _ => error.into(),
+        }
+    }
+
+    /// Whether running the transaction again may succeed: deadlock, serialization failure, busy, overtaken.
     pub fn is_transient(&self) -> bool {
-        self.source.as_deref().and_then(|e| e.downcast_ref::<DbErr>()).is_some_and(is_transient)
+        let Some(source) = self.source.as_deref() else { return false };
+        source.is::<Overtaken>() || source.downcast_ref::<DbErr>().is_some_and(is_transient)
     }
 }
+
+/// Another transaction wrote first what there may be once.
+#[derive(Debug, thiserror::Error)]
+#[error("overtaken: {0}")]
+struct Overtaken(DbErr);
 
 impl fmt::Debug for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

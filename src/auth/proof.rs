@@ -200,7 +200,9 @@ pub(super) async fn make_account(tx: &Tx, proven: &Model) -> Result<CustomerId, 
         .col_expr(customer::Column::UpdatedAt, Expr::val(tx.now()))
         .filter(customer::Column::Id.eq(found.id).and(customer::Column::RegisteredAt.is_null()))
         .exec(tx.db())
-        .await?;
+        .await
+        // An import may give the mailbox to a customer of its own while that of whom staff prepared has none yet.
+        .map_err(Fault::of_race)?;
     if registered.rows_affected != 1 {
         return Err(Fault::internal("a locked customer was registered by another"));
     }

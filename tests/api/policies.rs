@@ -1,7 +1,13 @@
 //! The registration policy, a test for each cell of its table: what is allowed, flagged and attached, and which mails go
 //! out.
 
+use std::time::Duration;
+
+use entity::customer;
+use entity::id::CustomerId;
 use entity::staff::Role;
+use regulars::tx::Tx;
+use sea_orm::{ActiveModelTrait, Set};
 use serde_json::{Value as Json, json};
 
 use crate::support::{Caller, TestApp, both_engines};
@@ -112,6 +118,40 @@ async fn staff_make_an_account(shop: &TestApp, registration: &str) {
 }
 
 both_engines! {
+    async fn an_invitation_is_good_although_an_import_knows_the_mailbox_since_a_moment(shop: &TestApp) {
+        let (support, server) = (shop.as_staff(Role::Support).await, shop.as_server().await);
+        shop.done(&support, "customerInvite", json!({ "email": ADDRESS, "name": "Anna" })).await;
+        shop.run_jobs().await;
+        let token = shop.mail.to(ADDRESS)[0].token().unwrap();
+        let begun = tokio::sync::Notify::new();
+        let known = shop.change(async |tx: &Tx| {
+            let (id, now): (CustomerId, _) = (tx.id(), tx.now());
+            let imported = customer::ActiveModel {
+                id: Set(id),
+                email_key: Set(Some(ADDRESS.to_owned())),
+                enrolled_at: Set(Some(now)),
+                created_at: Set(now),
+                updated_at: Set(now),
+                ..Default::default()
+            };
+            imported.insert(tx.db()).await?;
+            begun.notify_one();
+            // Long enough for the proof to find the mailbox free, and to wait for it.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Ok(())
+        });
+        let proof = async {
+            begun.notified().await;
+            sign_in_with(shop, &token).await
+        };
+        let ((), proven) = tokio::join!(known, proof);
+        let anna = Caller::signed_in(ADDRESS, &proven);
+        let query = "query ($email: EmailAddress!) { customer(email: $email) { id name registered } }";
+        let found = shop.graphql(&server, query, json!({ "email": ADDRESS })).await;
+        let expected = json!({ "id": anna.customer_id(), "name": "Anna", "registered": "2026-01-15T12:00:00+00:00" });
+        assert_eq!(found.at("/customer"), &expected);
+    }
+
     async fn required_anonymous_registers_with_a_code(shop: &TestApp) {
         anonymous_registers(shop, "REQUIRED").await;
     }
