@@ -155,7 +155,7 @@ async fn arrive(tx: &Tx, me: &SignedIn, row: &customer::Model, proven: &Model) -
     proof::drop_prepared(tx, &proven.email_key).await?;
     drop_pending(tx, row.id).await?;
     proof::attach_guest(tx, proven, row.id).await?;
-    let ended = sessions::end_others(tx, Audience::Customer, row.id.0, Some(me.session)).await?;
+    let ended = sessions::end_all(tx, Audience::Customer, row.id.0, Some(me.session)).await?;
     let detail = json!({ "before": { "email": row.email }, "after": { "email": proven.email }, "sessionsEnded": ended });
     audit::record(tx, [Entry::of_customer("customer.email_change", row.id, detail)]).await?;
     outbox::emit(

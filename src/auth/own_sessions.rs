@@ -61,7 +61,7 @@ pub(crate) async fn revoke(tx: &Tx, revoke: &Revoke) -> Outcome<SessionId, AuthE
 /// Ends the other sessions of whoever asks; answers how many those were.
 pub(crate) async fn revoke_others(tx: &Tx, revoke: &RevokeOthers) -> Outcome<u64, AuthError> {
     let RevokeOthers { audience, subject, kept } = *revoke;
-    let ended = sessions::end_others(tx, audience, subject, Some(kept)).await?;
+    let ended = sessions::end_all(tx, audience, subject, Some(kept)).await?;
     if ended > 0 {
         let kind = match audience {
             Audience::Customer => "Customer",

@@ -91,7 +91,7 @@ pub(super) async fn replace(
         .filter(Column::Id.eq(id))
         .exec(tx.db())
         .await?;
-    let ended = sessions::end_others(tx, Audience::Customer, id.0, kept).await?;
+    let ended = sessions::end_all(tx, Audience::Customer, id.0, kept).await?;
     // Whoever asked for it may be the one who is being locked out.
     email_change::drop_pending(tx, id).await?;
     tell(tx, id, row).await?;

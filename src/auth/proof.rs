@@ -207,7 +207,7 @@ pub(super) async fn make_account(tx: &Tx, proven: &Model) -> Result<CustomerId, 
         return Err(Fault::internal("a locked customer was registered by another"));
     }
     words::refresh(tx, &[found.id]).await?;
-    sessions::end_all(tx, Audience::Customer, found.id.0).await?;
+    sessions::end_all(tx, Audience::Customer, found.id.0, None).await?;
     points::open_accounts(tx, &[Owner::Customer(found.id)]).await?;
     if let Some(order) = proven.order_id {
         let [shipping, billing] = orders::addresses_of(tx, order).await?;

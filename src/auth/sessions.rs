@@ -137,19 +137,14 @@ pub(crate) async fn end(tx: &Tx, token: &SecretString) -> Result<(), Fault> {
     }
 }
 
-/// Ends every session of a customer or member of staff.
-pub(crate) async fn end_all(tx: &Tx, audience: Audience, subject: Uuid) -> Result<(), Fault> {
-    tx.tell(Notice::StandingChanged { audience, subject });
-    revoke(tx, Column::SubjectId.eq(subject).and(Column::Audience.eq(audience))).await
-}
-
 async fn revoke_one(tx: &Tx, session: SessionId) -> Result<(), Fault> {
     tx.tell(Notice::SessionEnded(session));
-    revoke(tx, Column::Id.eq(session)).await
+    revoked(tx, Column::Id.eq(session)).await?;
+    Ok(())
 }
 
-/// Ends every session of a person but `kept`; answers how many those were.
-pub(crate) async fn end_others(
+/// Ends every session of a customer or member of staff but `kept`, if any is kept; answers how many those were.
+pub(crate) async fn end_all(
     tx: &Tx,
     audience: Audience,
     subject: Uuid,
@@ -198,11 +193,6 @@ async fn seen(tx: &Tx, session: SessionId) -> Result<(), Fault> {
         .filter(Column::Id.eq(session))
         .exec(tx.db())
         .await?;
-    Ok(())
-}
-
-async fn revoke(tx: &Tx, which: sea_orm::sea_query::SimpleExpr) -> Result<(), Fault> {
-    revoked(tx, which).await?;
     Ok(())
 }
 

@@ -4,16 +4,16 @@
 
 use entity::customer_address::{ActiveModel, Column, Entity, Model};
 use entity::id::{AddressId, CustomerId};
-use sea_orm::sea_query::{Expr, SimpleExpr};
+use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, Set,
+    Unchanged,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::CustomerError;
 use super::address::{Address, Stated};
-use super::profile::PhoneNumber;
 use super::write::{audited, locked, tell};
 use crate::error::{Fault, Outcome, refuse};
 use crate::tx::Tx;
@@ -94,25 +94,7 @@ pub(crate) async fn create(tx: &Tx, create: &Create) -> Outcome<Written, Custome
         billing: create.defaults.billing || !others.iter().any(|other| other.default_billing),
     };
     clear_defaults(tx, customer.id, defaults).await?;
-    let address = create.address.clone();
-    let row = ActiveModel {
-        id: Set(tx.id()),
-        customer_id: Set(customer.id),
-        name: Set(address.name),
-        company: Set(address.company),
-        line1: Set(address.line1),
-        line2: Set(address.line2),
-        postal_code: Set(address.postal_code),
-        city: Set(address.city),
-        region: Set(address.region),
-        country: Set(address.country.as_str().to_owned()),
-        phone: Set(address.phone.map(String::from)),
-        default_shipping: Set(defaults.shipping),
-        default_billing: Set(defaults.billing),
-        created_at: Set(tx.now()),
-        updated_at: Set(tx.now()),
-    };
-    let row = row.insert(tx.db()).await?;
+    let row = kept(tx, customer.id, create.address.clone(), defaults).insert(tx.db()).await?;
     audited(tx, "customer.address.create", customer.id, &json!({}), &told(&row)?).await?;
     tell(tx, "customer.updated", customer.id).await?;
     Ok(Written { customer: customer.id, address: row.id })
@@ -122,17 +104,14 @@ pub(crate) async fn create(tx: &Tx, create: &Create) -> Outcome<Written, Custome
 pub(crate) async fn update(tx: &Tx, update: &Update) -> Outcome<Written, CustomerError> {
     let before = locked_address(tx, update.which).await?;
     clear_defaults(tx, before.customer_id, update.defaults).await?;
-    let mut change = Entity::update_many()
-        .col_expr(Column::UpdatedAt, Expr::val(tx.now()))
-        .col_expr(Column::DefaultShipping, Expr::val(before.default_shipping || update.defaults.shipping))
-        .col_expr(Column::DefaultBilling, Expr::val(before.default_billing || update.defaults.billing));
-    for (column, value) in update.address.iter().flat_map(columns) {
-        change = change.col_expr(column, value);
-    }
-    change.filter(Column::Id.eq(before.id)).exec(tx.db()).await?;
-    let Some(after) = find(tx.db(), before.id).await? else {
-        return Err(Fault::internal("a locked address is gone").into());
+    let change = ActiveModel {
+        id: Unchanged(before.id),
+        default_shipping: Set(before.default_shipping || update.defaults.shipping),
+        default_billing: Set(before.default_billing || update.defaults.billing),
+        updated_at: Set(tx.now()),
+        ..update.address.clone().map(stated).unwrap_or_default()
     };
+    let after = change.update(tx.db()).await?;
     audited(tx, "customer.address.update", before.customer_id, &told(&before)?, &told(&after)?).await?;
     tell(tx, "customer.updated", before.customer_id).await?;
     Ok(Written { customer: before.customer_id, address: before.id })
@@ -187,19 +166,34 @@ async fn clear_defaults(tx: &Tx, customer: CustomerId, defaults: Defaults) -> Re
     Ok(())
 }
 
-fn columns(address: &Address) -> [(Column, SimpleExpr); 9] {
-    let text = |text: &Option<String>| Expr::val(text.as_deref());
-    [
-        (Column::Name, text(&address.name)),
-        (Column::Company, text(&address.company)),
-        (Column::Line1, Expr::val(address.line1.as_str())),
-        (Column::Line2, text(&address.line2)),
-        (Column::PostalCode, text(&address.postal_code)),
-        (Column::City, Expr::val(address.city.as_str())),
-        (Column::Region, text(&address.region)),
-        (Column::Country, Expr::val(address.country.as_str())),
-        (Column::Phone, Expr::val(address.phone.as_ref().map(PhoneNumber::as_str))),
-    ]
+/// A new row for an address of a customer.
+pub(super) fn kept(tx: &Tx, customer: CustomerId, address: Address, defaults: Defaults) -> ActiveModel {
+    ActiveModel {
+        id: Set(tx.id()),
+        customer_id: Set(customer),
+        default_shipping: Set(defaults.shipping),
+        default_billing: Set(defaults.billing),
+        created_at: Set(tx.now()),
+        updated_at: Set(tx.now()),
+        ..stated(address)
+    }
+}
+
+/// The columns that hold the address itself.
+fn stated(address: Address) -> ActiveModel {
+    let Address { name, company, line1, line2, postal_code, city, region, country, phone } = address;
+    ActiveModel {
+        name: Set(name),
+        company: Set(company),
+        line1: Set(line1),
+        line2: Set(line2),
+        postal_code: Set(postal_code),
+        city: Set(city),
+        region: Set(region),
+        country: Set(country.as_str().to_owned()),
+        phone: Set(phone.map(String::from)),
+        ..Default::default()
+    }
 }
 
 /// The address that a row holds.

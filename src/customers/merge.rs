@@ -56,7 +56,7 @@ pub(crate) async fn merge(tx: &Tx, merge: &Merge) -> Outcome<CustomerId, Custome
         Err(_reason) => return Err(Fault::internal("the ledger refused a merge").into()),
     }
     words::refresh(tx, &[from.id, into.id]).await?;
-    sessions::end_all(tx, Audience::Customer, from.id.0).await?;
+    sessions::end_all(tx, Audience::Customer, from.id.0, None).await?;
     mailbox::end_all_of(tx, from.id).await?;
     tell(tx, merge, &plan, &from, &into).await?;
     Ok(into.id)

@@ -1,12 +1,11 @@
 //! The addresses of an order become those of the account that is made from it.
 
 use entity::customer_address::{Column, Entity};
-use entity::id::{AddressId, CustomerId};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use entity::id::CustomerId;
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter};
 
 use super::address::{Address, Stated};
-use super::addresses::MOST;
-use crate::db::bulk::Rows;
+use super::addresses::{self, Defaults, MOST};
 use crate::error::Fault;
 use crate::tx::Tx;
 
@@ -32,50 +31,12 @@ pub(crate) async fn remember(tx: &Tx, customer: CustomerId, of_order: OrderAddre
         own.into_iter().map(|row| Address::try_from(Stated::from(row))).collect::<Result<Vec<_>, _>>()?;
     let both = shipping.is_some() && shipping == billing;
     let (ships, bills) = (as_defaults && !has_default.0, as_defaults && !has_default.1);
-    let of_shipping = shipping.map(|address| (address, (ships, bills && both)));
-    let of_billing = billing.filter(|_| !both).map(|address| (address, (false, bills)));
-    let mut rows = Rows::new("customer_addresses", COLUMNS);
+    let of_shipping = shipping.map(|address| (address, Defaults { shipping: ships, billing: bills && both }));
+    let of_billing =
+        billing.filter(|_| !both).map(|address| (address, Defaults { shipping: false, billing: bills }));
     let new = of_shipping.into_iter().chain(of_billing).filter(|(address, _)| !own.contains(address));
-    for (address, default) in new.take(room) {
-        push(&mut rows, tx, customer, address, default);
+    for (address, defaults) in new.take(room) {
+        addresses::kept(tx, customer, address, defaults).insert(tx.db()).await?;
     }
-    rows.insert(tx.db()).await
-}
-
-const COLUMNS: &[&str] = &[
-    "id",
-    "customer_id",
-    "name",
-    "company",
-    "line1",
-    "line2",
-    "postal_code",
-    "city",
-    "region",
-    "country",
-    "phone",
-    "default_shipping",
-    "default_billing",
-    "created_at",
-    "updated_at",
-];
-
-fn push(rows: &mut Rows, tx: &Tx, customer: CustomerId, address: Address, default: (bool, bool)) {
-    rows.push([
-        tx.id::<AddressId>().0.into(),
-        customer.0.into(),
-        address.name.into(),
-        address.company.into(),
-        address.line1.into(),
-        address.line2.into(),
-        address.postal_code.into(),
-        address.city.into(),
-        address.region.into(),
-        address.country.as_str().into(),
-        address.phone.map(String::from).into(),
-        default.0.into(),
-        default.1.into(),
-        tx.now().into(),
-        tx.now().into(),
-    ]);
+    Ok(())
 }

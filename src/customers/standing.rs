@@ -54,7 +54,7 @@ async fn stand_as(
         .exec(tx.db())
         .await?;
     if since.is_some() {
-        sessions::end_all(tx, Audience::Customer, row.id.0).await?;
+        sessions::end_all(tx, Audience::Customer, row.id.0, None).await?;
     }
     let detail = json!({
         "reason": stand.reason,

@@ -10,7 +10,7 @@ use crate::auth::api::{MailboxStatus, SessionTokens};
 use crate::auth::passwords::{Password, PasswordProblem};
 use crate::auth::viewer::Viewer;
 use crate::auth::{AuthError, proof};
-use crate::customers::api::Customer;
+use crate::customers::api::{Customer, bounded};
 use crate::customers::email::EmailAddress;
 use crate::customers::profile::{Locale, PersonName};
 use crate::customers::{CustomerBy, find};
@@ -319,14 +319,6 @@ impl OnboardingMutation {
             }
         })
     }
-}
-
-/// Reads a bounded text; `BAD_USER_INPUT` tells which field is out of bounds.
-fn bounded<T: TryFrom<String>>(field: &'static str, text: String) -> Result<T, ApiError>
-where
-    T::Error: std::fmt::Display,
-{
-    T::try_from(text).map_err(|problem| ApiError::bad_input(format!("{field} {problem}")))
 }
 
 fn told(code: OnboardingErrorCode, field: &str, message: &str) -> UserError<OnboardingErrorCode> {

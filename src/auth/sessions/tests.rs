@@ -109,7 +109,7 @@ async fn a_person_whose_sessions_all_end_is_not_remembered() {
         assert_eq!(seen(app, &header).await, Some(Role::Owner));
         // Somebody else of the same id in another audience.
         let end = async |tx: &Tx, (audience, id): &(Audience, StaffId)| {
-            sessions::end_all(tx, *audience, id.0).await
+            sessions::end_all(tx, *audience, id.0, None).await
         };
         app.change(&(Audience::Customer, id), end).await.unwrap();
         assert_eq!(seen(app, &header).await, Some(Role::Owner));

@@ -58,7 +58,7 @@ pub(crate) async fn change(tx: &Tx, change: &Change) -> Outcome<StaffId, StaffEr
         return refuse(StaffError::LastOwner);
     }
     if disabled && !was_disabled {
-        sessions::end_all(tx, Audience::Staff, before.id.0).await?;
+        sessions::end_all(tx, Audience::Staff, before.id.0, None).await?;
     }
     if role != before.role {
         tx.tell(Notice::StandingChanged { audience: Audience::Staff, subject: before.id.0 });

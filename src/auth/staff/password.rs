@@ -42,7 +42,7 @@ async fn change_in(
     if changed.rows_affected == 0 {
         return refuse(StaffError::InvalidCredentials);
     }
-    sessions::end_others(tx, Audience::Staff, row.id.0, Some(*session)).await?;
+    sessions::end_all(tx, Audience::Staff, row.id.0, Some(*session)).await?;
     let entry = Entry::of("staff.password.change", "Staff", row.id.0, json!({}));
     Ok(audit::record(tx, [entry]).await?)
 }

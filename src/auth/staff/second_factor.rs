@@ -130,7 +130,7 @@ pub(crate) async fn reset(tx: &Tx, reset: &Reset) -> Outcome<StaffId, StaffError
         return refuse(StaffError::TotpNotInForce);
     }
     take_away(tx, row.id).await?;
-    sessions::end_all(tx, entity::session::Audience::Staff, row.id.0).await?;
+    sessions::end_all(tx, entity::session::Audience::Staff, row.id.0, None).await?;
     record(tx, "staff.totp.reset", row.id).await?;
     Ok(row.id)
 }

@@ -57,7 +57,7 @@ fn key(ctx: &Context<'_>, key: IdempotencyKey, operation: &'static str) -> Key {
 }
 
 /// Reads a bounded text; `BAD_USER_INPUT` tells which field is out of bounds.
-fn bounded<T: TryFrom<String>>(field: &'static str, text: String) -> Result<T, ApiError>
+pub(crate) fn bounded<T: TryFrom<String>>(field: &'static str, text: String) -> Result<T, ApiError>
 where
     T::Error: std::fmt::Display,
 {
