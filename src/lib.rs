@@ -13,6 +13,7 @@ pub mod config;
 pub mod customers;
 pub mod db;
 pub mod demo;
+pub mod earning;
 pub mod error;
 pub mod external_id;
 pub mod graphql;

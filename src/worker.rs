@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::audit::seal;
 use crate::auth::prune;
 use crate::customers::words;
+use crate::earning;
 use crate::error::Fault;
 use crate::jobs::{self, Ended, Job};
 use crate::messages;
@@ -25,8 +26,12 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const AT_ONCE: usize = 8;
 
 /// Jobs that are due again and again; each is one row, armed by its own last run.
-const RECURRING: [(&str, &str); 3] =
-    [(points::jobs::SWEEP, "0 * * * * *"), (prune::KIND, prune::SCHEDULE), (seal::KIND, seal::SCHEDULE)];
+const RECURRING: [(&str, &str); 4] = [
+    (points::jobs::SWEEP, "0 * * * * *"),
+    (earning::BIRTHDAYS, "0 0 * * * *"),
+    (prune::KIND, prune::SCHEDULE),
+    (seal::KIND, seal::SCHEDULE),
+];
 
 /// Works until `stop` turns true or is gone; what is under way ends first.
 pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
@@ -106,6 +111,7 @@ async fn run_one(app: &App, job: Model) -> Result<(), Fault> {
 async fn dispatch(app: &App, job: &Model) -> Result<Ended, Fault> {
     match job.kind.as_str() {
         points::jobs::SWEEP => points::jobs::sweep(app).await,
+        earning::BIRTHDAYS => earning::birthdays(app).await,
         messages::letter::KIND => messages::letter::send(app, job).await.map(|()| Ended::Done),
         words::BACKFILL => words::backfill(app).await,
         seal::KIND => {

@@ -78,4 +78,8 @@ ids! {
     AdjustmentId,
     /// An entry of the audit log.
     AuditEntryId,
+    /// A rule by which points are earned.
+    EarningRuleId,
+    /// A version of such a rule.
+    RuleVersionId,
 }

@@ -16,6 +16,7 @@ mod m20261121_points;
 mod m20261121_profile;
 mod m20261121_rate_limits;
 mod m20261121_staff;
+mod m20261122_earning;
 mod m20261122_merged;
 
 /// All migrations, oldest first. Take the lock in `regulars::db::migrate` before running them.
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_lost_leases::Migration),
             Box::new(m20261121_staff::Migration),
             Box::new(m20261121_profile::Migration),
+            Box::new(m20261122_earning::Migration),
             Box::new(m20261122_merged::Migration),
         ]
     }

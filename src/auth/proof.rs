@@ -16,6 +16,7 @@ use super::{AuthError, code, mailbox, release};
 use crate::app::App;
 use crate::customers::{self, OrderAddresses, words};
 use crate::db::bulk::Rows;
+use crate::earning;
 use crate::error::{Fault, Outcome, refuse, refuse_recorded};
 use crate::onboarding;
 use crate::orders;
@@ -209,6 +210,7 @@ pub(super) async fn make_account(tx: &Tx, proven: &Model) -> Result<CustomerId, 
     words::refresh(tx, &[found.id]).await?;
     sessions::end_all(tx, Audience::Customer, found.id.0, None).await?;
     points::open_accounts(tx, &[Owner::Customer(found.id)]).await?;
+    earning::joined(tx, found.id).await?;
     if let Some(order) = proven.order_id {
         let [shipping, billing] = orders::addresses_of(tx, order).await?;
         let as_defaults = proven.purpose == Purpose::Register;

@@ -125,6 +125,8 @@ names! {
         CatalogWrite = "catalog.write",
         /// Change the shop's settings.
         SettingsWrite = "settings.write",
+        /// Change the rules by which points are earned.
+        RulesWrite = "rules.write",
         /// Change the settings that bound what other staff may do, and where sign-in links lead.
         SafeguardsWrite = "safeguards.write",
         /// Disable, enable and merge customers.

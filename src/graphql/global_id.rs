@@ -42,10 +42,12 @@ pub enum NodeType {
     PointsAdjustment,
     /// An entry of the audit log.
     AuditEntry,
+    /// A rule by which points are earned.
+    EarningRule,
 }
 
 impl NodeType {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 18] = [
         Self::Customer,
         Self::Guest,
         Self::Order,
@@ -63,6 +65,7 @@ impl NodeType {
         Self::StaffInvitation,
         Self::PointsAdjustment,
         Self::AuditEntry,
+        Self::EarningRule,
     ];
 
     /// The type of this name.
@@ -89,6 +92,7 @@ impl NodeType {
             Self::StaffInvitation => "StaffInvitation",
             Self::PointsAdjustment => "PointsAdjustment",
             Self::AuditEntry => "AuditEntry",
+            Self::EarningRule => "EarningRule",
         }
     }
 }

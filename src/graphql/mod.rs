@@ -23,6 +23,7 @@ use crate::auth::api_keys::api::{ApiKeysMutation, ApiKeysQuery};
 use crate::auth::staff::api::{StaffMutation, StaffQuery};
 use crate::catalog::api::{CatalogMutation, CatalogQuery};
 use crate::customers::api::{CustomersMutation, CustomersQuery};
+use crate::earning::api::{EarningMutation, EarningQuery};
 use crate::onboarding::api::{OnboardingMutation, OnboardingQuery};
 use crate::orders::api::{OrdersMutation, OrdersQuery};
 use crate::points::api::{AdjustmentsMutation, AdjustmentsQuery, PointsMutation, PointsQuery};
@@ -52,6 +53,7 @@ pub struct Query(
     StaffQuery,
     ApiKeysQuery,
     AdjustmentsQuery,
+    EarningQuery,
     node::NodeQuery,
 );
 
@@ -68,6 +70,7 @@ pub struct Mutation(
     StaffMutation,
     ApiKeysMutation,
     AdjustmentsMutation,
+    EarningMutation,
 );
 
 /// The schema with the application in it.
@@ -90,5 +93,5 @@ pub fn sdl() -> String {
 
 /// Gives `request` its loaders: they live as long as it does, so that nothing they keep is seen by another viewer.
 pub fn request_data(app: &App, request: Request) -> Request {
-    request.data(crate::orders::api::loader(app))
+    request.data(crate::orders::api::loader(app)).data(crate::earning::api::loader(app))
 }

@@ -69,7 +69,8 @@ fn may_see(viewer: &Viewer, of: NodeType, id: Uuid) -> bool {
         | NodeType::ApiKey
         | NodeType::StaffInvitation
         | NodeType::PointsAdjustment
-        | NodeType::AuditEntry => false,
+        | NodeType::AuditEntry
+        | NodeType::EarningRule => false,
     }
 }
 

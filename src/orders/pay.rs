@@ -51,11 +51,12 @@ pub(crate) async fn pay(tx: &Tx, cmd: &Pay) -> Outcome<entity::id::OrderId, Orde
         order: order.id,
         owner,
         currency: order.currency.parse()?,
+        placed_at: order.placed_at,
         paid_at: at,
         delivered_at: None,
         by: cmd.by,
         imported: order.imported,
-        lines: lines.iter().map(paid_line).collect(),
+        lines: lines.into_iter().map(paid_line).collect::<Result<_, _>>()?,
     };
     points::earn(tx, &[paid]).await?;
     events::tell(tx, "order.paid", &order, state, at, json!({})).await?;
@@ -90,11 +91,13 @@ async fn clear_hold(tx: &Tx, order: &mut Model, hold: HoldId) -> Result<(), Faul
     Ok(())
 }
 
-fn paid_line(line: &order_line::Model) -> PaidLine {
-    PaidLine {
+fn paid_line(line: order_line::Model) -> Result<PaidLine, Fault> {
+    Ok(PaidLine {
         line: line.id,
+        sku: line.sku,
+        categories: serde_json::from_value(line.categories)?,
         line_total: line.line_total,
         redeemed_value: line.redeemed_value,
         tax_rate: line.tax_rate,
-    }
+    })
 }

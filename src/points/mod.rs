@@ -20,7 +20,7 @@ pub mod orders;
 mod preview;
 pub mod programme;
 mod returns;
-mod rules;
+pub(crate) mod rules;
 mod store;
 pub mod verify;
 

@@ -10,9 +10,10 @@ use super::amount::Points;
 use super::command::{Act, Command, Earn, PointsError, Posting, Release, Return, When};
 use super::ledger::post;
 use super::programme::Activation;
-use super::rules;
+use super::store;
 use crate::actor::Actor;
 use crate::db::bulk::Rows;
+use crate::earning::{self, Gain};
 use crate::error::{Fault, Outcome, Stop};
 use crate::money::{Currency, Money};
 use crate::tx::Tx;
@@ -35,6 +36,8 @@ pub struct PaidOrder {
     pub owner: Owner,
     /// What its amounts are in.
     pub currency: Currency,
+    /// When it was placed: the rules in force then are those it earns by.
+    pub placed_at: Instant,
     /// When it was paid: the entries' effective instant.
     pub paid_at: Instant,
     /// When it was delivered, if it was already.
@@ -52,6 +55,10 @@ pub struct PaidOrder {
 pub struct PaidLine {
     /// Which.
     pub line: LineId,
+    /// The shop's.
+    pub sku: String,
+    /// As sold.
+    pub categories: Vec<String>,
     /// Minor units after discount.
     pub line_total: i64,
     /// Minor units of it that points pay.
@@ -158,12 +165,20 @@ pub(crate) async fn open_accounts(tx: &Tx, owners: &[Owner]) -> Result<(), Fault
     Ok(())
 }
 
-/// Earns for orders of any owners, in one batch.
+/// Earns for orders of any owners, in one batch, by the rules in force.
 pub(crate) async fn earn(tx: &Tx, orders: &[PaidOrder]) -> Result<(), Fault> {
-    let commands: Vec<Command> = orders.iter().flat_map(|order| earnings(tx, order)).collect();
+    let gains = earning::of_orders(tx, orders).await?;
+    let commands: Vec<Command> =
+        orders.iter().zip(gains).flat_map(|(order, gains)| earnings(tx, order, gains)).collect();
     for posted in post(tx, &commands).await? {
         unless_full(posted)?;
     }
+    Ok(())
+}
+
+/// Locks these accounts before `post` does, for what is decided on what they had so far.
+pub(crate) async fn lock_accounts(tx: &Tx, accounts: &[AccountId]) -> Result<(), Fault> {
+    store::lock(tx, &accounts.iter().copied().collect()).await?;
     Ok(())
 }
 
@@ -176,32 +191,21 @@ fn unless_full(posted: Result<Posting, PointsError>) -> Result<(), Fault> {
     must(posted).map(|_| ())
 }
 
-/// What an order earns: one command a line that earns anything.
-fn earnings(tx: &Tx, order: &PaidOrder) -> impl Iterator<Item = Command> {
-    let settings = tx.settings();
-    let programme = &settings.programme;
-    let activation = match programme.activation {
+/// What an order earns: one command for what each rule gives for each line.
+fn earnings(tx: &Tx, order: &PaidOrder, gains: Vec<Gain>) -> impl Iterator<Item = Command> {
+    let activation = match tx.settings().programme.activation {
         Activation::AtOnce => When::Now,
         Activation::OnRequest => When::Later,
         Activation::DaysAfterDelivery(days) => When::AfterDelivery { days, delivered_at: order.delivered_at },
     };
-    let version = i32::try_from(settings.version).unwrap_or(i32::MAX);
-    order.lines.iter().filter_map(move |line| {
-        let points = rules::line_points(
-            programme,
-            order.currency,
-            line.line_total,
-            line.redeemed_value,
-            line.tax_rate,
-        );
-        let amount = Points::try_from(i64::from(points)).ok().filter(|amount| *amount > Points::ZERO)?;
+    gains.into_iter().filter_map(move |gain| {
         let earn = Earn {
             source: LotSource::Order,
-            amount,
+            amount: Points::try_from(i64::from(gain.points)).ok()?,
             activation,
             order: Some(order.order),
-            line: Some(line.line),
-            rule: Some((rules::base_rule(order.currency), version)),
+            line: Some(order.lines.get(gain.line)?.line),
+            rule: Some((gain.rule, gain.version)),
             reason: None,
         };
         Some(Command {

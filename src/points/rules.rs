@@ -12,25 +12,35 @@ pub(crate) fn base_rule(currency: Currency) -> String {
     format!("base:{}", currency.code())
 }
 
-/// What a line earns: base rate × whole units of (line total − what points pay of it), without its tax if the shop says
-/// so, rounded down once.
-pub(crate) fn line_points(
-    programme: &Programme,
-    currency: Currency,
-    line_total: i64,
-    redeemed_value: i64,
-    tax_rate: Option<i32>,
-) -> i32 {
-    let paid = i128::from((line_total - redeemed_value).max(0));
-    let rate = i128::from(programme.base_rate(currency).ten_thousandths());
+/// What of a line earns.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Basis {
+    /// What its amounts are in.
+    pub(crate) currency: Currency,
+    /// Minor units after discount.
+    pub(crate) line_total: i64,
+    /// Minor units of it that points pay.
+    pub(crate) redeemed_value: i64,
+    /// Ten-thousandths of tax inside the total.
+    pub(crate) tax_rate: Option<i32>,
+}
+
+/// What a line earns: `factors`, in ten-thousandths, × whole units of (line total − what points pay of it), without its tax
+/// if the shop says so, rounded down once.
+pub(crate) fn line_points(programme: &Programme, basis: Basis, factors: &[i64]) -> i32 {
+    let paid = i128::from((basis.line_total - basis.redeemed_value).max(0));
     let scale = i128::from(Rate::SCALE);
-    let units = i128::from(currency.minor_per_unit());
     // paid ÷ (1 + tax) with tax in ten-thousandths; one division, so that it rounds once.
-    let (numerator, denominator) = match tax_rate {
+    let (numerator, denominator) = match basis.tax_rate {
         Some(tax) if !programme.earn_on_tax => (paid * scale, scale + i128::from(tax)),
         _ => (paid, 1),
     };
-    i32::try_from(numerator * rate / (denominator * scale * units)).unwrap_or(i32::MAX)
+    let units = i128::from(basis.currency.minor_per_unit());
+    let (numerator, denominator) =
+        factors.iter().fold((numerator, denominator * units), |(up, down), factor| {
+            (up * i128::from(*factor), down * scale)
+        });
+    i32::try_from(numerator / denominator).unwrap_or(i32::MAX)
 }
 
 /// What `points` pay, in minor units, rounded down.
@@ -83,7 +93,7 @@ pub(crate) fn expires_at(programme: &Programme, zone: Tz, opened: Instant) -> Op
 }
 
 /// The first instant of a day in a time zone; where clocks skip midnight, an hour later.
-fn start_of_day(zone: Tz, day: chrono::NaiveDate) -> Option<Instant> {
+pub(crate) fn start_of_day(zone: Tz, day: chrono::NaiveDate) -> Option<Instant> {
     let midnight = day.and_time(NaiveTime::MIN);
     let start = zone
         .from_local_datetime(&midnight)
@@ -104,6 +114,18 @@ mod tests {
         code.parse().unwrap()
     }
 
+    /// What a line earns at the programme's rate.
+    fn at_base(
+        programme: &Programme,
+        code: &str,
+        line_total: i64,
+        redeemed_value: i64,
+        tax_rate: Option<i32>,
+    ) -> i32 {
+        let basis = Basis { currency: currency(code), line_total, redeemed_value, tax_rate };
+        line_points(programme, basis, &[programme.base_rate(currency(code)).ten_thousandths()])
+    }
+
     fn instant(text: &str) -> Instant {
         text.parse().unwrap()
     }
@@ -115,26 +137,26 @@ mod tests {
     #[test]
     fn a_line_earns_its_rate_per_whole_unit_rounded_down_once() {
         let plain = Programme::default();
-        assert_eq!(line_points(&plain, currency("EUR"), 1177, 0, None), 11);
-        assert_eq!(line_points(&plain, currency("JPY"), 1177, 0, None), 1177);
-        assert_eq!(line_points(&plain, currency("BHD"), 1999, 0, None), 1);
+        assert_eq!(at_base(&plain, "EUR", 1177, 0, None), 11);
+        assert_eq!(at_base(&plain, "JPY", 1177, 0, None), 1177);
+        assert_eq!(at_base(&plain, "BHD", 1999, 0, None), 1);
         let rich = Programme { default_rate: "1.5".parse().unwrap(), ..Programme::default() };
         // 1.5 × 11.77 = 17.655
-        assert_eq!(line_points(&rich, currency("EUR"), 1177, 0, None), 17);
+        assert_eq!(at_base(&rich, "EUR", 1177, 0, None), 17);
     }
 
     #[test]
     fn the_part_paid_with_points_earns_nothing() {
-        assert_eq!(line_points(&Programme::default(), currency("EUR"), 5000, 2000, None), 30);
-        assert_eq!(line_points(&Programme::default(), currency("EUR"), 5000, 5000, None), 0);
+        assert_eq!(at_base(&Programme::default(), "EUR", 5000, 2000, None), 30);
+        assert_eq!(at_base(&Programme::default(), "EUR", 5000, 5000, None), 0);
     }
 
     #[test]
     fn a_shop_may_leave_tax_out() {
         let without_tax = Programme { earn_on_tax: false, ..Programme::default() };
         // 121.00 with 21 % inside is 100.00 without.
-        assert_eq!(line_points(&without_tax, currency("EUR"), 12_100, 0, Some(2_100)), 100);
-        assert_eq!(line_points(&without_tax, currency("EUR"), 12_099, 0, Some(2_100)), 99);
+        assert_eq!(at_base(&without_tax, "EUR", 12_100, 0, Some(2_100)), 100);
+        assert_eq!(at_base(&without_tax, "EUR", 12_099, 0, Some(2_100)), 99);
     }
 
     #[test]

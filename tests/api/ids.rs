@@ -15,13 +15,13 @@ use crate::support::{Caller, TestApp, Told, both_engines};
 
 /// To whom the existing thing of the right type is as if it were not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Hidden {
-    /// To no caller.
-    ToNobody,
-    /// To customers other than its own, and to nobody we know.
-    ToStrangers,
-    /// To every caller of the test, with the rest of this input.
-    ToAll,
+enum HiddenFrom {
+    /// No caller.
+    Nobody,
+    /// Customers other than its own, and nobody we know.
+    Strangers,
+    /// Every caller of the test, with the rest of this input.
+    All,
 }
 
 /// A place that takes an id.
@@ -30,24 +30,24 @@ struct Place {
     operation: &'static str,
     path: &'static str,
     of: NodeType,
-    hidden: Hidden,
+    hidden: HiddenFrom,
     /// What a mutation is refused with.
     code: &'static str,
     /// A valid input but for the id; one that has an id in the place names an existing thing there.
     rest: Json,
 }
 
-fn place(operation: &'static str, path: &'static str, of: NodeType, hidden: Hidden, rest: Json) -> Place {
+fn place(operation: &'static str, path: &'static str, of: NodeType, hidden: HiddenFrom, rest: Json) -> Place {
     Place { operation, path, of, hidden, code: "NOT_FOUND", rest }
 }
 
 /// A mutation about one thing.
-fn of_one(operation: &'static str, path: &'static str, of: NodeType, hidden: Hidden) -> Place {
+fn of_one(operation: &'static str, path: &'static str, of: NodeType, hidden: HiddenFrom) -> Place {
     place(operation, path, of, hidden, json!({ "input": {} }))
 }
 
 /// A mutation that takes a code, which is the right one of the existing challenge.
-fn of_code(operation: &'static str, hidden: Hidden, input: &Json) -> Place {
+fn of_code(operation: &'static str, hidden: HiddenFrom, input: &Json) -> Place {
     let rest = json!({ "input": input });
     Place {
         code: "CODE_INVALID",
@@ -80,7 +80,9 @@ impl Existing {
         let hold = shop.done(&joan, "pointsHold", json!({ "points": 10 })).await;
         let home = json!({ "line1": "Dam 1", "city": "Amsterdam", "country": "NL" });
         let address = shop.done(&joan, "customerAddressCreate", json!({ "address": home })).await;
-        let seen = "{ me { points { lots { id } } } sessions { nodes { id } } }";
+        let rule = json!({ "code": "extra", "name": "Extra", "bonus": 1 });
+        let rule = shop.done(owner, "earningRuleDraft", rule).await;
+        let seen = "{ me { points { lots { id } entries { nodes { id } } } } sessions { nodes { id } } }";
         let seen = shop.graphql(&joan, seen, json!({})).await;
         let key = json!({ "name": "till", "scopes": ["orders:read"] });
         let key = shop.done(owner, "apiKeyCreate", key).await;
@@ -107,6 +109,8 @@ impl Existing {
             (NodeType::ApiKey, id(&key["apiKey"])),
             (NodeType::StaffInvitation, id(&invitation["invitation"])),
             (NodeType::PointsAdjustment, id(&adjustment["adjustment"])),
+            (NodeType::PointsEntry, seen.text("/me/points/entries/nodes/0/id").to_owned()),
+            (NodeType::EarningRule, id(&rule["rule"])),
         ];
         let (order, other_line) = (id(&order), id(&another["lines"][0]));
         let joan = joan.clone();
@@ -115,7 +119,7 @@ impl Existing {
 
     fn thing(&self, of: NodeType) -> &str {
         let found = self.things.iter().find(|(candidate, _)| *candidate == of);
-        found.map(|(_, id)| id.as_str()).unwrap_or_else(|| panic!("no {of:?} was made"))
+        found.map_or_else(|| panic!("no {of:?} was made"), |(_, id)| id.as_str())
     }
 
     /// The existing thing of the place.
@@ -129,15 +133,15 @@ impl Existing {
 
 /// Every place. `mine` is the customer who is not Joan.
 fn places(shop: &TestApp, there: &Existing, mine: &str) -> Vec<Place> {
-    use Hidden::{ToAll, ToNobody, ToStrangers};
+    use HiddenFrom::{All, Nobody, Strangers};
     use NodeType::{
-        ApiKey, Customer, CustomerAddress, Guest, Order, OrderLine, PointsAdjustment, PointsHold, PointsLot,
-        Product, Session, Staff, StaffInvitation,
+        ApiKey, Customer, CustomerAddress, EarningRule, Guest, Order, OrderLine, PointsAdjustment,
+        PointsEntry, PointsHold, PointsLot, Product, Session, Staff, StaffInvitation,
     };
     let customer = |operation, hidden, rest: Json| {
         place(operation, "input.customerId", Customer, hidden, json!({ "input": rest }))
     };
-    let merge = json!({ "intoId": mine, "fromId": mine, "reason": "the same person" });
+    let both = json!({ "intoId": mine, "fromId": mine, "reason": "the same person" });
     let address = json!({ "line1": "Dam 1", "city": "Amsterdam", "country": "NL" });
     let hold = json!({ "customerId": mine, "holdId": there.thing(PointsHold) });
     let line = json!([{ "lineId": there.other_line, "quantity": 1 }]);
@@ -145,62 +149,66 @@ fn places(shop: &TestApp, there: &Existing, mine: &str) -> Vec<Place> {
     reset["password"] = json!("another horse without battery");
     let returned = json!({ "input": { "lines": [{ "position": 1, "quantity": 1 }] } });
     let merging = |path, other: &str| {
-        let mut rest = merge.clone();
-        rest.as_object_mut().unwrap().remove(other);
-        place("customerMerge", path, Customer, ToNobody, json!({ "input": rest }))
+        let mut named = both.clone();
+        named.as_object_mut().unwrap().remove(other);
+        place("customerMerge", path, Customer, Nobody, json!({ "input": named }))
     };
     vec![
-        place("customer", "id", Customer, ToStrangers, json!({})),
-        place("guest", "id", Guest, ToStrangers, json!({})),
-        place("order", "id", Order, ToStrangers, json!({})),
-        place("product", "id", Product, ToNobody, json!({})),
-        place("node", "id", Order, ToStrangers, json!({})),
-        place("orders", "filter.customerId", Customer, ToNobody, json!({ "filter": {} })),
-        place("auditEntries", "filter.customerId", Customer, ToNobody, json!({ "filter": {} })),
-        place("auditEntries", "filter.staffId", Staff, ToNobody, json!({ "filter": {} })),
-        place("customerMergePreview", "fromId", Customer, ToNobody, json!({ "intoId": mine })),
-        place("customerMergePreview", "intoId", Customer, ToNobody, json!({ "fromId": mine })),
+        place("customer", "id", Customer, Strangers, json!({})),
+        place("guest", "id", Guest, Strangers, json!({})),
+        place("order", "id", Order, Strangers, json!({})),
+        place("product", "id", Product, Nobody, json!({})),
+        place("node", "id", Order, Strangers, json!({})),
+        place("orders", "filter.customerId", Customer, Nobody, json!({ "filter": {} })),
+        place("auditEntries", "filter.customerId", Customer, Nobody, json!({ "filter": {} })),
+        place("auditEntries", "filter.staffId", Staff, Nobody, json!({ "filter": {} })),
+        place("customerMergePreview", "fromId", Customer, Nobody, json!({ "intoId": mine })),
+        place("customerMergePreview", "intoId", Customer, Nobody, json!({ "fromId": mine })),
+        place("explainPoints", "entryId", PointsEntry, Strangers, json!({})),
+        place("earningRuleBacktest", "ruleId", EarningRule, Nobody, json!({ "days": 30 })),
+        of_one("earningRulePublish", "input.ruleId", EarningRule, Nobody),
+        of_one("earningRuleRetire", "input.ruleId", EarningRule, Nobody),
         merging("input.fromId", "fromId"),
         merging("input.intoId", "intoId"),
-        of_code("mailboxProve", ToNobody, &there.code_to_sign_in),
-        of_code("passwordReset", ToNobody, &reset),
-        of_code("emailChangeConfirm", ToAll, &there.code_to_change),
-        of_code("sessionReauthenticate", ToAll, &there.code_to_sign_in),
-        of_one("sessionRevoke", "input.sessionId", Session, ToAll),
-        customer("customerUpdate", ToStrangers, json!({ "name": "Mallory" })),
-        customer("customerAddressCreate", ToStrangers, json!({ "address": address })),
-        customer("customerDisable", ToNobody, json!({ "reason": "fraud" })),
-        customer("customerEnable", ToNobody, json!({ "reason": "no fraud" })),
-        customer("pointsEarn", ToNobody, json!({ "points": 1, "reason": "a review" })),
-        customer("pointsHold", ToStrangers, json!({ "points": 1 })),
-        customer("pointsRedeem", ToStrangers, json!({ "points": 1, "reference": "a gift" })),
-        customer("pointsAdjust", ToNobody, json!({ "delta": 1, "reason": "a mistake" })),
-        customer("orderRecord", ToNobody, shop.order_input(json!({}))),
-        place("orderRecord", "input.holdId", PointsHold, ToAll, json!({ "input": shop.order_input(hold) })),
-        of_one("customerAddressUpdate", "input.addressId", CustomerAddress, ToStrangers),
-        of_one("customerAddressDelete", "input.addressId", CustomerAddress, ToStrangers),
-        of_one("orderPay", "input.id", Order, ToNobody),
-        of_one("orderShip", "input.id", Order, ToNobody),
-        of_one("orderDeliver", "input.id", Order, ToNobody),
-        of_one("orderCancel", "input.id", Order, ToNobody),
-        place("orderReturn", "input.id", Order, ToNobody, returned),
+        of_code("mailboxProve", Nobody, &there.code_to_sign_in),
+        of_code("passwordReset", Nobody, &reset),
+        of_code("emailChangeConfirm", All, &there.code_to_change),
+        of_code("sessionReauthenticate", All, &there.code_to_sign_in),
+        of_one("sessionRevoke", "input.sessionId", Session, All),
+        customer("customerUpdate", Strangers, json!({ "name": "Mallory" })),
+        customer("customerAddressCreate", Strangers, json!({ "address": address })),
+        customer("customerDisable", Nobody, json!({ "reason": "fraud" })),
+        customer("customerEnable", Nobody, json!({ "reason": "no fraud" })),
+        customer("pointsEarn", Nobody, json!({ "points": 1, "reason": "a review" })),
+        customer("pointsHold", Strangers, json!({ "points": 1 })),
+        customer("pointsRedeem", Strangers, json!({ "points": 1, "reference": "a gift" })),
+        customer("pointsAdjust", Nobody, json!({ "delta": 1, "reason": "a mistake" })),
+        customer("orderRecord", Nobody, shop.order_input(json!({}))),
+        place("orderRecord", "input.holdId", PointsHold, All, json!({ "input": shop.order_input(hold) })),
+        of_one("customerAddressUpdate", "input.addressId", CustomerAddress, Strangers),
+        of_one("customerAddressDelete", "input.addressId", CustomerAddress, Strangers),
+        of_one("orderPay", "input.id", Order, Nobody),
+        of_one("orderShip", "input.id", Order, Nobody),
+        of_one("orderDeliver", "input.id", Order, Nobody),
+        of_one("orderCancel", "input.id", Order, Nobody),
+        place("orderReturn", "input.id", Order, Nobody, returned),
         place(
             "orderReturn",
             "input.lines.lineId",
             OrderLine,
-            ToAll,
+            All,
             json!({ "input": { "id": there.order, "lines": line } }),
         ),
-        of_one("pointsVoid", "input.holdId", PointsHold, ToStrangers),
-        of_one("pointsCapture", "input.holdId", PointsHold, ToNobody),
-        of_one("pointsActivate", "input.lotId", PointsLot, ToNobody),
-        of_one("staffInvitationRevoke", "input.id", StaffInvitation, ToNobody),
-        place("staffUpdate", "input.id", Staff, ToNobody, json!({ "input": { "name": "Mallory" } })),
-        of_one("staffTotpReset", "input.id", Staff, ToNobody),
-        of_one("apiKeyRotate", "input.id", ApiKey, ToNobody),
-        of_one("apiKeyRevoke", "input.id", ApiKey, ToNobody),
-        of_one("pointsAdjustmentApprove", "input.id", PointsAdjustment, ToNobody),
-        of_one("pointsAdjustmentReject", "input.id", PointsAdjustment, ToNobody),
+        of_one("pointsVoid", "input.holdId", PointsHold, Strangers),
+        of_one("pointsCapture", "input.holdId", PointsHold, Nobody),
+        of_one("pointsActivate", "input.lotId", PointsLot, Nobody),
+        of_one("staffInvitationRevoke", "input.id", StaffInvitation, Nobody),
+        place("staffUpdate", "input.id", Staff, Nobody, json!({ "input": { "name": "Mallory" } })),
+        of_one("staffTotpReset", "input.id", Staff, Nobody),
+        of_one("apiKeyRotate", "input.id", ApiKey, Nobody),
+        of_one("apiKeyRevoke", "input.id", ApiKey, Nobody),
+        of_one("pointsAdjustmentApprove", "input.id", PointsAdjustment, Nobody),
+        of_one("pointsAdjustmentReject", "input.id", PointsAdjustment, Nobody),
     ]
 }
 
@@ -227,9 +235,9 @@ fn nothings(there: &Existing, place: &Place, is_stranger: bool) -> Vec<String> {
         local.to_string(),
     ];
     let is_hidden = match place.hidden {
-        Hidden::ToNobody => false,
-        Hidden::ToStrangers => is_stranger,
-        Hidden::ToAll => true,
+        HiddenFrom::Nobody => false,
+        HiddenFrom::Strangers => is_stranger,
+        HiddenFrom::All => true,
     };
     ids.extend(is_hidden.then_some(existing));
     ids

@@ -10,6 +10,7 @@ mod audit;
 mod auth;
 mod claims;
 mod customers_search;
+mod earning;
 mod email_change;
 mod enumeration;
 mod ids;

@@ -107,6 +107,8 @@ impl<'a> Draft<'a> {
         let record = self.record;
         let line = |(line, stated): (&DraftLine, &super::RecordLine)| PaidLine {
             line: line.id,
+            sku: stated.sku.clone(),
+            categories: stated.categories.clone(),
             line_total: stated.line_total,
             redeemed_value: line.redeemed_value,
             tax_rate: stated.tax_rate,
@@ -115,6 +117,7 @@ impl<'a> Draft<'a> {
             order: self.id,
             owner: self.owner,
             currency: record.currency,
+            placed_at: self.model.placed_at,
             paid_at: self.model.paid_at?,
             delivered_at: self.model.delivered_at,
             by: record.by,

@@ -6,15 +6,17 @@ use crate::graphql::scalars::{Decimal, IdempotencyKey};
 use crate::money::Currency;
 use crate::points::amount::{Points, PointsDelta};
 
-/// Points to grant for something that is no order.
+/// Points to grant for something that is no order: so many, or what the rules give for an event.
 #[derive(Debug, InputObject)]
 pub(super) struct PointsEarnInput {
     /// Whose.
     pub customer_id: ID,
-    /// How many, at least 1.
-    pub points: Points,
-    /// What for, 1 to 500 characters; the customer sees it.
-    pub reason: String,
+    /// How many, at least 1; not together with `event`.
+    pub points: Option<Points>,
+    /// What happened, such as `review`: the rules in force for it say how many.
+    pub event: Option<String>,
+    /// What for, 1 to 500 characters; the customer sees it. Needed without `event`.
+    pub reason: Option<String>,
     /// The caller's key.
     pub idempotency_key: IdempotencyKey,
 }

@@ -12,6 +12,7 @@ use super::inputs::{
 use super::types::{PointsAccount, PointsHold, posted_account};
 use crate::app::App;
 use crate::auth::viewer::Viewer;
+use crate::earning::{self, EventError, Stated};
 use crate::error::split;
 use crate::graphql::access::{Allowed, AllowedAs};
 use crate::graphql::fault::ApiError;
@@ -57,6 +58,10 @@ pub enum PointsErrorCode {
     AdjustmentDecided,
     /// A text or amount out of its bounds.
     Invalid,
+    /// No rule in force is for this event.
+    EventUnknown,
+    /// The customer had this event as often as its rules allow.
+    LimitReached,
 }
 
 /// What a mutation of points did.
@@ -159,6 +164,25 @@ async fn run(
     }
 }
 
+/// Gives what the rules give for an event, once for the caller's key.
+async fn state(ctx: &Context<'_>, key: IdempotencyKey, stated: Stated) -> Result<PointsPayload, ApiError> {
+    let app = ctx.data_unchecked::<App>();
+    let scope = ctx.data_unchecked::<Viewer>().key_scope();
+    let key = Key { scope, key: key.0, operation: "pointsEarn" };
+    match split(app.write_once(&key, &stated, earning::event).await)? {
+        Ok(once) => PointsPayload::moved(app, stated.account, once).await,
+        Err(EventError::Unknown) => {
+            let message = "No rule in force is for this event.";
+            Ok(PointsPayload::refused(PointsErrorCode::EventUnknown, Some("event"), message))
+        }
+        Err(EventError::LimitReached) => {
+            let message = "The customer had this event as often as its rules allow.";
+            Ok(PointsPayload::refused(PointsErrorCode::LimitReached, Some("event"), message))
+        }
+        Err(EventError::Points(reason)) => Ok(refusal(reason, "customerId")),
+    }
+}
+
 /// The account that the caller means: a customer's own, or the named one for a server of the shop or staff.
 fn meant(viewer: &Viewer, customer_id: Option<&ID>) -> Option<AccountId> {
     match (viewer, customer_id) {
@@ -198,7 +222,8 @@ pub(super) fn unreadable(field: &str) -> PointsPayload {
 
 #[Object]
 impl PointsMutation {
-    /// Grants points for something that is no order, active at once. For shop keys with `points:write`.
+    /// Grants points for something that is no order, active at once: so many, or what the rules in force give for an event.
+    /// For shop keys with `points:write`.
     #[graphql(guard = "Allowed")]
     async fn points_earn(
         &self,
@@ -208,17 +233,36 @@ impl PointsMutation {
         let Some(account) = meant(ctx.data_unchecked::<Viewer>(), Some(&input.customer_id)) else {
             return Ok(PointsPayload::not_found("customerId"));
         };
-        let Some(reason) = readable(&input.reason) else { return Ok(unreadable("reason")) };
-        let earn = Earn {
-            source: points_lot::LotSource::Grant,
-            amount: input.points,
-            activation: When::Now,
-            order: None,
-            line: None,
-            rule: None,
-            reason: Some(reason),
-        };
-        run(ctx, "pointsEarn", input.idempotency_key, account, Act::Earn(earn)).await
+        let reason = input.reason.as_deref().map(readable);
+        if reason == Some(None) {
+            return Ok(unreadable("reason"));
+        }
+        let reason = reason.flatten();
+        match (input.points, input.event) {
+            (Some(amount), None) => {
+                if reason.is_none() {
+                    return Ok(unreadable("reason"));
+                }
+                let earn = Earn {
+                    source: points_lot::LotSource::Grant,
+                    amount,
+                    activation: When::Now,
+                    order: None,
+                    line: None,
+                    rule: None,
+                    reason,
+                };
+                run(ctx, "pointsEarn", input.idempotency_key, account, Act::Earn(earn)).await
+            }
+            (None, Some(event)) => {
+                let by = ctx.data_unchecked::<Viewer>().actor();
+                state(ctx, input.idempotency_key, Stated { account, event, reason, by }).await
+            }
+            (Some(_), Some(_)) | (None, None) => {
+                let message = "Give either points or an event.";
+                Ok(PointsPayload::refused(PointsErrorCode::Invalid, Some("points"), message))
+            }
+        }
     }
 
     /// Sets points aside for an order: as many as are wanted, available and allowed by the programme's cap, floored to

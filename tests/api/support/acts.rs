@@ -28,6 +28,7 @@ const CUSTOMER: &str = "customer { id externalId name email locale birthday phon
 const ADDRESS: &str = "address { id defaultShipping defaultBilling address {
         name company line1 line2 postalCode city region country phone } }
     customer { id addresses { id defaultShipping defaultBilling } } replayed";
+const RULE: &str = "rule { id code versions { version name state effectiveFrom effectiveUntil } } replayed";
 const PRODUCT: &str = "product { id sku name categories } replayed";
 
 /// What a mutation is asked for besides its `userErrors`.
@@ -43,6 +44,7 @@ fn selection(mutation: &str) -> &'static str {
         "staffTotpBegin" => "secret uri replayed",
         key if key.starts_with("apiKey") => API_KEY,
         "shopSettingsUpdate" => SETTINGS,
+        rule if rule.starts_with("earningRule") => RULE,
         other => panic!("what does {other} answer?"),
     }
 }

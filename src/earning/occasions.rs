@@ -1,0 +1,281 @@
+//! What customers earn for other things than orders: for joining, on their birthday, for what the shop states.
+//!
+//! Invariant: how often an account used a limited rule is counted behind the lock on that account, so that no occasion
+//! gives twice, whoever tells of it and however often.
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+use chrono::{Datelike, Days, NaiveDate, TimeDelta};
+use entity::earning_use::{Column, Entity, Model};
+use entity::id::{AccountId, CustomerId};
+use entity::points_lot::LotSource;
+use entity::{Instant, customer};
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde::Serialize;
+
+use super::definition::{Combination, Effect, Limit, Period, Trigger};
+use super::evaluate::Rule;
+use super::versions;
+use crate::actor::Actor;
+use crate::app::App;
+use crate::customers::birthday::birthday_in;
+use crate::db::bulk::Rows;
+use crate::db::dialect::is_among;
+use crate::error::{Fault, Outcome, Stop, refuse};
+use crate::jobs::Ended;
+use crate::points::amount::Points;
+use crate::points::command::{Act, Command, Earn, PointsError, Posting, When};
+use crate::points::ledger::post;
+use crate::points::orders::{self as points, Owner};
+use crate::points::rules::start_of_day;
+use crate::settings::ShopSettings;
+use crate::tx::Tx;
+
+/// The recurring job that posts birthdays.
+pub(crate) const BIRTHDAYS: &str = "earning.birthdays";
+/// Customers whose birthday is posted in one transaction.
+const BATCH: u64 = 500;
+/// A birthday is made up for so many days later, if no worker ran that day.
+const MADE_UP_FOR: u64 = 6;
+
+/// Something that the shop says a customer did.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Stated {
+    /// Whose account.
+    pub(crate) account: AccountId,
+    /// Such as `review`.
+    pub(crate) event: String,
+    /// In words, if the shop gave some.
+    pub(crate) reason: Option<String>,
+    /// Who says so.
+    #[serde(skip)]
+    pub(crate) by: Actor,
+}
+
+/// Why an event earned nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EventError {
+    /// No rule in force is for events of this name.
+    Unknown,
+    /// The customer had it as often as the rules allow.
+    LimitReached,
+    /// The ledger refuses it.
+    Points(PointsError),
+}
+
+/// Gives what the rules in force give for an event.
+pub(crate) async fn event(tx: &Tx, stated: &Stated) -> Outcome<Posting, EventError> {
+    let rules = rules_for(tx, &Trigger::Event(stated.event.clone())).await?;
+    if rules.is_empty() {
+        return refuse(EventError::Unknown);
+    }
+    let given = Given { by: stated.by, reason: stated.reason.clone() };
+    let mut posted = give(tx, &rules, &[stated.account], &given).await?.into_iter();
+    let Some(first) = posted.next() else { return refuse(EventError::LimitReached) };
+    let first = first.map_err(|reason| Stop::Refused(EventError::Points(reason)))?;
+    posted.try_fold(first, |mut sum, more| {
+        let more = more.map_err(|reason| Stop::Refused(EventError::Points(reason)))?;
+        sum.points = sum.points.saturating_add(more.points);
+        sum.entries.extend(more.entries);
+        Ok(sum)
+    })
+}
+
+/// Gives what the rules in force give for joining the programme.
+pub(crate) async fn joined(tx: &Tx, customer: CustomerId) -> Result<(), Fault> {
+    let rules = rules_for(tx, &Trigger::Joining).await?;
+    credit(tx, &rules, &[Owner::Customer(customer).account()]).await
+}
+
+/// Gives; an account that is full earns no more, and what it was for happened all the same.
+async fn credit(tx: &Tx, rules: &[Rule], accounts: &[AccountId]) -> Result<(), Fault> {
+    let given = Given { by: Actor::SYSTEM, reason: None };
+    for posted in give(tx, rules, accounts, &given).await? {
+        match posted {
+            Ok(_) => {}
+            Err(reason @ (PointsError::BalanceLimit | PointsError::NotFound)) => {
+                tracing::warn!(?reason, "points of an occasion were not credited");
+            }
+            Err(reason) => {
+                tracing::error!(?reason, "the ledger refused points of an occasion");
+                return Err(Fault::internal("the ledger refused points of an occasion"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How entries tell of an occasion.
+struct Given {
+    by: Actor,
+    reason: Option<String>,
+}
+
+/// Posts what `rules` give to each of `accounts`, as far as their limits allow.
+async fn give(
+    tx: &Tx,
+    rules: &[Rule],
+    accounts: &[AccountId],
+    given: &Given,
+) -> Result<Vec<Result<Posting, PointsError>>, Fault> {
+    let mut commands = Vec::new();
+    for rule in rules {
+        let Effect::Bonus(points) = rule.definition.effect else { continue };
+        let amount = Points::try_from(i64::from(points))?;
+        for account in use_up(tx, rule, accounts).await? {
+            let earn = Earn {
+                source: LotSource::Grant,
+                amount,
+                activation: When::Now,
+                order: None,
+                line: None,
+                rule: Some((rule.code.clone(), rule.version)),
+                reason: given.reason.clone(),
+            };
+            let act = Act::Earn(earn);
+            commands.push(Command { account, act, by: given.by, effective_at: None, imported: false });
+        }
+    }
+    post(tx, &commands).await
+}
+
+/// The rules in force for a trigger: of those of a group of which only one may give, the best.
+async fn rules_for(tx: &Tx, trigger: &Trigger) -> Result<Vec<Rule>, Fault> {
+    let mut rules = versions::in_force(tx.db(), std::iter::once(tx.now())).await?;
+    rules.retain(|rule| rule.definition.trigger == *trigger && rule.is_in_force(tx.now()));
+    rules.sort_by_key(|rule| (Reverse((rule.definition.priority, bonus(rule))), rule.code.clone()));
+    let mut taken = BTreeSet::new();
+    rules.retain(|rule| {
+        rule.definition.combination == Combination::Additive || taken.insert(rule.definition.group.clone())
+    });
+    Ok(rules)
+}
+
+fn bonus(rule: &Rule) -> u32 {
+    match rule.definition.effect {
+        Effect::Bonus(points) => points,
+        Effect::Rate(_) | Effect::Multiplier(_) => 0,
+    }
+}
+
+/// How often an account may have what a rule gives. Joining happens once, and a birthday once a year, whatever a rule says.
+fn limit(rule: &Rule) -> Option<Limit> {
+    match rule.definition.trigger {
+        Trigger::Joining => Some(Limit { times: 1, per: Period::Ever }),
+        Trigger::Birthday => Some(Limit { times: 1, per: Period::Year }),
+        Trigger::Order | Trigger::Referrer | Trigger::Referred | Trigger::Event(_) => rule.definition.limit,
+    }
+}
+
+/// Takes one use of a rule from each account that has one left; answers which those are.
+async fn use_up(tx: &Tx, rule: &Rule, accounts: &[AccountId]) -> Result<Vec<AccountId>, Fault> {
+    let Some(limit) = limit(rule) else { return Ok(accounts.to_vec()) };
+    points::lock_accounts(tx, accounts).await?;
+    let period = limit.per.name(today(tx.settings(), tx.now()));
+    let of_period = Column::RuleId.eq(rule.id).and(Column::Period.eq(period.as_str()));
+    let among = is_among(tx.db().get_database_backend(), "account_id", accounts.iter().map(|id| id.0));
+    let used: Vec<Model> = Entity::find().filter(of_period.clone()).filter(among).all(tx.db()).await?;
+    let is_left = |account: &AccountId| {
+        used.iter().find(|row| row.account_id == *account).is_none_or(|row| row.used < limit.times)
+    };
+    let left: Vec<AccountId> = accounts.iter().copied().filter(is_left).collect();
+    let mut rows = Rows::new("earning_uses", &["account_id", "rule_id", "period", "used"]);
+    for account in &left {
+        rows.push([account.0.into(), rule.id.0.into(), period.as_str().into(), 0_i32.into()]);
+    }
+    rows.insert_missing(tx.db()).await?;
+    let among = is_among(tx.db().get_database_backend(), "account_id", left.iter().map(|id| id.0));
+    let counted = Entity::update_many()
+        .col_expr(Column::Used, Expr::col(Column::Used).add(1))
+        .filter(of_period.and(Column::Used.lt(limit.times)))
+        .filter(among)
+        .exec(tx.db())
+        .await?;
+    if counted.rows_affected == u64::try_from(left.len())? {
+        Ok(left)
+    } else {
+        Err(Fault::internal("uses of a rule were counted without the lock on their account"))
+    }
+}
+
+fn today(settings: &ShopSettings, now: Instant) -> NaiveDate {
+    now.with_timezone(&settings.time_zone).date_naive()
+}
+
+/// Posts what birthdays of today, and of the days before that nobody posted, give; due again when the next day begins.
+pub(crate) async fn birthdays(app: &App) -> Result<Ended, Fault> {
+    let (settings, now) = (app.settings(), app.clock.now());
+    let today = today(&settings, now);
+    let mut born: Vec<NaiveDate> = Vec::new();
+    for back in 0..=MADE_UP_FOR {
+        let Some(day) = today.checked_sub_days(Days::new(back)) else { continue };
+        // A day of last year counts to last year's birthdays, which were posted then or are over.
+        if day.year() == today.year() {
+            born.extend(born_for(&settings, day));
+        }
+    }
+    let mut after = CustomerId(uuid::Uuid::nil());
+    loop {
+        let page = born_on(app, &born, after).await?;
+        let Some(last) = page.last() else { break };
+        after = *last;
+        app.change(page.as_slice(), post_birthdays).await?;
+    }
+    let tomorrow = today.checked_add_days(Days::new(1)).and_then(|day| start_of_day(settings.time_zone, day));
+    Ok(Ended::Again(tomorrow.unwrap_or_else(|| now + TimeDelta::days(1))))
+}
+
+async fn post_birthdays(tx: &Tx, customers: &[CustomerId]) -> Result<(), Fault> {
+    let rules = rules_for(tx, &Trigger::Birthday).await?;
+    let mut accounts: Vec<AccountId> = customers.iter().map(|id| Owner::Customer(*id).account()).collect();
+    accounts.sort_unstable();
+    credit(tx, &rules, &accounts).await
+}
+
+/// The days of birth that have their birthday on `day`: the index finds them by the day itself.
+fn born_for(settings: &ShopSettings, day: NaiveDate) -> impl Iterator<Item = NaiveDate> {
+    let (year, leap_day) = (day.year(), settings.leap_day_birthday);
+    let leap = move |born: i32| NaiveDate::from_ymd_opt(born, 2, 29);
+    let same = move |born: i32| day.with_year(born);
+    let candidates =
+        (1900..=year).flat_map(move |born| [same(born), leap(born).filter(|leap| Some(*leap) != same(born))]);
+    candidates.flatten().filter(move |born| birthday_in(*born, year, leap_day) == Some(day))
+}
+
+async fn born_on(app: &App, born: &[NaiveDate], after: CustomerId) -> Result<Vec<CustomerId>, Fault> {
+    use customer::Column;
+    let found = customer::Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(Column::Birthday.is_in(born.iter().copied()))
+        .filter(Column::EnrolledAt.is_not_null().and(Column::DisabledAt.is_null()))
+        .filter(Column::Id.gt(after))
+        .order_by_asc(Column::Id)
+        .limit(BATCH)
+        .into_tuple()
+        .all(&app.db.read)
+        .await?;
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::customers::birthday::LeapDayBirthday;
+
+    #[test]
+    fn somebody_born_on_a_leap_day_has_a_birthday_every_year() {
+        let settings =
+            ShopSettings { leap_day_birthday: LeapDayBirthday::February28, ..ShopSettings::default() };
+        let day = |text: &str| text.parse::<NaiveDate>().unwrap();
+        let has = |on: &str, born: &str| born_for(&settings, day(on)).any(|found| found == day(born));
+        assert!(has("2027-02-28", "2000-02-29"));
+        assert!(has("2028-02-29", "2000-02-29"));
+        assert!(!has("2028-02-28", "2000-02-29"));
+        assert!(has("2027-02-28", "1999-02-28") && has("2028-02-28", "1999-02-28"));
+        let march = ShopSettings { leap_day_birthday: LeapDayBirthday::March1, ..ShopSettings::default() };
+        assert!(born_for(&march, day("2027-03-01")).any(|found| found == day("2000-02-29")));
+    }
+}
