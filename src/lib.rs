@@ -29,6 +29,7 @@ pub mod orders;
 pub mod outbox;
 pub mod points;
 pub mod readiness;
+pub mod rewards;
 pub mod settings;
 pub mod throttle;
 pub mod tx;

@@ -18,6 +18,7 @@ use crate::jobs::{self, Ended, Job};
 use crate::messages;
 use crate::outbox;
 use crate::points;
+use crate::rewards;
 use crate::tx::Tx;
 
 /// How often a worker looks without being woken.
@@ -26,9 +27,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const AT_ONCE: usize = 8;
 
 /// Jobs that are due again and again; each is one row, armed by its own last run.
-const RECURRING: [(&str, &str); 4] = [
+const RECURRING: [(&str, &str); 5] = [
     (points::jobs::SWEEP, "0 * * * * *"),
     (earning::BIRTHDAYS, "0 0 * * * *"),
+    (rewards::LAPSE, "0 * * * * *"),
     (prune::KIND, prune::SCHEDULE),
     (seal::KIND, seal::SCHEDULE),
 ];
@@ -111,6 +113,7 @@ async fn run_one(app: &App, job: Model) -> Result<(), Fault> {
 async fn dispatch(app: &App, job: &Model) -> Result<Ended, Fault> {
     match job.kind.as_str() {
         points::jobs::SWEEP => points::jobs::sweep(app).await,
+        rewards::LAPSE => rewards::lapse(app).await,
         earning::BIRTHDAYS => earning::birthdays(app).await,
         messages::letter::KIND => messages::letter::send(app, job).await.map(|()| Ended::Done),
         words::BACKFILL => words::backfill(app).await,

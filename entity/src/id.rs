@@ -82,4 +82,12 @@ ids! {
     EarningRuleId,
     /// A version of such a rule.
     RuleVersionId,
+    /// A coupon.
+    CouponId,
+    /// A use of a coupon.
+    CouponUseId,
+    /// A reward for points.
+    RewardId,
+    /// A claim of a reward.
+    RewardClaimId,
 }

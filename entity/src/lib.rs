@@ -2,6 +2,8 @@
 
 pub mod api_key;
 pub mod audit_entry;
+pub mod coupon;
+pub mod coupon_use;
 pub mod customer;
 pub mod customer_address;
 pub mod customer_key;
@@ -27,6 +29,8 @@ pub mod points_lot;
 pub mod product;
 pub mod rate_limit;
 pub mod refresh_token;
+pub mod reward;
+pub mod reward_claim;
 pub mod server_key;
 pub mod session;
 pub mod shop_settings;

@@ -96,6 +96,8 @@ pub struct Model {
     pub claim_until: Option<Instant>,
     /// When the claim token was used.
     pub claimed_at: Option<Instant>,
+    /// Why its coupon, which is one of ours, could not be used.
+    pub coupon_refusal: Option<String>,
 }
 
 /// None is walked: rows are found through their owner by id.

@@ -22,6 +22,7 @@ use crate::onboarding;
 use crate::orders;
 use crate::outbox::{self, Event};
 use crate::points::orders::{self as points, Owner};
+use crate::rewards;
 use crate::tx::Tx;
 
 /// Tries of one code.
@@ -289,6 +290,7 @@ pub(super) async fn attach_guest(tx: &Tx, proven: &Model, customer: CustomerId) 
         return Ok(());
     }
     orders::attach(tx, guest.id, customer).await?;
+    rewards::move_uses(tx, guest.id.0, customer.0).await?;
     points::join(tx, guest.id, customer).await?;
     outbox::emit(
         tx,

@@ -125,6 +125,8 @@ names! {
         CatalogWrite = "catalog.write",
         /// Change the shop's settings.
         SettingsWrite = "settings.write",
+        /// Make coupons and rewards, and hand rewards over.
+        CouponsWrite = "coupons.write",
         /// Change the rules by which points are earned.
         RulesWrite = "rules.write",
         /// Change the settings that bound what other staff may do, and where sign-in links lead.

@@ -27,6 +27,7 @@ use crate::outbox::{self, Event};
 use crate::points::command::PointsError;
 use crate::points::merges;
 use crate::points::orders::Owner;
+use crate::rewards;
 use crate::tx::Tx;
 
 /// Two customers who are one.
@@ -55,6 +56,7 @@ pub(crate) async fn merge(tx: &Tx, merge: &Merge) -> Outcome<CustomerId, Custome
         Err(PointsError::BalanceLimit) => return refuse(CustomerError::BalanceLimit),
         Err(_reason) => return Err(Fault::internal("the ledger refused a merge").into()),
     }
+    rewards::move_uses(tx, from.id.0, into.id.0).await?;
     words::refresh(tx, &[from.id, into.id]).await?;
     sessions::end_all(tx, Audience::Customer, from.id.0, None).await?;
     mailbox::end_all_of(tx, from.id).await?;

@@ -113,7 +113,8 @@ fn text(settings: &ShopSettings, entry: &Model, about: &About) -> Result<String,
         EntryKind::Release => format!("{points} that were set aside came back on {on}{}.", for_what(about)),
         EntryKind::Capture => format!("You spent {points} on {on}{}{}.", for_what(about), worth(about)?),
         EntryKind::Refund => {
-            format!("{points} that you had spent{} came back on {on}, because of a return.", for_what(about))
+            let why = if entry.return_id.is_some() { ", because of a return" } else { "" };
+            format!("{points} that you had spent{} came back on {on}{why}.", for_what(about))
         }
         EntryKind::Adjust => adjusted(entry, &points, &on),
         EntryKind::ClawBack => {

@@ -44,10 +44,18 @@ pub enum NodeType {
     AuditEntry,
     /// A rule by which points are earned.
     EarningRule,
+    /// A coupon.
+    Coupon,
+    /// A use of a coupon.
+    CouponUse,
+    /// A reward for points.
+    Reward,
+    /// A claim of a reward.
+    RewardClaim,
 }
 
 impl NodeType {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 22] = [
         Self::Customer,
         Self::Guest,
         Self::Order,
@@ -66,6 +74,10 @@ impl NodeType {
         Self::PointsAdjustment,
         Self::AuditEntry,
         Self::EarningRule,
+        Self::Coupon,
+        Self::CouponUse,
+        Self::Reward,
+        Self::RewardClaim,
     ];
 
     /// The type of this name.
@@ -93,6 +105,10 @@ impl NodeType {
             Self::PointsAdjustment => "PointsAdjustment",
             Self::AuditEntry => "AuditEntry",
             Self::EarningRule => "EarningRule",
+            Self::Coupon => "Coupon",
+            Self::CouponUse => "CouponUse",
+            Self::Reward => "Reward",
+            Self::RewardClaim => "RewardClaim",
         }
     }
 }

@@ -27,6 +27,7 @@ use crate::earning::api::{EarningMutation, EarningQuery};
 use crate::onboarding::api::{OnboardingMutation, OnboardingQuery};
 use crate::orders::api::{OrdersMutation, OrdersQuery};
 use crate::points::api::{AdjustmentsMutation, AdjustmentsQuery, PointsMutation, PointsQuery};
+use crate::rewards::api::{CouponsMutation, CouponsQuery, RewardsMutation, RewardsQuery};
 use crate::settings::api::{SettingsMutation, SettingsQuery};
 
 /// Reading.
@@ -54,6 +55,8 @@ pub struct Query(
     ApiKeysQuery,
     AdjustmentsQuery,
     EarningQuery,
+    CouponsQuery,
+    RewardsQuery,
     node::NodeQuery,
 );
 
@@ -71,6 +74,8 @@ pub struct Mutation(
     ApiKeysMutation,
     AdjustmentsMutation,
     EarningMutation,
+    CouponsMutation,
+    RewardsMutation,
 );
 
 /// The schema with the application in it.

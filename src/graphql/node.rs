@@ -70,7 +70,11 @@ fn may_see(viewer: &Viewer, of: NodeType, id: Uuid) -> bool {
         | NodeType::StaffInvitation
         | NodeType::PointsAdjustment
         | NodeType::AuditEntry
-        | NodeType::EarningRule => false,
+        | NodeType::EarningRule
+        | NodeType::Coupon
+        | NodeType::CouponUse
+        | NodeType::Reward
+        | NodeType::RewardClaim => false,
     }
 }
 

@@ -12,6 +12,7 @@ use super::{OrderError, Step, events};
 use crate::actor::Actor;
 use crate::error::{Fault, Outcome, Stop};
 use crate::points::orders as points;
+use crate::rewards::orders as coupons;
 use crate::tx::Tx;
 
 /// Kept with the returns that a cancelled order makes.
@@ -31,6 +32,9 @@ pub(crate) async fn cancel(tx: &Tx, cmd: &Step) -> Outcome<OrderId, OrderError> 
         (OrderState::Paid | OrderState::Shipped | OrderState::Delivered | OrderState::Cancelled, _) => {
             take_back_all(tx, &order, at, cmd.by).await?;
         }
+    }
+    if order.coupon.is_some() {
+        coupons::cancelled(tx, order.id, order.state != OrderState::Placed).await?;
     }
     events::tell(tx, "order.cancelled", &order, state, at, json!({})).await?;
     Ok(order.id)

@@ -15,6 +15,7 @@ use super::{OrderError, OrderRef, events};
 use crate::actor::Actor;
 use crate::error::{Fault, Outcome, Stop};
 use crate::points::orders::{self as points, PaidLine, PaidOrder};
+use crate::rewards::orders as coupons;
 use crate::tx::Tx;
 
 /// An order is paid.
@@ -59,6 +60,9 @@ pub(crate) async fn pay(tx: &Tx, cmd: &Pay) -> Outcome<entity::id::OrderId, Orde
         lines: lines.into_iter().map(paid_line).collect::<Result<_, _>>()?,
     };
     points::earn(tx, &[paid]).await?;
+    if order.coupon.is_some() {
+        coupons::paid(tx, order.id).await?;
+    }
     events::tell(tx, "order.paid", &order, state, at, json!({})).await?;
     Ok(order.id)
 }

@@ -56,6 +56,7 @@ pub(crate) fn apply(
             holds::redeem(account, command, amount.get(), reference.as_ref(), ctx)?
         }
         Act::Adjust(delta, reason) => adjust(account, command, *delta, reason, ctx)?,
+        Act::Undo(hold) => returns::undo_redeemed(account, command, *hold, ctx)?,
         Act::Refund(returned) => returns::give_back_redeemed(account, command, returned, ctx),
         Act::ClawBack(returned) => returns::take_back_earned(account, command, returned, ctx),
         Act::JoinOut => joins::join_out(account, command, ctx),

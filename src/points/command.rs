@@ -64,6 +64,8 @@ pub(crate) enum Act {
     Redeem(Points, Option<String>),
     /// By staff: up into a new lot, down from what is available.
     Adjust(i32, String),
+    /// A redemption for something that is no order is undone: its points go back to their lots.
+    Undo(HoldId),
     /// Pieces of a line come back: what was redeemed on them goes back to its lots.
     Refund(Return),
     /// Pieces of a line come back: what they earned is taken back.

@@ -20,7 +20,7 @@ pub(crate) fn of(command: &Command, posting: &Posting, account: &Account, now: I
         Act::Capture { .. } => "points.captured",
         Act::Redeem(..) => "points.redeemed",
         Act::Adjust(..) => "points.adjusted",
-        Act::Refund(_) => "points.refunded",
+        Act::Refund(_) | Act::Undo(_) => "points.refunded",
         Act::ClawBack(_) => "points.clawed_back",
         Act::JoinOut | Act::JoinIn(_) => "points.joined",
         Act::MergeOut | Act::MergeIn(_) => "points.merged",

@@ -107,7 +107,7 @@ impl Needs {
             Act::Capture { hold, .. } => {
                 self.holds.insert(*hold);
             }
-            Act::Pin { hold, .. } | Act::Void { hold, .. } => {
+            Act::Pin { hold, .. } | Act::Void { hold, .. } | Act::Undo(hold) => {
                 self.holds.insert(*hold);
                 self.refilled.insert(*hold);
             }

@@ -1,11 +1,12 @@
 //! What a return takes back and gives back, from what was frozen when the line earned and was paid.
 
+use entity::id::HoldId;
 use entity::points_entry::{Bucket, EntryKind};
 use entity::points_hold::HoldState;
 
 use super::account::{About, Account, close_if_empty};
 use super::apply::{Context, about_lot, whole};
-use super::command::{Command, Posting, Return};
+use super::command::{Command, PointsError, Posting, Return};
 use super::programme::ReturnPolicy;
 use super::rules::returned_share;
 
@@ -36,6 +37,33 @@ pub(crate) fn give_back_redeemed(
     hold.state =
         if hold.reversed == hold.amount { HoldState::Reversed } else { HoldState::PartiallyReversed };
     Posting { points: amount, entries: vec![entry], hold: Some(hold_id), ..Posting::default() }
+}
+
+/// Gives back what is left of a redemption that no order has.
+pub(crate) fn undo_redeemed(
+    account: &mut Account,
+    command: &Command,
+    hold_id: HoldId,
+    ctx: &Context<'_>,
+) -> Result<Posting, PointsError> {
+    let found = account.holds.iter().position(|hold| hold.row.id == hold_id);
+    let index = found.ok_or(PointsError::NotFound)?;
+    let hold = account.holds[index].row.clone();
+    if hold.order_id.is_some() {
+        return Err(PointsError::PinnedToOrder);
+    }
+    if !matches!(hold.state, HoldState::Captured | HoldState::PartiallyReversed) {
+        return Err(PointsError::NotHeld { state: hold.state });
+    }
+    let amount = hold.amount - hold.reversed;
+    let about = About { hold: Some(hold_id), ..About::default() };
+    let way = (Bucket::Redeemed, Bucket::Available);
+    let entry = account.move_points(ctx, command, EntryKind::Refund, way, amount, about);
+    account.refill(hold_id, amount, ctx.grace_end());
+    let undone = account.holds[index].change();
+    undone.reversed = undone.amount;
+    undone.state = HoldState::Reversed;
+    Ok(Posting { points: amount, entries: vec![entry], hold: Some(hold_id), ..Posting::default() })
 }
 
 /// Takes back what the returned pieces of a line earned.

@@ -82,6 +82,13 @@ impl Existing {
         let address = shop.done(&joan, "customerAddressCreate", json!({ "address": home })).await;
         let rule = json!({ "code": "extra", "name": "Extra", "bonus": 1 });
         let rule = shop.done(owner, "earningRuleDraft", rule).await;
+        let coupon = json!({ "code": "TEN", "name": "Ten off", "percent": "0.1" });
+        let coupon = shop.done(owner, "couponCreate", coupon).await;
+        let reserve = json!({ "code": "TEN", "cart": cart() });
+        let used = shop.done(&joan, "couponReserve", reserve).await;
+        let reward = json!({ "code": "mug", "name": "A mug", "cost": 1, "sku": "MUG" });
+        let reward = shop.done(owner, "rewardUpsert", reward).await;
+        let claim = shop.done(&joan, "rewardClaim", json!({ "rewardId": id(&reward["reward"]) })).await;
         let seen = "{ me { points { lots { id } entries { nodes { id } } } } sessions { nodes { id } } }";
         let seen = shop.graphql(&joan, seen, json!({})).await;
         let key = json!({ "name": "till", "scopes": ["orders:read"] });
@@ -111,6 +118,10 @@ impl Existing {
             (NodeType::PointsAdjustment, id(&adjustment["adjustment"])),
             (NodeType::PointsEntry, seen.text("/me/points/entries/nodes/0/id").to_owned()),
             (NodeType::EarningRule, id(&rule["rule"])),
+            (NodeType::Coupon, id(&coupon["coupon"])),
+            (NodeType::CouponUse, id(&used["couponUse"])),
+            (NodeType::Reward, id(&reward["reward"])),
+            (NodeType::RewardClaim, id(&claim["claim"])),
         ];
         let (order, other_line) = (id(&order), id(&another["lines"][0]));
         let joan = joan.clone();
@@ -135,8 +146,9 @@ impl Existing {
 fn places(shop: &TestApp, there: &Existing, mine: &str) -> Vec<Place> {
     use HiddenFrom::{All, Nobody, Strangers};
     use NodeType::{
-        ApiKey, Customer, CustomerAddress, EarningRule, Guest, Order, OrderLine, PointsAdjustment,
-        PointsEntry, PointsHold, PointsLot, Product, Session, Staff, StaffInvitation,
+        ApiKey, Coupon, CouponUse, Customer, CustomerAddress, EarningRule, Guest, Order, OrderLine,
+        PointsAdjustment, PointsEntry, PointsHold, PointsLot, Product, Reward, RewardClaim, Session, Staff,
+        StaffInvitation,
     };
     let customer = |operation, hidden, rest: Json| {
         place(operation, "input.customerId", Customer, hidden, json!({ "input": rest }))
@@ -164,6 +176,15 @@ fn places(shop: &TestApp, there: &Existing, mine: &str) -> Vec<Place> {
         place("auditEntries", "filter.staffId", Staff, Nobody, json!({ "filter": {} })),
         place("customerMergePreview", "fromId", Customer, Nobody, json!({ "intoId": mine })),
         place("customerMergePreview", "intoId", Customer, Nobody, json!({ "fromId": mine })),
+        place("explainCoupon", "customerId", Customer, Strangers, json!({ "code": "TEN", "cart": cart() })),
+        customer("couponCreate", Nobody, json!({ "name": "Ten off", "percent": "0.1" })),
+        of_one("couponDisable", "input.id", Coupon, Nobody),
+        customer("couponReserve", Strangers, json!({ "code": "TEN", "cart": cart() })),
+        of_one("couponRelease", "input.id", CouponUse, Strangers),
+        of_one("rewardClaim", "input.rewardId", Reward, Nobody),
+        customer("rewardClaim", Strangers, json!({ "rewardId": there.thing(Reward) })),
+        of_one("rewardClaimFulfil", "input.claimId", RewardClaim, Nobody),
+        of_one("rewardClaimCancel", "input.claimId", RewardClaim, Nobody),
         place("explainPoints", "entryId", PointsEntry, Strangers, json!({})),
         place("earningRuleBacktest", "ruleId", EarningRule, Nobody, json!({ "days": 30 })),
         of_one("earningRulePublish", "input.ruleId", EarningRule, Nobody),
@@ -210,6 +231,11 @@ fn places(shop: &TestApp, there: &Existing, mine: &str) -> Vec<Place> {
         of_one("pointsAdjustmentApprove", "input.id", PointsAdjustment, Nobody),
         of_one("pointsAdjustmentReject", "input.id", PointsAdjustment, Nobody),
     ]
+}
+
+/// A cart that a coupon is good for.
+fn cart() -> Json {
+    json!({ "lines": [{ "sku": "A-1", "lineTotal": "10.00" }] })
 }
 
 /// The value at a path of names; of a list, in the first item.

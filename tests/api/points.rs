@@ -262,9 +262,12 @@ both_engines! {
         let joan = shop.as_member(&server, 100).await;
         shop.refused(&server, "pointsEarn", grant_to(&joan, 0), "ZERO_AMOUNT").await;
         shop.refused(&joan, "pointsRedeem", redeem(0), "ZERO_AMOUNT").await;
+        let mut none = grant_to(&joan, 1);
+        none["points"] = json!(null);
+        shop.refused(&server, "pointsEarn", none, "INVALID").await;
         let wrong = [
             json!(-1), json!(1.5), json!(1e300), json!(2_147_483_648_i64), json!(i64::MAX), json!(u64::MAX),
-            json!(i64::MIN), json!("NaN"), json!("1"), json!(""), json!(null), json!(true), json!([1, 2]), json!({}),
+            json!(i64::MIN), json!("NaN"), json!("1"), json!(""), json!(true), json!([1, 2]), json!({}),
         ];
         for points in wrong {
             let mut input = grant_to(&joan, 1);

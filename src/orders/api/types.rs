@@ -42,10 +42,11 @@ pub enum OrderState {
 
 /// What an order was recorded in spite of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "entity::order::OrderFlag")]
 pub enum OrderFlag {
     /// A guest ordered although the shop takes no orders of guests.
     GuestNotAllowed,
+    /// Its coupon could not be used: `couponRefusal` says why.
+    CouponRefused,
 }
 
 /// An order, as the shop stated it.
@@ -136,7 +137,14 @@ impl Order {
 
     /// What it was recorded in spite of.
     async fn flags(&self) -> Vec<OrderFlag> {
-        self.0.flag.map(OrderFlag::from).into_iter().collect()
+        let guest = self.0.flag.map(|entity::order::OrderFlag::GuestNotAllowed| OrderFlag::GuestNotAllowed);
+        let coupon = self.0.coupon_refusal.as_ref().map(|_| OrderFlag::CouponRefused);
+        guest.into_iter().chain(coupon).collect()
+    }
+
+    /// Why its coupon, which is one of ours, could not be used, such as `LIMIT_REACHED`.
+    async fn coupon_refusal(&self) -> Option<&str> {
+        self.0.coupon_refusal.as_deref()
     }
 
     /// For the thank-you page of a guest's order: shows the order and begins an account, once, for 24 hours after it was

@@ -21,6 +21,7 @@ use crate::orders::rules::{cut, lines_total};
 use crate::orders::{claim, events};
 use crate::outbox::emit;
 use crate::points::orders::{self as points, Owner, PaidLine, PaidOrder, Pinned};
+use crate::rewards::orders as coupons;
 use crate::tx::Tx;
 
 /// An order that is recorded, as far as a repetition needs it.
@@ -102,6 +103,21 @@ impl<'a> Draft<'a> {
         self.model.hold_value = pinned.value.minor;
     }
 
+    /// The coupon it names, and the cart it is.
+    fn coupon(&self) -> Option<coupons::Named<'_>> {
+        let record = self.record;
+        let code = record.coupon.as_deref().filter(|_| !record.imported)?;
+        let line = |line: &super::RecordLine| coupons::CartLine {
+            sku: line.sku.clone(),
+            categories: line.categories.clone(),
+            total: line.line_total,
+        };
+        let lines = record.lines.iter().map(line).collect();
+        let with_points = record.hold.is_some();
+        let cart = coupons::Cart { currency: record.currency, lines, shipping: record.shipping, with_points };
+        Some(coupons::Named { order: self.id, code, owner: self.owner.account().0, cart })
+    }
+
     /// What earns, if the order is paid already.
     fn paid(&self) -> Option<PaidOrder> {
         let record = self.record;
@@ -173,6 +189,7 @@ fn model(
         flag: guest.filter(|given| given.flagged).map(|_| OrderFlag::GuestNotAllowed),
         claim_until: guest.filter(|given| given.claimable).map(|_| tx.after(claim::LIFE)),
         claimed_at: None,
+        coupon_refusal: None,
     })
 }
 
@@ -196,6 +213,7 @@ pub(super) async fn write<'a>(tx: &Tx, mut drafts: Vec<Draft<'a>>) -> Result<Wri
     let new = insert_orders(tx, drafts).await?;
     let (new, refused) = pin_holds(tx, new).await?;
     insert_lines(tx, &new).await?;
+    take_coupons(tx, &new).await?;
     let paid: Vec<PaidOrder> = new.iter().filter_map(Draft::paid).collect();
     if !paid.is_empty() {
         points::earn(tx, &paid).await?;
@@ -205,6 +223,22 @@ pub(super) async fn write<'a>(tx: &Tx, mut drafts: Vec<Draft<'a>>) -> Result<Wri
         emit(tx, new.iter().map(|draft| events::recorded(&draft.model))).await?;
     }
     Ok(Written { new, refused })
+}
+
+/// Takes the coupons that new orders name; history used none of ours.
+async fn take_coupons(tx: &Tx, new: &[Draft<'_>]) -> Result<(), Fault> {
+    let named: Vec<coupons::Named<'_>> = new.iter().filter_map(Draft::coupon).collect();
+    for (order, refusal) in coupons::use_coupons(tx, &named).await? {
+        Entity::update_many()
+            .col_expr(Column::CouponRefusal, Expr::val(refusal))
+            .filter(Column::Id.eq(order))
+            .exec(tx.db())
+            .await?;
+    }
+    for draft in new.iter().filter(|draft| draft.model.paid_at.is_some() && draft.coupon().is_some()) {
+        coupons::paid(tx, draft.id).await?;
+    }
+    Ok(())
 }
 
 /// Mails a first sign-in to guests whose first order this is, if the policy says so.

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use super::{Answer, Caller, TestApp};
 
 const ORDER: &str = "order {
-    id externalId state flags claimToken customerId guestId holdId paidAt shippedAt deliveredAt cancelledAt
+    id externalId state flags couponRefusal claimToken customerId guestId holdId paidAt shippedAt deliveredAt cancelledAt
     paidWithPoints { amount currency } linesTotal { amount } total { amount }
     lines { id position sku quantity returned redeemedPoints redeemedValue { amount } }
     returns { lineId quantity reason }
@@ -45,12 +45,17 @@ fn selection(mutation: &str) -> &'static str {
         key if key.starts_with("apiKey") => API_KEY,
         "shopSettingsUpdate" => SETTINGS,
         rule if rule.starts_with("earningRule") => RULE,
+        "couponCreate" | "couponDisable" => "coupon { id code used disabledAt } replayed",
+        "couponReserve" | "couponRelease" => "couponUse { id state discount { amount currency } } replayed",
+        "rewardUpsert" => "reward { id code cost stock available } replayed",
+        claim if claim.starts_with("rewardClaim") => "claim { id state cost couponCode } replayed",
         other => panic!("what does {other} answer?"),
     }
 }
 
 fn input_type(mutation: &str) -> String {
     match mutation {
+        "rewardClaimFulfil" | "rewardClaimCancel" => "RewardClaimEndInput".to_owned(),
         "pointsVoid" | "pointsCapture" => "PointsHoldEndInput".to_owned(),
         "pointsAdjustmentApprove" | "pointsAdjustmentReject" => "PointsAdjustmentDecideInput".to_owned(),
         _ => format!("{}{}Input", mutation[..1].to_uppercase(), &mutation[1..]),

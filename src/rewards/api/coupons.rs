@@ -1,0 +1,582 @@
+//! Coupons over GraphQL.
+
+use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
+use entity::coupon::{Column, Entity, Model};
+use entity::id::{CouponId, CouponUseId, CustomerId};
+use entity::{Instant, coupon_use};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use serde::Serialize;
+
+use super::{CouponUseErrorCode, key, meant};
+use crate::app::App;
+use crate::auth::viewer::Viewer;
+use crate::error::{Fault, Outcome, split};
+use crate::graphql::access::Allowed;
+use crate::graphql::fault::ApiError;
+use crate::graphql::global_id::{NodeType, global_id, local_id};
+use crate::graphql::newest::{NewestPages, newest_first};
+use crate::graphql::page::PageArguments;
+use crate::graphql::payload::UserError;
+use crate::graphql::scalars::{Decimal, IdempotencyKey, MoneyValue};
+use crate::money::{Currency, Money, Rate};
+use crate::orders::rules::{MOST_LINES, check_categories};
+use crate::rewards::coupons::{self, CouponError, Create, Disable};
+use crate::rewards::terms::{Cart, CartLine, Discount, Refusal, Taken, Terms};
+use crate::rewards::uses::{self, Release, Reserve};
+use crate::tx::Tx;
+
+/// Where a use of a coupon is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "coupon_use::CouponUseState")]
+pub(super) enum CouponUseState {
+    /// Set aside for a cart, or by an order that is not paid.
+    Reserved,
+    /// By an order that is paid.
+    Redeemed,
+    /// Given back: by the customer, by time, or because the order was cancelled.
+    Released,
+}
+
+/// A discount on an order for whoever has its code.
+#[derive(Debug)]
+pub(super) struct Coupon(Model);
+
+impl Coupon {
+    fn discount(&self) -> Result<Discount, ApiError> {
+        let terms: Terms = serde_json::from_value(self.0.terms.clone())?;
+        Ok(terms.discount)
+    }
+}
+
+#[Object]
+impl Coupon {
+    /// Opaque; carries its type.
+    async fn id(&self) -> ID {
+        global_id(NodeType::Coupon, self.0.id)
+    }
+
+    /// What people type, in upper case.
+    async fn code(&self) -> &str {
+        &self.0.code
+    }
+
+    /// As customers read it.
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The share it takes off, such as `"0.15"`.
+    async fn percent(&self) -> Result<Option<Rate>, ApiError> {
+        match self.discount()? {
+            Discount::Percent(share) => Ok(Some(share)),
+            Discount::Amount(..) | Discount::FreeShipping => Ok(None),
+        }
+    }
+
+    /// The amount it takes off.
+    async fn amount(&self) -> Result<Option<MoneyValue>, ApiError> {
+        match self.discount()? {
+            Discount::Amount(minor, code) => Ok(Some(Money { minor, currency: code.parse()? }.into())),
+            Discount::Percent(_) | Discount::FreeShipping => Ok(None),
+        }
+    }
+
+    /// Whether it takes off the shipping.
+    async fn free_shipping(&self) -> Result<bool, ApiError> {
+        Ok(self.discount()? == Discount::FreeShipping)
+    }
+
+    /// From when on it can be used.
+    async fn starts_at(&self) -> Option<Instant> {
+        self.0.starts_at
+    }
+
+    /// Until when it can be used.
+    async fn ends_at(&self) -> Option<Instant> {
+        self.0.ends_at
+    }
+
+    /// How often it can be used by all; without end, if null.
+    async fn total_limit(&self) -> Option<i32> {
+        self.0.total_limit
+    }
+
+    /// How often one customer can use it; without end, if null.
+    async fn customer_limit(&self) -> Option<i32> {
+        self.0.customer_limit
+    }
+
+    /// How often it was used or is reserved.
+    async fn used(&self) -> i32 {
+        self.0.used
+    }
+
+    /// Whose it is; anybody's, if null.
+    async fn customer_id(&self) -> Option<ID> {
+        self.0.customer_id.map(|customer| global_id(NodeType::Customer, customer))
+    }
+
+    /// When staff withdrew it.
+    async fn disabled_at(&self) -> Option<Instant> {
+        self.0.disabled_at
+    }
+}
+
+/// A use of a coupon, from when it is reserved.
+#[derive(Debug)]
+pub(super) struct CouponUse(coupon_use::Model);
+
+#[Object]
+impl CouponUse {
+    /// Opaque; carries its type.
+    async fn id(&self) -> ID {
+        global_id(NodeType::CouponUse, self.0.id)
+    }
+
+    /// Where it is.
+    async fn state(&self) -> CouponUseState {
+        self.0.state.into()
+    }
+
+    /// What it takes off.
+    async fn discount(&self) -> Result<MoneyValue, ApiError> {
+        Ok(Money { minor: self.0.discount, currency: self.0.currency.parse()? }.into())
+    }
+
+    /// When it is given back unless an order has it.
+    async fn reserved_until(&self) -> Instant {
+        self.0.reserved_until
+    }
+}
+
+/// A cart to look at: what it costs before the coupon.
+#[derive(Debug, InputObject)]
+pub(super) struct CouponCartInput {
+    /// What its amounts are in; the shop's currency if left out.
+    currency: Option<Currency>,
+    /// 1 to 500 lines.
+    lines: Vec<CouponCartLineInput>,
+    /// What shipping costs; nothing if left out.
+    shipping: Option<Decimal>,
+    /// Whether points pay part of it.
+    #[graphql(default)]
+    with_points: bool,
+}
+
+/// A line of a cart.
+#[derive(Debug, InputObject)]
+pub(super) struct CouponCartLineInput {
+    /// The shop's.
+    sku: String,
+    /// Categories of the article, at most 20.
+    #[graphql(default)]
+    categories: Vec<String>,
+    /// For all pieces, before the coupon.
+    line_total: Decimal,
+}
+
+/// What a coupon would do for a cart.
+#[derive(Debug, SimpleObject)]
+pub(super) struct CouponExplanation {
+    /// Whether it can be used now.
+    applies: bool,
+    /// Why not.
+    refusal: Option<CouponUseErrorCode>,
+    /// The same for people, in English.
+    message: Option<String>,
+    /// What it would take off in all.
+    discount: Option<MoneyValue>,
+    /// What it would take off each line, in the order of the lines; rounded down once in all and spread by what they cost.
+    discount_by_line: Vec<MoneyValue>,
+    /// What it would take off the shipping.
+    discount_of_shipping: Option<MoneyValue>,
+}
+
+/// A coupon to make. One of `percent`, `amount` and `freeShipping` is given.
+#[derive(Debug, InputObject)]
+pub(super) struct CouponCreateInput {
+    /// What people type, 3 to 40 of A-Z, 0-9, `-` and `_`; one that nobody can guess, if left out.
+    code: Option<String>,
+    /// As customers read it, 1 to 100 characters.
+    name: String,
+    /// The share it takes off the lines it is for, above 0 and at most 1.
+    percent: Option<Rate>,
+    /// The amount it takes off the lines it is for.
+    amount: Option<Decimal>,
+    /// What `amount` and `minimum` are in; the shop's currency if left out.
+    currency: Option<Currency>,
+    /// Takes off the shipping.
+    #[graphql(default)]
+    free_shipping: bool,
+    /// Lines of any of these categories; of all, if empty.
+    #[graphql(default)]
+    categories: Vec<String>,
+    /// Lines with any of these skus; with any, if empty.
+    #[graphql(default)]
+    skus: Vec<String>,
+    /// The lines must add up to so much.
+    minimum: Option<Decimal>,
+    /// Whether points may pay part of the same order.
+    #[graphql(default = true)]
+    with_points: bool,
+    /// Whether a paid order that is cancelled gives it back; an unpaid one always does.
+    #[graphql(default = true)]
+    back_on_cancel: bool,
+    /// Whose it is; anybody's, if left out.
+    customer_id: Option<ID>,
+    /// From when on it can be used; at once, if left out.
+    starts_at: Option<Instant>,
+    /// Until when; without end, if left out.
+    ends_at: Option<Instant>,
+    /// How often by all, 1 or more; without end, if left out.
+    total_limit: Option<i32>,
+    /// How often by one customer, 1 or more; without end, if left out.
+    customer_limit: Option<i32>,
+    /// The caller's key.
+    idempotency_key: IdempotencyKey,
+}
+
+/// A coupon to withdraw.
+#[derive(Debug, InputObject)]
+pub(super) struct CouponDisableInput {
+    /// Which.
+    id: ID,
+    /// The caller's key.
+    idempotency_key: IdempotencyKey,
+}
+
+/// A use to set aside for a cart.
+#[derive(Debug, InputObject)]
+pub(super) struct CouponReserveInput {
+    /// As the customer typed it.
+    code: String,
+    /// What it is for.
+    cart: CouponCartInput,
+    /// Whose; a customer leaves it out.
+    customer_id: Option<ID>,
+    /// The caller's key.
+    idempotency_key: IdempotencyKey,
+}
+
+/// A reserved use to give back.
+#[derive(Debug, InputObject)]
+pub(super) struct CouponReleaseInput {
+    /// Which.
+    id: ID,
+    /// The caller's key.
+    idempotency_key: IdempotencyKey,
+}
+
+/// Why a coupon was not made or withdrawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+pub enum CouponErrorCode {
+    /// No such coupon or customer.
+    NotFound,
+    /// A value out of its bounds, or values that do not go together.
+    Invalid,
+    /// Another coupon has this code.
+    CodeTaken,
+}
+
+/// A coupon that was made or withdrawn, or why not.
+#[derive(Debug, SimpleObject)]
+pub(super) struct CouponPayload {
+    /// The coupon.
+    coupon: Option<Coupon>,
+    /// Whether an earlier request with this key did it.
+    replayed: bool,
+    /// Why nothing was done.
+    user_errors: Vec<UserError<CouponErrorCode>>,
+}
+
+/// A use that was set aside or given back, or why not.
+#[derive(Debug, SimpleObject)]
+pub(super) struct CouponUsePayload {
+    /// The use.
+    coupon_use: Option<CouponUse>,
+    /// Whether an earlier request with this key did it.
+    replayed: bool,
+    /// Why nothing was done.
+    user_errors: Vec<UserError<CouponUseErrorCode>>,
+}
+
+/// Queries about coupons.
+#[derive(Debug, Default)]
+pub struct CouponsQuery;
+
+/// Mutations of coupons.
+#[derive(Debug, Default)]
+pub struct CouponsMutation;
+
+#[Object]
+impl CouponsQuery {
+    /// The coupons of the shop, the newest first. For staff with `coupons.write`.
+    #[graphql(guard = "Allowed")]
+    async fn coupons(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "This many from the newest, 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the oldest, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only with this code.")] code: Option<String>,
+    ) -> Result<NewestPages<Coupon>, ApiError> {
+        let mut all = Entity::find();
+        if let Some(code) = code {
+            all = all.filter(Column::Code.eq(coupons::normal(&code)));
+        }
+        let arguments = PageArguments { first, after, last, before };
+        newest_first(ctx, all, Column::Id, arguments, |row| (row.id.0, Coupon(row))).await
+    }
+
+    /// What a coupon would take off a cart, or why it cannot be used; null for a customer whom the caller may not name.
+    /// Writes nothing. For everyone.
+    #[graphql(guard = "Allowed")]
+    async fn explain_coupon(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "As the customer typed it.")] code: String,
+        #[graphql(desc = "What it is to be used for.")] cart: CouponCartInput,
+        #[graphql(desc = "Who is to use it; for servers of the shop and staff.")] customer_id: Option<ID>,
+    ) -> Result<Option<CouponExplanation>, ApiError> {
+        let app = ctx.data_unchecked::<App>();
+        let cart = cart.parse(app)?;
+        let owner = meant(ctx, customer_id.as_ref()).await?;
+        if customer_id.is_some() && owner.is_none() {
+            return Ok(None);
+        }
+        let found = uses::explain(app, &code, owner.map(|customer| customer.0), &cart).await?;
+        Ok(Some(match found {
+            Ok((_, taken)) => CouponExplanation::of(&taken, cart.currency),
+            Err(refusal) => CouponExplanation::refused(refusal),
+        }))
+    }
+}
+
+#[Object]
+impl CouponsMutation {
+    /// Makes a coupon. For staff with `coupons.write`.
+    #[graphql(guard = "Allowed")]
+    async fn coupon_create(
+        &self,
+        ctx: &Context<'_>,
+        input: CouponCreateInput,
+    ) -> Result<CouponPayload, ApiError> {
+        let app = ctx.data_unchecked::<App>();
+        let customer = match &input.customer_id {
+            Some(id) => match meant(ctx, Some(id)).await? {
+                Some(customer) => Some(customer),
+                None => return Ok(CouponPayload::refused(CouponError::CustomerNotFound)),
+            },
+            None => None,
+        };
+        let idempotency_key = input.idempotency_key.clone();
+        let create = match input.parse(app, customer) {
+            Ok(create) => create,
+            Err(error) => return Ok(CouponPayload::refused(error)),
+        };
+        write(ctx, "couponCreate", idempotency_key, &create, coupons::create).await
+    }
+
+    /// Withdraws a coupon: nobody can use it any more, and what is reserved stays good. For staff with `coupons.write`.
+    #[graphql(guard = "Allowed")]
+    async fn coupon_disable(
+        &self,
+        ctx: &Context<'_>,
+        input: CouponDisableInput,
+    ) -> Result<CouponPayload, ApiError> {
+        let disable = Disable { coupon: local_id(&input.id, NodeType::Coupon) };
+        write(ctx, "couponDisable", input.idempotency_key, &disable, coupons::disable).await
+    }
+
+    /// Sets one use of a coupon aside for a cart, for 30 minutes: the order of the same customer that names its code takes
+    /// it. Whoever has one reserved gets that one. For the customer, shop keys with `orders:write`.
+    #[graphql(guard = "Allowed")]
+    async fn coupon_reserve(
+        &self,
+        ctx: &Context<'_>,
+        input: CouponReserveInput,
+    ) -> Result<CouponUsePayload, ApiError> {
+        let app = ctx.data_unchecked::<App>();
+        let Some(customer) = meant(ctx, input.customer_id.as_ref()).await? else {
+            return Ok(CouponUsePayload::refused(Refusal::NotFound, "customerId"));
+        };
+        let reserve = Reserve { code: input.code, owner: customer.0, cart: input.cart.parse(app)? };
+        let named = "code";
+        take(ctx, "couponReserve", input.idempotency_key, &reserve, named, uses::reserve).await
+    }
+
+    /// Gives back what was reserved for a cart; what an order has goes back when the order is cancelled.
+    /// For the customer, shop keys with `orders:write`.
+    #[graphql(guard = "Allowed")]
+    async fn coupon_release(
+        &self,
+        ctx: &Context<'_>,
+        input: CouponReleaseInput,
+    ) -> Result<CouponUsePayload, ApiError> {
+        let owner = match ctx.data_unchecked::<Viewer>() {
+            Viewer::Customer { customer, .. } => Some(customer.0),
+            Viewer::Shop { .. } | Viewer::Staff { .. } | Viewer::Anonymous => None,
+        };
+        let release = Release { id: local_id(&input.id, NodeType::CouponUse), owner };
+        take(ctx, "couponRelease", input.idempotency_key, &release, "id", uses::release).await
+    }
+}
+
+async fn write<C: Serialize>(
+    ctx: &Context<'_>,
+    operation: &'static str,
+    idempotency_key: IdempotencyKey,
+    command: &C,
+    work: impl AsyncFn(&Tx, &C) -> Outcome<CouponId, CouponError>,
+) -> Result<CouponPayload, ApiError> {
+    let app = ctx.data_unchecked::<App>();
+    let key = key(ctx, operation, idempotency_key);
+    match split(app.write_once(&key, command, work).await)? {
+        Ok(once) => {
+            let row = Entity::find_by_id(once.value).one(&app.db.read).await?;
+            let row = row.ok_or_else(|| Fault::internal("a coupon that was written is gone"))?;
+            let (coupon, replayed) = (Some(Coupon(row)), once.replayed);
+            Ok(CouponPayload { coupon, replayed, user_errors: Vec::new() })
+        }
+        Err(error) => Ok(CouponPayload::refused(error)),
+    }
+}
+
+async fn take<C: Serialize>(
+    ctx: &Context<'_>,
+    operation: &'static str,
+    idempotency_key: IdempotencyKey,
+    command: &C,
+    named: &str,
+    work: impl AsyncFn(&Tx, &C) -> Outcome<CouponUseId, Refusal>,
+) -> Result<CouponUsePayload, ApiError> {
+    let app = ctx.data_unchecked::<App>();
+    let key = key(ctx, operation, idempotency_key);
+    match split(app.write_once(&key, command, work).await)? {
+        Ok(once) => {
+            let row = coupon_use::Entity::find_by_id(once.value).one(&app.db.read).await?;
+            let row = row.ok_or_else(|| Fault::internal("a use that was written is gone"))?;
+            let (coupon_use, replayed) = (Some(CouponUse(row)), once.replayed);
+            Ok(CouponUsePayload { coupon_use, replayed, user_errors: Vec::new() })
+        }
+        Err(refusal) => Ok(CouponUsePayload::refused(refusal, named)),
+    }
+}
+
+impl CouponCartInput {
+    fn parse(self, app: &App) -> Result<Cart, ApiError> {
+        let currency = self.currency.unwrap_or(app.settings().currency);
+        if self.lines.is_empty() || self.lines.len() > MOST_LINES {
+            return Err(ApiError::bad_input("a cart has 1 to 500 lines"));
+        }
+        let line = |(index, line): (usize, CouponCartLineInput)| {
+            let wrong = |problem| ApiError::bad_input(format!("lines.{index}.lineTotal {problem}"));
+            let total = Money::parse_unsigned(&line.line_total.0, currency).map_err(wrong)?.minor;
+            check_categories(&line.categories)
+                .map_err(|problem| ApiError::bad_input(format!("lines.{index}.categories {problem}")))?;
+            Ok::<_, ApiError>(CartLine { sku: line.sku, categories: line.categories, total })
+        };
+        let shipping = self.shipping.map(|amount| Money::parse_unsigned(&amount.0, currency));
+        let wrong = |problem| ApiError::bad_input(format!("shipping {problem}"));
+        Ok(Cart {
+            currency,
+            lines: self.lines.into_iter().enumerate().map(line).collect::<Result<_, _>>()?,
+            shipping: shipping.transpose().map_err(wrong)?.map_or(0, |money| money.minor),
+            with_points: self.with_points,
+        })
+    }
+}
+
+impl CouponCreateInput {
+    fn parse(self, app: &App, customer: Option<CustomerId>) -> Result<Create, CouponError> {
+        let currency = self.currency.unwrap_or(app.settings().currency);
+        let minor = |field, amount: &Decimal| {
+            let money = Money::parse_unsigned(&amount.0, currency);
+            let wrong =
+                |_problem| CouponError::Invalid { field, problem: "is not an amount of the currency" };
+            Ok((money.map_err(wrong)?.minor, currency.code().to_owned()))
+        };
+        let discount = match (self.percent, &self.amount, self.free_shipping) {
+            (Some(share), None, false) => Discount::Percent(share),
+            (None, Some(amount), false) => {
+                let (minor, code) = minor("amount", amount)?;
+                Discount::Amount(minor, code)
+            }
+            (None, None, true) => Discount::FreeShipping,
+            _ => {
+                let problem = "or amount or freeShipping must be given, and only one";
+                return Err(CouponError::Invalid { field: "percent", problem });
+            }
+        };
+        let minimum = self.minimum.as_ref().map(|amount| minor("minimum", amount)).transpose()?;
+        let terms = Terms {
+            discount,
+            categories: self.categories.into_iter().collect(),
+            skus: self.skus.into_iter().collect(),
+            minimum,
+            with_points: self.with_points,
+            back_on_cancel: self.back_on_cancel,
+        };
+        Ok(Create {
+            code: self.code,
+            name: self.name,
+            terms,
+            customer,
+            starts_at: self.starts_at,
+            ends_at: self.ends_at,
+            total_limit: self.total_limit,
+            customer_limit: self.customer_limit,
+        })
+    }
+}
+
+impl CouponExplanation {
+    fn of(taken: &Taken, currency: Currency) -> Self {
+        let money = |minor: i64| Money { minor, currency }.into();
+        Self {
+            applies: true,
+            refusal: None,
+            message: None,
+            discount: Some(money(taken.sum())),
+            discount_by_line: taken.by_line.iter().copied().map(money).collect(),
+            discount_of_shipping: Some(money(taken.of_shipping)),
+        }
+    }
+
+    fn refused(refusal: Refusal) -> Self {
+        Self {
+            applies: false,
+            refusal: Some(refusal.into()),
+            message: Some(refusal.message().to_owned()),
+            discount: None,
+            discount_by_line: Vec::new(),
+            discount_of_shipping: None,
+        }
+    }
+}
+
+impl CouponPayload {
+    fn refused(error: CouponError) -> Self {
+        use CouponErrorCode as Code;
+        let (code, field, message) = match error {
+            CouponError::NotFound => (Code::NotFound, "id", "There is no such coupon.".to_owned()),
+            CouponError::CustomerNotFound => {
+                (Code::NotFound, "customerId", "There is no such customer.".to_owned())
+            }
+            CouponError::Invalid { field, problem } => (Code::Invalid, field, format!("{field} {problem}.")),
+            CouponError::CodeTaken => (Code::CodeTaken, "code", "Another coupon has this code.".to_owned()),
+        };
+        let field = Some(vec!["input".to_owned(), field.to_owned()]);
+        Self { coupon: None, replayed: false, user_errors: vec![UserError { code, field, message }] }
+    }
+}
+
+impl CouponUsePayload {
+    fn refused(refusal: Refusal, named: &str) -> Self {
+        let field = Some(vec!["input".to_owned(), named.to_owned()]);
+        let message = refusal.message().to_owned();
+        let user_errors = vec![UserError { code: refusal.into(), field, message }];
+        Self { coupon_use: None, replayed: false, user_errors }
+    }
+}

@@ -1,0 +1,14 @@
+//! Coupons, and rewards for points.
+//!
+//! Invariant: `used` of a coupon is how many of its uses are reserved or redeemed, and never above its limit; a customer
+//! never has more of them than the customer's limit. Stock of a reward is what was stocked less what is claimed. All of
+//! it is changed by guarded updates, whoever asks at once.
+
+pub mod api;
+mod claims;
+mod coupons;
+pub(crate) mod orders;
+mod terms;
+mod uses;
+
+pub(crate) use uses::{LAPSE, lapse, move_uses};

@@ -1,0 +1,104 @@
+//! What an order does to its coupon: called by the orders slice inside its own transaction.
+
+use std::collections::BTreeMap;
+
+use entity::coupon::{self, Column as Coupon};
+use entity::coupon_use::{Column, CouponUseState, Entity};
+use entity::id::{CouponUseId, OrderId};
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{ActiveEnum, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use uuid::Uuid;
+
+use super::coupons::normal;
+pub(crate) use super::terms::{Cart, CartLine};
+use super::terms::{Refusal, Terms};
+use super::uses::{give_back, lock, take};
+use crate::db::dialect::is_among_texts;
+use crate::error::{Fault, Outcome, split};
+use crate::tx::Tx;
+
+/// An order that names a coupon.
+#[derive(Clone, Debug)]
+pub(crate) struct Named<'a> {
+    pub(crate) order: OrderId,
+    pub(crate) code: &'a str,
+    /// The customer or guest.
+    pub(crate) owner: Uuid,
+    /// What it costs. Lines are stated after the discount: what they cost before is not known.
+    pub(crate) cart: Cart,
+}
+
+/// Takes the coupons that orders name, as far as they are ours: what was reserved for the cart, else a new use. The orders
+/// exist whether the coupon could be used or not; answers why not for those whose could not.
+pub(crate) async fn use_coupons(tx: &Tx, named: &[Named<'_>]) -> Result<Vec<(OrderId, &'static str)>, Fault> {
+    if named.is_empty() {
+        return Ok(Vec::new());
+    }
+    let codes: Vec<String> = named.iter().map(|named| normal(named.code)).collect();
+    let among = is_among_texts(tx.db().get_database_backend(), "code", codes);
+    let ours = coupon::Entity::find().filter(among).all(tx.db()).await?;
+    let ours: BTreeMap<&str, &coupon::Model> =
+        ours.iter().map(|coupon| (coupon.code.as_str(), coupon)).collect();
+    let mut refused = Vec::new();
+    for order in named {
+        let Some(coupon) = ours.get(normal(order.code).as_str()) else { continue };
+        match split(reserved_or_new(tx, coupon, order).await)? {
+            Ok(used) => tie(tx, used, order.order).await?,
+            Err(refusal) => refused.push((order.order, refusal.name())),
+        }
+    }
+    Ok(refused)
+}
+
+/// What the cart had reserved, as it was then; an order without a reservation is looked at as the cart it is.
+async fn reserved_or_new(
+    tx: &Tx,
+    coupon: &coupon::Model,
+    named: &Named<'_>,
+) -> Outcome<CouponUseId, Refusal> {
+    lock(tx, coupon.id).await?;
+    let open = Column::CouponId.eq(coupon.id).and(Column::OwnerId.eq(named.owner));
+    let open = open.and(Column::State.eq(CouponUseState::Reserved)).and(Column::OrderId.is_null());
+    if let Some(reserved) = Entity::find().filter(open).one(tx.db()).await? {
+        return Ok(reserved.id);
+    }
+    take(tx, coupon, named.owner, &named.cart).await
+}
+
+async fn tie(tx: &Tx, used: CouponUseId, order: OrderId) -> Result<(), Fault> {
+    let tied = Entity::update_many()
+        .col_expr(Column::OrderId, Expr::val(order))
+        .filter(Column::Id.eq(used).and(Column::OrderId.is_null()))
+        .filter(Column::State.eq(CouponUseState::Reserved))
+        .exec(tx.db())
+        .await?;
+    if tied.rows_affected == 1 {
+        Ok(())
+    } else {
+        Err(Fault::internal("a use of a coupon was taken without the lock on it"))
+    }
+}
+
+/// The order is paid: its coupon is used for good.
+pub(crate) async fn paid(tx: &Tx, order: OrderId) -> Result<(), Fault> {
+    Entity::update_many()
+        .col_expr(Column::State, Expr::val(CouponUseState::Redeemed.to_value()))
+        .filter(Column::OrderId.eq(order).and(Column::State.eq(CouponUseState::Reserved)))
+        .exec(tx.db())
+        .await?;
+    Ok(())
+}
+
+/// The order is cancelled: its coupon goes back, if its terms say so; that of an order that was never paid always does.
+pub(crate) async fn cancelled(tx: &Tx, order: OrderId, was_paid: bool) -> Result<(), Fault> {
+    let Some(used) = Entity::find().filter(Column::OrderId.eq(order)).one(tx.db()).await? else {
+        return Ok(());
+    };
+    let found = coupon::Entity::find().filter(Coupon::Id.eq(used.coupon_id)).one(tx.db()).await?;
+    let coupon = found.ok_or_else(|| Fault::internal("a use of a coupon that is gone"))?;
+    let terms: Terms = serde_json::from_value(coupon.terms)?;
+    if terms.back_on_cancel || !was_paid {
+        give_back(tx, Column::Id.eq(used.id), used.coupon_id).await?;
+    }
+    Ok(())
+}
