@@ -1,5 +1,6 @@
 //! Coupons and rewards over GraphQL.
 
+mod coupon_inputs;
 mod coupons;
 mod rewards;
 
