@@ -82,4 +82,6 @@ ids! {
     EarningRuleId,
     /// A version of such a rule.
     RuleVersionId,
+    /// A place on the waiting list of a product.
+    WaitlistEntryId,
 }

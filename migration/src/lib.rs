@@ -18,6 +18,7 @@ mod m20261121_rate_limits;
 mod m20261121_staff;
 mod m20261122_earning;
 mod m20261122_merged;
+mod m20261122_catalog;
 
 /// All migrations, oldest first. Take the lock in `regulars::db::migrate` before running them.
 #[derive(Debug)]
@@ -41,6 +42,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_profile::Migration),
             Box::new(m20261122_earning::Migration),
             Box::new(m20261122_merged::Migration),
+            Box::new(m20261122_catalog::Migration),
         ]
     }
 }

@@ -103,6 +103,8 @@ names! {
         PointsWrite = "points:write",
         /// Change the catalogue.
         CatalogWrite = "catalog:write",
+        /// Read the whole catalogue, with what is not public.
+        CatalogRead = "catalog:read",
     }
 }
 
@@ -123,6 +125,8 @@ names! {
         PointsActivate = "points.activate",
         /// Change the catalogue.
         CatalogWrite = "catalog.write",
+        /// Read the whole catalogue, with what is not public.
+        CatalogRead = "catalog.read",
         /// Change the shop's settings.
         SettingsWrite = "settings.write",
         /// Change the rules by which points are earned.
@@ -156,12 +160,15 @@ impl Permission {
             Role::Support => matches!(
                 self,
                 Self::OrdersRead
+                    | Self::CatalogRead
                     | Self::CustomersRead
                     | Self::CustomersWrite
                     | Self::PointsAdjust
                     | Self::StaffSelf
             ),
-            Role::Analyst => matches!(self, Self::OrdersRead | Self::CustomersRead | Self::StaffSelf),
+            Role::Analyst => {
+                matches!(self, Self::OrdersRead | Self::CatalogRead | Self::CustomersRead | Self::StaffSelf)
+            }
         }
     }
 }

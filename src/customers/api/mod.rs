@@ -38,7 +38,7 @@ pub struct CustomersMutation(
 );
 
 /// Whose things the viewer may change; `given` is what the input names, if it names any.
-fn changeable(viewer: &Viewer, given: Option<&ID>) -> Option<CustomerId> {
+pub(crate) fn changeable(viewer: &Viewer, given: Option<&ID>) -> Option<CustomerId> {
     let named = given.and_then(|id| local_id(id, NodeType::Customer));
     match viewer {
         Viewer::Customer { customer, .. } if given.is_none() => Some(*customer),
