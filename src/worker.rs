@@ -11,6 +11,7 @@ use tokio::task::{JoinError, JoinSet};
 use crate::app::App;
 use crate::audit::seal;
 use crate::auth::prune;
+use crate::carts;
 use crate::catalog::{release, terms};
 use crate::customers::words;
 use crate::earning;
@@ -127,6 +128,7 @@ async fn dispatch(app: &App, job: &Model) -> Result<Ended, Fault> {
         }
         prune::KIND => {
             prune::run(app).await?;
+            carts::prune::run(app).await?;
             Ok(Ended::Again(next_due(prune::SCHEDULE, app.clock.now())?))
         }
         unknown => {

@@ -84,4 +84,6 @@ ids! {
     RuleVersionId,
     /// A place on the waiting list of a product.
     WaitlistEntryId,
+    /// A cart that the shop told of.
+    CartId,
 }

@@ -2,6 +2,7 @@
 
 pub mod api_key;
 pub mod audit_entry;
+pub mod cart;
 pub mod customer;
 pub mod customer_address;
 pub mod customer_key;

@@ -16,9 +16,10 @@ mod m20261121_points;
 mod m20261121_profile;
 mod m20261121_rate_limits;
 mod m20261121_staff;
+mod m20261122_carts;
+mod m20261122_catalog;
 mod m20261122_earning;
 mod m20261122_merged;
-mod m20261122_catalog;
 
 /// All migrations, oldest first. Take the lock in `regulars::db::migrate` before running them.
 #[derive(Debug)]
@@ -43,6 +44,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_earning::Migration),
             Box::new(m20261122_merged::Migration),
             Box::new(m20261122_catalog::Migration),
+            Box::new(m20261122_carts::Migration),
         ]
     }
 }

@@ -105,6 +105,8 @@ names! {
         CatalogWrite = "catalog:write",
         /// Read the whole catalogue, with what is not public.
         CatalogRead = "catalog:read",
+        /// Tell of carts.
+        CartsWrite = "carts:write",
     }
 }
 
@@ -127,6 +129,8 @@ names! {
         CatalogWrite = "catalog.write",
         /// Read the whole catalogue, with what is not public.
         CatalogRead = "catalog.read",
+        /// Read carts.
+        CartsRead = "carts.read",
         /// Change the shop's settings.
         SettingsWrite = "settings.write",
         /// Change the rules by which points are earned.
@@ -161,13 +165,21 @@ impl Permission {
                 self,
                 Self::OrdersRead
                     | Self::CatalogRead
+                    | Self::CartsRead
                     | Self::CustomersRead
                     | Self::CustomersWrite
                     | Self::PointsAdjust
                     | Self::StaffSelf
             ),
             Role::Analyst => {
-                matches!(self, Self::OrdersRead | Self::CatalogRead | Self::CustomersRead | Self::StaffSelf)
+                matches!(
+                    self,
+                    Self::OrdersRead
+                        | Self::CatalogRead
+                        | Self::CartsRead
+                        | Self::CustomersRead
+                        | Self::StaffSelf
+                )
             }
         }
     }

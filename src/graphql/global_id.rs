@@ -44,10 +44,12 @@ pub enum NodeType {
     AuditEntry,
     /// A rule by which points are earned.
     EarningRule,
+    /// A cart.
+    Cart,
 }
 
 impl NodeType {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 19] = [
         Self::Customer,
         Self::Guest,
         Self::Order,
@@ -66,6 +68,7 @@ impl NodeType {
         Self::PointsAdjustment,
         Self::AuditEntry,
         Self::EarningRule,
+        Self::Cart,
     ];
 
     /// The type of this name.
@@ -93,6 +96,7 @@ impl NodeType {
             Self::PointsAdjustment => "PointsAdjustment",
             Self::AuditEntry => "AuditEntry",
             Self::EarningRule => "EarningRule",
+            Self::Cart => "Cart",
         }
     }
 }

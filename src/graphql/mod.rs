@@ -21,6 +21,7 @@ use crate::audit::api::AuditQuery;
 use crate::auth::api::{AuthMutation, AuthQuery};
 use crate::auth::api_keys::api::{ApiKeysMutation, ApiKeysQuery};
 use crate::auth::staff::api::{StaffMutation, StaffQuery};
+use crate::carts::api::{CartsMutation, CartsQuery};
 use crate::catalog::api::{CatalogMutation, CatalogQuery};
 use crate::customers::api::{CustomersMutation, CustomersQuery};
 use crate::earning::api::{EarningMutation, EarningQuery};
@@ -47,6 +48,7 @@ pub struct Query(
     OnboardingQuery,
     OrdersQuery,
     CatalogQuery,
+    CartsQuery,
     PointsQuery,
     AuditQuery,
     AuthQuery,
@@ -65,6 +67,7 @@ pub struct Mutation(
     OnboardingMutation,
     OrdersMutation,
     CatalogMutation,
+    CartsMutation,
     PointsMutation,
     SettingsMutation,
     StaffMutation,
@@ -97,4 +100,5 @@ pub fn request_data(app: &App, request: Request) -> Request {
         .data(crate::orders::api::loader(app))
         .data(crate::earning::api::loader(app))
         .data(crate::catalog::api::loader(app))
+        .data(crate::customers::api::loader(app))
 }

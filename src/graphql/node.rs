@@ -70,7 +70,8 @@ fn may_see(viewer: &Viewer, of: NodeType, id: Uuid) -> bool {
         | NodeType::StaffInvitation
         | NodeType::PointsAdjustment
         | NodeType::AuditEntry
-        | NodeType::EarningRule => false,
+        | NodeType::EarningRule
+        | NodeType::Cart => false,
     }
 }
 

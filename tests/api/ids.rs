@@ -173,13 +173,7 @@ fn places(shop: &TestApp, there: &Existing, mine: &str) -> Vec<Place> {
         of_one("earningRulePublish", "input.ruleId", EarningRule, Nobody),
         of_one("earningRuleRetire", "input.ruleId", EarningRule, Nobody),
         place("waitlist", "productId", Product, Nobody, json!({})),
-        place(
-            "waitlistJoin",
-            "input.productId",
-            Product,
-            Nobody,
-            json!({ "input": { "customerId": mine } }),
-        ),
+        place("waitlistJoin", "input.productId", Product, Nobody, json!({ "input": { "customerId": mine } })),
         place(
             "waitlistLeave",
             "input.productId",
@@ -205,6 +199,7 @@ fn places(shop: &TestApp, there: &Existing, mine: &str) -> Vec<Place> {
         customer("pointsRedeem", Strangers, json!({ "points": 1, "reference": "a gift" })),
         customer("pointsAdjust", Nobody, json!({ "delta": 1, "reason": "a mistake" })),
         customer("orderRecord", Nobody, shop.order_input(json!({}))),
+        customer("cartUpsert", Nobody, json!({ "externalId": "cart-1", "currency": "EUR", "lines": [] })),
         place("orderRecord", "input.holdId", PointsHold, All, json!({ "input": shop.order_input(hold) })),
         of_one("customerAddressUpdate", "input.addressId", CustomerAddress, Strangers),
         of_one("customerAddressDelete", "input.addressId", CustomerAddress, Strangers),

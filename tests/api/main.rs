@@ -8,6 +8,7 @@ mod api_keys;
 mod architecture;
 mod audit;
 mod auth;
+mod carts;
 mod catalog;
 mod claims;
 mod customers_search;

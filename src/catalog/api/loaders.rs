@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use async_graphql::dataloader::{DataLoader, Loader};
 use entity::id::{CustomerId, ProductId};
-use entity::{customer, product, waitlist_entry};
+use entity::{product, waitlist_entry};
 use sea_orm::{EntityTrait, QueryFilter};
 
 use crate::app::App;
@@ -34,10 +34,6 @@ pub(super) struct ById(pub(super) ProductId);
 /// What a customer waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct WaitlistOf(pub(super) CustomerId);
-
-/// Who waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Waiting(pub(super) CustomerId);
 
 impl Loader<BySku> for CatalogLoader {
     type Value = product::Model;
@@ -75,19 +71,6 @@ impl Loader<WaitlistOf> for CatalogLoader {
             lists.entry(WaitlistOf(row.customer_id)).or_default().push(row);
         }
         Ok(lists)
-    }
-}
-
-impl Loader<Waiting> for CatalogLoader {
-    type Value = customer::Model;
-    type Error = FaultKind;
-
-    async fn load(&self, keys: &[Waiting]) -> Result<HashMap<Waiting, Self::Value>, FaultKind> {
-        let db = &self.app.db.read;
-        let among = is_among(db.get_database_backend(), "id", keys.iter().map(|key| key.0.0));
-        let rows = customer::Entity::find().filter(among).all(db).await;
-        let rows = rows.map_err(|error| logged(error.into()))?;
-        Ok(rows.into_iter().map(|row| (Waiting(row.id), row)).collect())
     }
 }
 

@@ -9,13 +9,13 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
-use super::loaders::{ById, CatalogLoader, Waiting, WaitlistOf};
+use super::loaders::{ById, CatalogLoader, WaitlistOf};
 use super::types::Product;
 use super::{key, sees_all, viewer};
 use crate::app::App;
 use crate::auth::viewer::Viewer;
 use crate::catalog::waitlist::{self, Wait, WaitlistError};
-use crate::customers::api::{Customer, changeable};
+use crate::customers::api::{Customer, CustomerLoader, CustomerRow, changeable};
 use crate::error::{Fault, Outcome, split};
 use crate::graphql::access::{Allowed, AllowedAs};
 use crate::graphql::fault::ApiError;
@@ -42,8 +42,8 @@ impl WaitlistEntry {
     /// Who waits; needs what `customer` needs.
     #[graphql(guard = "AllowedAs(\"customer\")")]
     async fn customer(&self, ctx: &Context<'_>) -> Result<Option<Customer>, ApiError> {
-        let loader = ctx.data_unchecked::<DataLoader<CatalogLoader>>();
-        let found = loader.load_one(Waiting(self.0.customer_id)).await.map_err(Fault::of)?;
+        let loader = ctx.data_unchecked::<DataLoader<CustomerLoader>>();
+        let found = loader.load_one(CustomerRow(self.0.customer_id)).await.map_err(Fault::of)?;
         Ok(found.map(|row| Customer::shown(ctx, row)))
     }
 

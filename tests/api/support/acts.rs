@@ -32,6 +32,8 @@ const RULE: &str = "rule { id code versions { version name state effectiveFrom e
 const PRODUCT: &str =
     "product { id sku name categories publicFrom earlyAccessFrom visibility replenishAfterDays
     careWindowDays stock inStock companionSkus archived createdAt updatedAt } replayed";
+const CART: &str = "cart { id externalId customer { id } email state total { amount currency }
+    lines { sku name quantity lineTotal { amount currency } } touchedAt closedAt updatedAt } replayed";
 const WAITLIST: &str = "waitlist { product { sku } joinedAt } replayed";
 
 /// What a mutation is asked for besides its `userErrors`.
@@ -44,6 +46,8 @@ fn selection(mutation: &str) -> &'static str {
         "productUpsert" | "productStockAdjust" => PRODUCT,
         "productsUpsert" => "products { id sku name stock } replayed",
         "waitlistJoin" | "waitlistLeave" => WAITLIST,
+        "cartUpsert" => CART,
+        "cartDelete" => "externalId replayed",
         "staffInvite" | "staffInvitationRevoke" => INVITATION,
         "staffUpdate" | "staffTotpReset" => MEMBER,
         "staffTotpBegin" => "secret uri replayed",
