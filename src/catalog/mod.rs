@@ -8,7 +8,8 @@ pub(crate) mod release;
 pub mod rules;
 pub mod stock;
 pub(crate) mod terms;
-pub(crate) mod upsert;
+pub mod upsert;
 pub mod waitlist;
 
-pub(crate) use upsert::{Upsert, upsert};
+pub use upsert::Upsert;
+pub(crate) use upsert::upsert;

@@ -23,27 +23,27 @@ use crate::tx::Tx;
 
 /// A product as the shop states it; what is kept stays as it is, and is nothing for a new product.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Upsert {
+pub struct Upsert {
     /// The shop's.
-    pub(crate) sku: String,
+    pub sku: String,
     /// Shown to customers; a new product needs one.
-    pub(crate) name: Option<String>,
+    pub name: Option<String>,
     /// At most 20.
-    pub(crate) categories: Change<Vec<String>>,
+    pub categories: Change<Vec<String>>,
     /// When everybody sees it; always, if cleared.
-    pub(crate) public_from: Change<Instant>,
+    pub public_from: Change<Instant>,
     /// When customers with early access see it.
-    pub(crate) early_access_from: Change<Instant>,
+    pub early_access_from: Change<Instant>,
     /// 1 to 3650.
-    pub(crate) replenish_after_days: Change<i32>,
+    pub replenish_after_days: Change<i32>,
     /// 90 to 180.
-    pub(crate) care_window_days: Change<i32>,
+    pub care_window_days: Change<i32>,
     /// Not kept, if cleared.
-    pub(crate) stock: Change<i32>,
+    pub stock: Change<i32>,
     /// At most 20 skus.
-    pub(crate) companions: Change<Vec<String>>,
+    pub companions: Change<Vec<String>>,
     /// Whether it is no longer sold.
-    pub(crate) archived: Option<bool>,
+    pub archived: Option<bool>,
 }
 
 impl Upsert {
