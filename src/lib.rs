@@ -5,6 +5,7 @@ pub mod app;
 pub mod audit;
 pub mod auth;
 pub mod caller;
+pub mod carts;
 pub mod catalog;
 pub mod cli;
 pub mod client;

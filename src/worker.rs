@@ -11,6 +11,8 @@ use tokio::task::{JoinError, JoinSet};
 use crate::app::App;
 use crate::audit::seal;
 use crate::auth::prune;
+use crate::carts;
+use crate::catalog::{release, terms};
 use crate::customers::words;
 use crate::earning;
 use crate::error::Fault;
@@ -27,12 +29,13 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const AT_ONCE: usize = 8;
 
 /// Jobs that are due again and again; each is one row, armed by its own last run.
-const RECURRING: [(&str, &str); 5] = [
+const RECURRING: [(&str, &str); 6] = [
     (points::jobs::SWEEP, "0 * * * * *"),
     (earning::BIRTHDAYS, "0 0 * * * *"),
     (rewards::LAPSE, "0 * * * * *"),
     (prune::KIND, prune::SCHEDULE),
     (seal::KIND, seal::SCHEDULE),
+    (release::KIND, release::SCHEDULE),
 ];
 
 /// Works until `stop` turns true or is gone; what is under way ends first.
@@ -117,12 +120,18 @@ async fn dispatch(app: &App, job: &Model) -> Result<Ended, Fault> {
         earning::BIRTHDAYS => earning::birthdays(app).await,
         messages::letter::KIND => messages::letter::send(app, job).await.map(|()| Ended::Done),
         words::BACKFILL => words::backfill(app).await,
+        terms::BACKFILL => terms::backfill(app).await,
         seal::KIND => {
             seal::run(app).await?;
             Ok(Ended::Again(next_due(seal::SCHEDULE, app.clock.now())?))
         }
+        release::KIND => {
+            release::run(app).await?;
+            Ok(Ended::Again(next_due(release::SCHEDULE, app.clock.now())?))
+        }
         prune::KIND => {
             prune::run(app).await?;
+            carts::prune::run(app).await?;
             Ok(Ended::Again(next_due(prune::SCHEDULE, app.clock.now())?))
         }
         unknown => {
@@ -141,7 +150,8 @@ pub async fn arm_recurring(app: &App) -> Result<(), Fault> {
             let job = Job { kind, payload: serde_json::json!({}), due, dedup_key, max_attempts: i64::MAX };
             jobs::enqueue(tx, job).await?;
         }
-        words::arm(tx).await
+        words::arm(tx).await?;
+        terms::arm(tx).await
     })
     .await
 }

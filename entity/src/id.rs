@@ -90,4 +90,8 @@ ids! {
     RewardId,
     /// A claim of a reward.
     RewardClaimId,
+    /// A place on the waiting list of a product.
+    WaitlistEntryId,
+    /// A cart that the shop told of.
+    CartId,
 }

@@ -2,6 +2,7 @@
 
 pub mod api_key;
 pub mod audit_entry;
+pub mod cart;
 pub mod coupon;
 pub mod coupon_use;
 pub mod customer;
@@ -27,6 +28,7 @@ pub mod points_entry;
 pub mod points_hold;
 pub mod points_lot;
 pub mod product;
+pub mod product_term;
 pub mod rate_limit;
 pub mod refresh_token;
 pub mod reward;
@@ -37,6 +39,7 @@ pub mod shop_settings;
 pub mod staff;
 pub mod staff_invitation;
 pub mod staff_recovery_code;
+pub mod waitlist_entry;
 
 /// An instant in UTC, cut to microseconds before it is stored.
 pub type Instant = chrono::DateTime<chrono::Utc>;

@@ -16,6 +16,8 @@ mod m20261121_points;
 mod m20261121_profile;
 mod m20261121_rate_limits;
 mod m20261121_staff;
+mod m20261122_carts;
+mod m20261122_catalog;
 mod m20261122_earning;
 mod m20261122_merged;
 mod m20261122_rewards;
@@ -43,6 +45,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_earning::Migration),
             Box::new(m20261122_merged::Migration),
             Box::new(m20261122_rewards::Migration),
+            Box::new(m20261122_catalog::Migration),
+            Box::new(m20261122_carts::Migration),
         ]
     }
 }

@@ -14,6 +14,7 @@ use super::link::{self, Link};
 use super::sessions::{self, Opened, Tokens};
 use super::{AuthError, code, mailbox, release};
 use crate::app::App;
+use crate::carts;
 use crate::customers::{self, OrderAddresses, words};
 use crate::db::bulk::Rows;
 use crate::earning;
@@ -263,8 +264,13 @@ pub(super) async fn drop_prepared(tx: &Tx, email_key: &str) -> Result<(), Fault>
     Ok(())
 }
 
-/// Gives the customer what was ordered with the address before it was proven.
+/// Gives the customer what was ordered with the address before it was proven, and its carts.
 pub(super) async fn attach_guest(tx: &Tx, proven: &Model, customer: CustomerId) -> Result<(), Fault> {
+    attach_orders(tx, proven, customer).await?;
+    carts::follow(tx, &proven.email_key, customer).await
+}
+
+async fn attach_orders(tx: &Tx, proven: &Model, customer: CustomerId) -> Result<(), Fault> {
     use guest_identity::Column as Guest;
     // The row of the address is made if there is none: an order that is just being recorded with this address waits for
     // it, and then sees whose the address is.

@@ -103,6 +103,10 @@ names! {
         PointsWrite = "points:write",
         /// Change the catalogue.
         CatalogWrite = "catalog:write",
+        /// Read the whole catalogue, with what is not public.
+        CatalogRead = "catalog:read",
+        /// Tell of carts.
+        CartsWrite = "carts:write",
     }
 }
 
@@ -123,6 +127,10 @@ names! {
         PointsActivate = "points.activate",
         /// Change the catalogue.
         CatalogWrite = "catalog.write",
+        /// Read the whole catalogue, with what is not public.
+        CatalogRead = "catalog.read",
+        /// Read carts.
+        CartsRead = "carts.read",
         /// Change the shop's settings.
         SettingsWrite = "settings.write",
         /// Make coupons and rewards, and hand rewards over.
@@ -158,12 +166,23 @@ impl Permission {
             Role::Support => matches!(
                 self,
                 Self::OrdersRead
+                    | Self::CatalogRead
+                    | Self::CartsRead
                     | Self::CustomersRead
                     | Self::CustomersWrite
                     | Self::PointsAdjust
                     | Self::StaffSelf
             ),
-            Role::Analyst => matches!(self, Self::OrdersRead | Self::CustomersRead | Self::StaffSelf),
+            Role::Analyst => {
+                matches!(
+                    self,
+                    Self::OrdersRead
+                        | Self::CatalogRead
+                        | Self::CartsRead
+                        | Self::CustomersRead
+                        | Self::StaffSelf
+                )
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `regulars import`: brings a shop's past in.
+//! `regulars import`: brings a shop's past and its products in.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Write, stderr, stdin, stdout};
@@ -12,7 +12,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::{Misconfigured, config};
 use crate::app::App;
 use crate::config::ConfigArgs;
-use crate::import::{BadRow, Format, Orders, Reading, Stopped, Totals, Unreadable, examine, load};
+use crate::import::{
+    BadRow, Control, Format, Orders, ProductFormat, ProductTotals, Products, Reading, Stopped, Totals,
+    Unreadable, examine, examine_products, load, load_products,
+};
 
 /// Bytes that are read at once.
 const BUFFER: usize = 1 << 18;
@@ -29,107 +32,152 @@ pub(super) struct ImportArgs {
 enum What {
     /// Orders from a file; those that are in already are left as they are
     Orders(OrdersArgs),
+    /// Products from a file, by sku; what a file does not say of one is left as it is
+    Products(ProductsArgs),
+}
+
+/// What every import takes.
+#[derive(Clone, Debug, Args)]
+struct FileArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// The file, or - for standard input
+    file: PathBuf,
+    /// Look through the whole file first, and import nothing if any row is bad
+    #[arg(long)]
+    strict: bool,
 }
 
 /// What `regulars import orders` takes.
 #[derive(Clone, Debug, Args)]
 struct OrdersArgs {
     #[command(flatten)]
-    config: ConfigArgs,
-    /// The file, or - for standard input
-    file: PathBuf,
+    from: FileArgs,
     /// How it is written; by the file's ending if not given, else csv
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// Look through the whole file first, and import nothing if any row is bad
-    #[arg(long)]
-    strict: bool,
     /// Make guest identities of unknown addresses instead of customers
     #[arg(long)]
     guests: bool,
 }
 
-/// Imports; answers 1 if any row was bad or the import stopped, else 0.
-pub(super) async fn run(args: ImportArgs) -> Result<ExitCode> {
-    let What::Orders(args) = args.what;
-    let app = App::build(config(args.config.clone())?).await?;
-    orders(&app, &args).await
+/// What `regulars import products` takes.
+#[derive(Clone, Debug, Args)]
+struct ProductsArgs {
+    #[command(flatten)]
+    from: FileArgs,
+    /// How it is written; by the file's ending if not given, else csv
+    #[arg(long, value_enum)]
+    format: Option<ProductFormat>,
 }
 
-async fn orders(app: &App, args: &OrdersArgs) -> Result<ExitCode> {
-    let from_input = args.file.as_os_str() == "-";
-    if args.strict && from_input {
+/// Imports; answers 1 if any row was bad or the import stopped, else 0.
+pub(super) async fn run(args: ImportArgs) -> Result<ExitCode> {
+    match args.what {
+        What::Orders(args) => orders(&args).await,
+        What::Products(args) => products(&args).await,
+    }
+}
+
+async fn orders(args: &OrdersArgs) -> Result<ExitCode> {
+    let app = &app(&args.from).await?;
+    let by_ending = if is_ndjson(&args.from.file) { Format::Ndjson } else { Format::Csv };
+    let format = args.format.unwrap_or(by_ending);
+    let reading = Reading { format, guests: args.guests, now: app.clock.now() };
+    let open = |input| Orders::open(input, reading);
+    let look = async |orders, totals: &mut Totals, tell: Tell<'_>| examine(app, orders, totals, tell).await;
+    let record = async |orders, totals: &mut Totals, tell: Tell<'_>| load(app, orders, totals, tell).await;
+    imported(&args.from, open, look, record).await
+}
+
+async fn products(args: &ProductsArgs) -> Result<ExitCode> {
+    let app = &app(&args.from).await?;
+    let by_ending = if is_ndjson(&args.from.file) { ProductFormat::Ndjson } else { ProductFormat::Csv };
+    let format = args.format.unwrap_or(by_ending);
+    let open = |input| Products::open(input, format);
+    let look = async |products, totals: &mut ProductTotals, tell: Tell<'_>| {
+        examine_products(app, products, totals, tell).await
+    };
+    let record = async |products, totals: &mut ProductTotals, tell: Tell<'_>| {
+        load_products(app, products, totals, tell).await
+    };
+    imported(&args.from, open, look, record).await
+}
+
+async fn app(args: &FileArgs) -> Result<App> {
+    if args.strict && args.file.as_os_str() == "-" {
         let problem = "--strict reads the file twice, which standard input does not admit";
         return Err(Misconfigured(problem.to_owned()).into());
     }
-    let format = args.format.unwrap_or_else(|| by_ending(&args.file));
-    let reading = Reading { format, guests: args.guests, now: app.clock.now() };
+    App::build(config(args.config.clone())?).await
+}
+
+/// What is read from.
+type Input = BufReader<Box<dyn Read + Send>>;
+/// Where bad rows are told.
+type Tell<'a> = &'a mut dyn FnMut(&BadRow);
+
+/// Looks through the file first if it is to be strict, and records it.
+async fn imported<S, T: Control>(
+    args: &FileArgs,
+    open: impl Fn(Input) -> Result<S, Unreadable>,
+    look: impl AsyncFn(S, &mut T, Tell<'_>) -> Result<(), Stopped>,
+    record: impl AsyncFn(S, &mut T, Tell<'_>) -> Result<(), Stopped>,
+) -> Result<ExitCode> {
     if args.strict {
         let is_file = std::fs::metadata(&args.file).with_context(|| named(&args.file))?.is_file();
         ensure!(is_file, "--strict reads the file twice: {} is not a plain file", args.file.display());
-        let totals = pass(app, args, reading, Pass::Examine).await?;
-        if totals.bad_rows > 0 {
-            let (bad, rows) = (totals.bad_rows, totals.rows);
+        let totals = pass(&args.file, &open, look).await?;
+        if totals.bad_rows() > 0 {
+            let (bad, rows) = (totals.bad_rows(), totals.rows());
             bail!("{bad} of {rows} rows are bad: nothing was imported");
         }
     }
-    let totals = pass(app, args, reading, Pass::Load).await?;
+    let totals = pass(&args.file, &open, record).await?;
     write!(stdout(), "{totals}").context("writing the totals")?;
-    Ok(if totals.bad_rows > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if totals.bad_rows() > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn by_ending(file: &Path) -> Format {
-    match file.extension().and_then(|ending| ending.to_str()) {
-        Some("ndjson" | "jsonl") => Format::Ndjson,
-        // A file that says nothing of itself is taken for the most common kind.
-        _ => Format::Csv,
-    }
+/// A file that says nothing of itself is taken for the most common kind.
+fn is_ndjson(file: &Path) -> bool {
+    matches!(file.extension().and_then(|ending| ending.to_str()), Some("ndjson" | "jsonl"))
 }
 
 fn named(file: &Path) -> String {
     format!("reading {}", file.display())
 }
 
-#[derive(Clone, Copy)]
-enum Pass {
-    Examine,
-    Load,
-}
-
 /// Goes through the file once.
-async fn pass(app: &App, args: &OrdersArgs, reading: Reading, pass: Pass) -> Result<Totals> {
+async fn pass<S, T: Control>(
+    file: &Path,
+    open: impl Fn(Input) -> Result<S, Unreadable>,
+    through: impl AsyncFn(S, &mut T, Tell<'_>) -> Result<(), Stopped>,
+) -> Result<T> {
     let bar = ProgressBar::no_length();
-    let input = open(&args.file, &bar).with_context(|| named(&args.file))?;
-    let orders = Orders::open(BufReader::with_capacity(BUFFER, input), reading);
-    let orders = orders.map_err(|error| unreadable(error, &args.file))?;
-    let mut totals = Totals::default();
-    let tell = |bad: &BadRow| {
+    let input = read(file, &bar).with_context(|| named(file))?;
+    let source = open(BufReader::with_capacity(BUFFER, input)).map_err(|error| unreadable(error, file))?;
+    let mut totals = T::default();
+    let mut tell = |bad: &BadRow| {
         // Nobody reads on when standard error is closed; the totals still count the row.
         let _ = bar.suspend(|| writeln!(stderr(), "{bad}"));
     };
-    let through = match pass {
-        Pass::Examine => examine(app, orders, &mut totals, tell).await,
-        Pass::Load => load(app, orders, &mut totals, tell).await,
-    };
+    let ended = through(source, &mut totals, &mut tell).await;
     bar.finish_and_clear();
     let seconds = bar.elapsed().as_secs_f64();
-    match through {
+    match ended {
         Ok(()) => {
             // As above: the totals on standard output are what counts.
-            let _ = writeln!(stderr(), "{} rows in {seconds:.1} s", totals.rows);
+            let _ = writeln!(stderr(), "{} rows in {seconds:.1} s", totals.rows());
             Ok(totals)
         }
-        Err(stopped) => bail!(
-            "{}; {} orders of this file are in ({} of them by this run), and the same command goes on from there",
-            why(&stopped),
-            totals.recorded + totals.unchanged,
-            totals.recorded,
-        ),
+        Err(stopped) => {
+            bail!("{}; {}, and the same command goes on from there", why(&stopped), totals.so_far())
+        }
     }
 }
 
 /// Opens the file or standard input; `bar` shows how far it is read, unless standard error is no terminal.
-fn open(file: &Path, bar: &ProgressBar) -> std::io::Result<Box<dyn Read + Send>> {
+fn read(file: &Path, bar: &ProgressBar) -> std::io::Result<Box<dyn Read + Send>> {
     if file.as_os_str() == "-" {
         bar.set_style(style("{spinner} {bytes} {bytes_per_sec}"));
         return Ok(Box::new(bar.wrap_read(stdin())));

@@ -20,6 +20,8 @@ use super::merge_plan::{Plan, new_addresses};
 use super::{CustomerError, addresses, words, write};
 use crate::audit::{self, Entry};
 use crate::auth::{mailbox, sessions};
+use crate::carts;
+use crate::catalog::waitlist;
 use crate::db::dialect::is_among;
 use crate::error::{Fault, Outcome, Stop, refuse};
 use crate::orders;
@@ -51,6 +53,8 @@ pub(crate) async fn merge(tx: &Tx, merge: &Merge) -> Outcome<CustomerId, Custome
     write_rows(tx, &plan).await?;
     orders::reassign(tx, from.id, into.id).await?;
     move_guests(tx, from.id, into.id).await?;
+    waitlist::reassign(tx, from.id, into.id).await?;
+    carts::reassign(tx, from.id, into.id).await?;
     match merges::merge(tx, from.id, into.id).await? {
         Ok(()) => {}
         Err(PointsError::BalanceLimit) => return refuse(CustomerError::BalanceLimit),

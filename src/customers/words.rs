@@ -99,7 +99,7 @@ fn range(start: &str) -> Condition {
 }
 
 /// The first text behind all those that begin with `start`; none if there is nothing behind them.
-fn end_of(start: &str) -> Option<String> {
+pub(crate) fn end_of(start: &str) -> Option<String> {
     let mut end: Vec<char> = start.chars().collect();
     while let Some(last) = end.pop() {
         // The characters in the order of their code points, which both databases sort by.

@@ -36,11 +36,29 @@ impl<T> Change<T> {
         given.map_or(Self::Keep, Self::Set)
     }
 
-    fn onto<S>(&self, kept: &mut Option<S>, stored: impl FnOnce(&T) -> S) {
+    /// What is stated, if something is.
+    pub(crate) fn stated(&self) -> Option<&T> {
+        match self {
+            Self::Keep | Self::Clear => None,
+            Self::Set(value) => Some(value),
+        }
+    }
+
+    /// Does it to what is kept.
+    pub(crate) fn onto<S>(&self, kept: &mut Option<S>, stored: impl FnOnce(&T) -> S) {
         match self {
             Self::Keep => {}
             Self::Clear => *kept = None,
             Self::Set(value) => *kept = Some(stored(value)),
+        }
+    }
+
+    /// The same where something always stands, which is `cleared` if there is nothing.
+    pub(crate) fn onto_or<S>(&self, kept: &mut S, stored: impl FnOnce(&T) -> S, cleared: impl FnOnce() -> S) {
+        match self {
+            Self::Keep => {}
+            Self::Clear => *kept = cleared(),
+            Self::Set(value) => *kept = stored(value),
         }
     }
 }
@@ -151,7 +169,7 @@ pub(super) async fn audited(
 }
 
 /// What `object` has that `other` has not, or has otherwise.
-fn differing(object: &Json, other: &Json) -> Json {
+pub(crate) fn differing(object: &Json, other: &Json) -> Json {
     let differs = |(key, value): &(&String, &Json)| other.get(key.as_str()) != Some(*value);
     let pairs = object.as_object().into_iter().flatten().filter(differs);
     Json::Object(pairs.map(|(key, value)| (key.clone(), value.clone())).collect::<Map<_, _>>())
@@ -165,7 +183,7 @@ pub(super) async fn tell(tx: &Tx, topic: &'static str, customer: CustomerId) -> 
 }
 
 /// The customer of this id, or whom that one turned out to be; locked until the transaction ends.
-pub(super) async fn locked(tx: &Tx, id: CustomerId) -> Result<Option<Model>, Fault> {
+pub(crate) async fn locked(tx: &Tx, id: CustomerId) -> Result<Option<Model>, Fault> {
     let mut id = id;
     loop {
         // Looked up before it is locked: whoever merges locks by id, and nobody may hold a merged one meanwhile.

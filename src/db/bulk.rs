@@ -65,6 +65,15 @@ impl Rows {
         Err(Fault::internal("a guarded update missed a row"))
     }
 
+    /// Updates the rows whose first column is equal and that `guard` allows; answers how many that were.
+    pub(crate) async fn update_found(
+        self,
+        tx: &DatabaseTransaction,
+        guard: &'static str,
+    ) -> Result<usize, Fault> {
+        self.run(tx, &Action::Update { guard }).await
+    }
+
     async fn run(self, tx: &DatabaseTransaction, action: &Action) -> Result<usize, Fault> {
         if self.values.is_empty() {
             return Ok(0);

@@ -23,6 +23,7 @@ use crate::auth::{code, proof, secret, staff};
 use crate::catalog;
 use crate::customers::email::EmailAddress;
 use crate::customers::words;
+use crate::customers::write::Change;
 use crate::error::{Fault, Outcome, split};
 use crate::external_id::ExternalId;
 use crate::orders::{self, OrderRef, ReturnPieces, Which};
@@ -91,9 +92,9 @@ async fn change_settings(app: &App) -> Result<(), Fault> {
 async fn sell_goods(app: &App) -> Result<(), Fault> {
     for good in &shop::GOODS {
         let product = catalog::Upsert {
-            sku: good.sku.to_owned(),
-            name: good.name.to_owned(),
-            categories: vec![good.category.to_owned()],
+            name: Some(good.name.to_owned()),
+            categories: Change::Set(vec![good.category.to_owned()]),
+            ..catalog::Upsert::of(good.sku)
         };
         granted(app.write(&product, catalog::upsert).await)?;
     }

@@ -52,10 +52,12 @@ pub enum NodeType {
     Reward,
     /// A claim of a reward.
     RewardClaim,
+    /// A cart.
+    Cart,
 }
 
 impl NodeType {
-    const ALL: [Self; 22] = [
+    const ALL: [Self; 23] = [
         Self::Customer,
         Self::Guest,
         Self::Order,
@@ -78,6 +80,7 @@ impl NodeType {
         Self::CouponUse,
         Self::Reward,
         Self::RewardClaim,
+        Self::Cart,
     ];
 
     /// The type of this name.
@@ -109,6 +112,7 @@ impl NodeType {
             Self::CouponUse => "CouponUse",
             Self::Reward => "Reward",
             Self::RewardClaim => "RewardClaim",
+            Self::Cart => "Cart",
         }
     }
 }

@@ -21,6 +21,7 @@ use crate::audit::api::AuditQuery;
 use crate::auth::api::{AuthMutation, AuthQuery};
 use crate::auth::api_keys::api::{ApiKeysMutation, ApiKeysQuery};
 use crate::auth::staff::api::{StaffMutation, StaffQuery};
+use crate::carts::api::{CartsMutation, CartsQuery};
 use crate::catalog::api::{CatalogMutation, CatalogQuery};
 use crate::customers::api::{CustomersMutation, CustomersQuery};
 use crate::earning::api::{EarningMutation, EarningQuery};
@@ -34,7 +35,7 @@ use crate::settings::api::{SettingsMutation, SettingsQuery};
 ///
 /// An operation has a cost, told in `extensions.cost` of its answer: a field with a selection costs 1 and what is
 /// selected in it, `totalCount` 1, other fields without a selection nothing. A connection costs 1 and its selection as
-/// many times as `first` or `last` says, or 20 times. A root field of a mutation costs 10 more; `__schema` and `__type`
+/// many times as `first` or `last` says, or 20 times; so do `companions` and the products of a payload, 20 times. A root field of a mutation costs 10 more; `__schema` and `__type`
 /// cost 100 each. An operation that costs more than 5,000, unless the shop has set another limit, is refused with
 /// `OPERATION_TOO_COMPLEX`.
 ///
@@ -48,6 +49,7 @@ pub struct Query(
     OnboardingQuery,
     OrdersQuery,
     CatalogQuery,
+    CartsQuery,
     PointsQuery,
     AuditQuery,
     AuthQuery,
@@ -68,6 +70,7 @@ pub struct Mutation(
     OnboardingMutation,
     OrdersMutation,
     CatalogMutation,
+    CartsMutation,
     PointsMutation,
     SettingsMutation,
     StaffMutation,
@@ -98,5 +101,9 @@ pub fn sdl() -> String {
 
 /// Gives `request` its loaders: they live as long as it does, so that nothing they keep is seen by another viewer.
 pub fn request_data(app: &App, request: Request) -> Request {
-    request.data(crate::orders::api::loader(app)).data(crate::earning::api::loader(app))
+    request
+        .data(crate::orders::api::loader(app))
+        .data(crate::earning::api::loader(app))
+        .data(crate::catalog::api::loader(app))
+        .data(crate::customers::api::loader(app))
 }

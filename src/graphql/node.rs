@@ -47,7 +47,7 @@ impl NodeQuery {
     }
 }
 
-/// Whether the viewer may look for such a thing at all; of orders, the row decides whose it is.
+/// Whether the viewer may look for such a thing at all; of orders and products, the row decides who sees it.
 fn may_see(viewer: &Viewer, of: NodeType, id: Uuid) -> bool {
     let by = |field: &str| Operation::of(field).is_some_and(|operation| operation.allows(viewer));
     match of {
@@ -74,7 +74,8 @@ fn may_see(viewer: &Viewer, of: NodeType, id: Uuid) -> bool {
         | NodeType::Coupon
         | NodeType::CouponUse
         | NodeType::Reward
-        | NodeType::RewardClaim => false,
+        | NodeType::RewardClaim
+        | NodeType::Cart => false,
     }
 }
 
@@ -99,7 +100,8 @@ async fn find(ctx: &Context<'_>, viewer: &Viewer, of: NodeType, id: Uuid) -> Res
             found.filter(theirs).map(|row| Node::Order(Order(row)))
         }
         NodeType::Product => {
-            product::Entity::find_by_id(id).one(db).await?.map(|row| Node::Product(Product(row)))
+            let found = product::Entity::find_by_id(id).one(db).await?;
+            found.and_then(|row| Product::shown(ctx, row)).map(Node::Product)
         }
         // Nothing else is a node; `may_see` has refused it.
         _ => None,

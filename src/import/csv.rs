@@ -45,15 +45,8 @@ pub(super) struct Header {
 impl Header {
     /// Reads the first line.
     pub(super) fn read(text: &str) -> Result<Self, String> {
-        let fields = split(text)?;
-        let names: Vec<&str> = fields.iter().map(|name| name.trim()).collect();
-        let is_known = |name: &&str| NEEDED.contains(name) || BUYER.contains(name) || *name == "status";
-        if let Some(unknown) = names.iter().find(|name| !is_known(name)) {
-            return Err(format!("the header has an unknown column: {unknown:?}"));
-        }
-        if let Some(twice) = (1..names.len()).find(|i| names[..*i].contains(&names[*i])) {
-            return Err(format!("the header has a column twice: {}", names[twice]));
-        }
+        let is_known = |name: &str| NEEDED.contains(&name) || BUYER.contains(&name) || name == "status";
+        let names = columns(text, is_known)?;
         let find = |name: &str| names.iter().position(|found| *found == name);
         let needed = NEEDED.iter().chain(&["status"]);
         let mut missing: Vec<&str> = needed.copied().filter(|name| find(name).is_none()).collect();
@@ -168,8 +161,20 @@ fn stated<'a>(texts: &OrderTexts<'a>) -> [(&'static str, &'a str); 6] {
     ]
 }
 
+/// The names of the columns, each of which is known and comes once.
+pub(super) fn columns(text: &str, is_known: impl Fn(&str) -> bool) -> Result<Vec<String>, String> {
+    let names: Vec<String> = split(text)?.iter().map(|name| name.trim().to_owned()).collect();
+    if let Some(unknown) = names.iter().find(|name| !is_known(name)) {
+        return Err(format!("the header has an unknown column: {unknown:?}"));
+    }
+    if let Some(twice) = (1..names.len()).find(|i| names[..*i].contains(&names[*i])) {
+        return Err(format!("the header has a column twice: {}", names[twice]));
+    }
+    Ok(names)
+}
+
 /// Splits a line into its fields: a quoted field may hold commas and doubled quotes, and ends on its line.
-fn split(text: &str) -> Result<Vec<Cow<'_, str>>, String> {
+pub(super) fn split(text: &str) -> Result<Vec<Cow<'_, str>>, String> {
     let mut fields = Vec::new();
     let mut rest = text;
     loop {

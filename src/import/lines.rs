@@ -14,7 +14,7 @@ pub(super) struct Lines<R> {
 }
 
 /// One line, without its end.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Line<'a> {
     /// As it should be.
     Text(&'a str),

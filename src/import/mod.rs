@@ -1,9 +1,10 @@
-//! Importing a shop's past: files of orders, read in a stream and recorded in batches.
+//! Importing a shop's past and its products: files that are read in a stream and recorded in batches.
 //!
-//! Reading is pure and apart from writing: [`Orders`] turns bytes into records and bad rows, in bounded memory whatever
-//! the bytes are; [`load`] records them. What is in already is recognised by its order id, so an import that stopped is
-//! run again and goes on.
+//! Reading is pure and apart from writing: [`Orders`] and [`Products`] turn bytes into records and bad rows, in bounded
+//! memory whatever the bytes are; [`load`] and [`load_products`] record them. What is in already is recognised by its order
+//! id or sku, so an import that stopped is run again and goes on.
 
+mod ahead;
 mod cdnow;
 mod csv;
 mod group;
@@ -11,6 +12,8 @@ mod lines;
 mod load;
 mod ndjson;
 mod orders;
+mod product_rows;
+mod products;
 mod row;
 mod seen;
 #[cfg(test)]
@@ -18,10 +21,12 @@ mod tests;
 mod totals;
 mod values;
 
-pub use load::{Stopped, examine, load};
+pub use ahead::{Source, Stopped};
+pub use load::{examine, load};
 pub use orders::{Item, Orders, Unreadable};
+pub use products::{ProductFormat, Products, examine_products, load_products};
 pub use row::{BadRow, Place, Row};
-pub use totals::Totals;
+pub use totals::{Control, ProductTotals, Totals};
 
 /// How a file is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io::{self, BufRead};
 
+use super::ahead::Source;
 use super::csv::Header;
 use super::group::{Group, Raw, take};
 use super::lines::{Line, Lines};
@@ -13,8 +14,8 @@ use super::{BadRow, Format, Reading, Row, cdnow, ndjson};
 use crate::orders::record::Record;
 use crate::orders::rules;
 
-/// An order or a bad row of a file.
-pub type Item = Result<Row, BadRow>;
+/// An order, or another thing, or a bad row of a file.
+pub type Item<T = Record> = Result<Row<T>, BadRow>;
 
 /// The same with the order's id, as far as it can be told.
 pub(super) type Named = (Option<String>, Item);
@@ -45,28 +46,16 @@ impl<R: BufRead> Orders<R> {
     /// Reads the header.
     pub fn open(reader: R, reading: Reading) -> Result<Self, Unreadable> {
         let mut lines = Lines::new(reader);
-        let first = |lines: &mut Lines<R>| match lines.next() {
-            Err(error) => Err(Unreadable::Io(error)),
-            Ok(Some((_, Line::Text(text)))) => Ok(text.to_owned()),
-            Ok(Some((_, Line::Bytes(_)))) => Err(Unreadable::Header("the header is not UTF-8".to_owned())),
-            Ok(Some((_, Line::TooLong))) => Err(Unreadable::Header("the header is too long".to_owned())),
-            Ok(None) => Err(Unreadable::Header("there is no header: the file is empty".to_owned())),
-        };
         let header = match reading.format {
             Format::Ndjson => None,
-            Format::Csv => Some(Header::read(&first(&mut lines)?).map_err(Unreadable::Header)?),
+            Format::Csv => Some(Header::read(&first_line(&mut lines)?).map_err(Unreadable::Header)?),
             Format::Cdnow => {
-                cdnow::header(&first(&mut lines)?).map_err(Unreadable::Header)?;
+                cdnow::header(&first_line(&mut lines)?).map_err(Unreadable::Header)?;
                 None
             }
         };
         let (seen, ready) = (Seen::default(), VecDeque::new());
         Ok(Self { lines, reading, header, row: 0, seen, group: None, ready, ended: false })
-    }
-
-    /// Rows of data that were read.
-    pub fn rows(&self) -> u64 {
-        self.row
     }
 
     /// Takes one line in; false at the end.
@@ -76,12 +65,7 @@ impl<R: BufRead> Orders<R> {
             ready.extend(group.take().map(Group::close).map(|item| checked(item, seen, reading)));
             return Ok(false);
         };
-        let (text, problem) = match line {
-            Line::Text(text) if text.trim().is_empty() => return Ok(true),
-            Line::Text(text) => (Cow::Borrowed(text), None),
-            Line::Bytes(bytes) => (String::from_utf8_lossy(bytes), Some("is not UTF-8")),
-            Line::TooLong => (Cow::Borrowed(""), Some("is longer than 1 MiB")),
-        };
+        let Some((text, problem)) = written(line) else { return Ok(true) };
         *row += 1;
         let raw = Raw { place: Place { row: *row, line: number }, text: &text, problem };
         match (reading.format, header) {
@@ -90,11 +74,12 @@ impl<R: BufRead> Orders<R> {
             }
             (Format::Csv | Format::Ndjson, _) => {
                 let item = whole(raw, |text| ndjson::read(text, reading));
-                ready.push_back(checked(item, seen, reading));
+                let order_id = item.as_ref().ok().map(|row| row.record.external_id.to_string());
+                ready.push_back(checked((order_id, item), seen, reading));
             }
             (Format::Cdnow, _) => {
                 // Numbered by us: none comes twice, and none needs remembering.
-                let (_, item) = whole(raw, |text| cdnow::read(text, *row, reading));
+                let item = whole(raw, |text| cdnow::read(text, *row, reading));
                 ready.push_back(item.and_then(|row| allowed(row, reading)));
             }
         }
@@ -102,15 +87,41 @@ impl<R: BufRead> Orders<R> {
     }
 }
 
-/// A row that is a whole order.
-fn whole(raw: Raw<'_>, read: impl FnOnce(&str) -> Result<Record, String>) -> Named {
+/// The header of a file.
+pub(super) fn first_line<R: BufRead>(lines: &mut Lines<R>) -> Result<String, Unreadable> {
+    match lines.next() {
+        Err(error) => Err(Unreadable::Io(error)),
+        Ok(Some((_, Line::Text(text)))) => Ok(text.to_owned()),
+        Ok(Some((_, Line::Bytes(_)))) => Err(Unreadable::Header("the header is not UTF-8".to_owned())),
+        Ok(Some((_, Line::TooLong))) => Err(Unreadable::Header("the header is too long".to_owned())),
+        Ok(None) => Err(Unreadable::Header("there is no header: the file is empty".to_owned())),
+    }
+}
+
+/// What stands on a line, and what is wrong with it before its fields are looked at; none if it is blank.
+pub(super) fn written(line: Line<'_>) -> Option<(Cow<'_, str>, Option<&'static str>)> {
+    match line {
+        Line::Text(text) if text.trim().is_empty() => None,
+        Line::Text(text) => Some((Cow::Borrowed(text), None)),
+        Line::Bytes(bytes) => Some((String::from_utf8_lossy(bytes), Some("is not UTF-8"))),
+        Line::TooLong => Some((Cow::Borrowed(""), Some("is longer than 1 MiB"))),
+    }
+}
+
+/// A row that is a whole order, or another whole thing.
+pub(super) fn whole<T>(raw: Raw<'_>, read: impl FnOnce(&str) -> Result<T, String>) -> Item<T> {
     let Raw { place, text, problem } = raw;
     match problem.map_or_else(|| read(text), |problem| Err(problem.to_owned())) {
-        Ok(record) => {
-            let order_id = record.external_id.to_string();
-            (Some(order_id), Ok(Row { place, rows: 1, bytes: text.len(), record }))
-        }
-        Err(reason) => (None, Err(BadRow { place, rows: 1, reason })),
+        Ok(record) => Ok(Row { place, rows: 1, bytes: text.len(), record }),
+        Err(reason) => Err(BadRow { place, rows: 1, reason }),
+    }
+}
+
+impl<R: BufRead + Send + 'static> Source for Orders<R> {
+    type Record = Record;
+
+    fn rows(&self) -> u64 {
+        self.row
     }
 }
 

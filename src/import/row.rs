@@ -11,17 +11,17 @@ pub struct Place {
     pub line: u64,
 }
 
-/// An order that can be recorded.
+/// An order, or another thing, that can be recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct Row<T = Record> {
     /// Where it begins.
     pub place: Place,
     /// Rows that it takes.
     pub rows: u64,
     /// Bytes that it took in the file.
     pub bytes: usize,
-    /// The order.
-    pub record: Record,
+    /// What it says.
+    pub record: T,
 }
 
 /// Rows that cannot be recorded.
@@ -29,7 +29,7 @@ pub struct Row {
 pub struct BadRow {
     /// Where the mistake is.
     pub place: Place,
-    /// Rows that are left out for it: all of the order's.
+    /// Rows that are left out for it: all of an order's.
     pub rows: u64,
     /// What is wrong.
     pub reason: String,

@@ -4,8 +4,8 @@ use std::hash::{BuildHasher, RandomState};
 /// The most ids that are remembered: about 75 MB.
 const MOST: usize = 5_000_000;
 
-/// Which order ids a file has had, by hash: an order that comes again is told, unless five million others came before.
-/// A different body is refused in any case, by the database.
+/// Which ids of orders or products a file has had, by hash: what comes again is told, unless five million others came
+/// before. A different body of an order is refused in any case, by the database.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     hasher: RandomState,

@@ -54,6 +54,76 @@ impl fmt::Display for Totals {
     }
 }
 
+/// What an import of products did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProductTotals {
+    /// Rows of data read.
+    pub rows: u64,
+    /// Products that are new.
+    pub new: u64,
+    /// Products that were otherwise.
+    pub changed: u64,
+    /// Products that were so already.
+    pub unchanged: u64,
+    /// Rows left out.
+    pub bad_rows: u64,
+    /// Pieces in stock that the rows state which are in.
+    pub stock: i64,
+}
+
+/// One number a line.
+impl fmt::Display for ProductTotals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "rows read: {}", self.rows)?;
+        writeln!(f, "products new: {}", self.new)?;
+        writeln!(f, "products changed: {}", self.changed)?;
+        writeln!(f, "products unchanged: {}", self.unchanged)?;
+        writeln!(f, "bad rows: {}", self.bad_rows)?;
+        writeln!(f, "pieces in stock: {}", self.stock)
+    }
+}
+
+/// What the numbers of every import tell; each is written one number a line.
+pub trait Control: fmt::Display + Default {
+    /// Rows of data read.
+    fn rows(&self) -> u64;
+    /// Rows left out.
+    fn bad_rows(&self) -> u64;
+    /// How far it came, when it stopped.
+    fn so_far(&self) -> String;
+}
+
+impl Control for Totals {
+    fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    fn bad_rows(&self) -> u64 {
+        self.bad_rows
+    }
+
+    fn so_far(&self) -> String {
+        let all = self.recorded + self.unchanged;
+        format!("{all} orders of this file are in ({} of them by this run)", self.recorded)
+    }
+}
+
+impl Control for ProductTotals {
+    fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    fn bad_rows(&self) -> u64 {
+        self.bad_rows
+    }
+
+    fn so_far(&self) -> String {
+        let by_this_run = self.new + self.changed;
+        let all = by_this_run + self.unchanged;
+        format!("{all} products of this file are in ({by_this_run} of them by this run)")
+    }
+}
+
 /// A sum over many orders, which may pass what one amount can hold.
 fn whole_units(sum: i128, currency: Currency) -> String {
     match i64::try_from(sum) {

@@ -58,7 +58,7 @@ pub(super) fn order(texts: &OrderTexts<'_>, reading: &Reading) -> Result<Record,
         currency,
         lines: Vec::new(),
         shipping: optional(texts.shipping).map_or(Ok(0), |text| amount(text, currency, "shipping"))?,
-        placed_at: Some(instant(texts.placed_at)?),
+        placed_at: Some(instant(texts.placed_at, "placed_at")?),
         coupon: None,
         hold: None,
         state: state(texts.status)?,
@@ -127,7 +127,7 @@ fn tax_rate(text: &str) -> Result<i32, String> {
 }
 
 /// RFC 3339; without an offset it is UTC, without a time midnight.
-fn instant(text: &str) -> Result<Instant, String> {
+pub(super) fn instant(text: &str, column: &str) -> Result<Instant, String> {
     let text = text.trim();
     let naive = |format: &str| NaiveDateTime::parse_from_str(text, format).ok();
     DateTime::parse_from_rfc3339(text)
@@ -137,7 +137,7 @@ fn instant(text: &str) -> Result<Instant, String> {
         .or_else(|| naive("%Y-%m-%d %H:%M:%S%.f").map(|at| at.and_utc()))
         .or_else(|| day(text, "%Y-%m-%d"))
         .map(cut)
-        .ok_or_else(|| "placed_at is not a date or time of RFC 3339".to_owned())
+        .ok_or_else(|| format!("{column} is not a date or time of RFC 3339"))
 }
 
 /// Midnight UTC of a day.

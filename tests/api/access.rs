@@ -147,12 +147,15 @@ both_engines! {
         let guests = shop.record(&server, json!({ "email": "guest@example.org" })).await;
         let product = json!({ "sku": "A-1", "name": "Tea" });
         let product = shop.done(&server, "productUpsert", product).await["product"]["id"].clone();
+        let secret = json!({ "sku": "A-2", "name": "Pot", "publicFrom": "2026-02-01T00:00:00Z" });
+        let secret = shop.done(&server, "productUpsert", secret).await["product"]["id"].clone();
         let hold = shop.done(&joan, "pointsHold", json!({ "points": 1 })).await["hold"]["id"].clone();
         let (nobody, keeper) = (Caller::anonymous(), shop.as_shop_key(&[Scope::CatalogWrite]).await);
         let analyst = shop.as_staff(Role::Analyst).await;
         let callers = [&nobody, &keeper, &eve, &joan, &server, &analyst];
         let cases = [
             ("Product", &product, [true; 6]),
+            ("Product", &secret, [false, false, false, false, true, true]),
             ("Order", &order["id"], [false, false, false, true, true, true]),
             ("Customer", &json!(joan.customer_id()), [false, false, false, true, true, true]),
             ("Guest", &guests["guestId"], [false, false, false, false, true, true]),

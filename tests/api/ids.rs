@@ -60,6 +60,8 @@ fn of_code(operation: &'static str, hidden: HiddenFrom, input: &Json) -> Place {
 struct Existing {
     joan: Caller,
     things: Vec<(NodeType, String)>,
+    /// A product that can be waited for.
+    sold_out: String,
     /// Her order that is paid, and a line of another one.
     order: String,
     other_line: String,
@@ -77,6 +79,8 @@ impl Existing {
         shop.step(server, "orderPay", &order).await;
         let guest = shop.record(server, json!({ "email": "guest@example.org" })).await;
         let product = shop.done(server, "productUpsert", json!({ "sku": "A-1", "name": "Tea" })).await;
+        let sold_out = json!({ "sku": "A-2", "name": "Pot", "stock": 0 });
+        let sold_out = id(&shop.done(server, "productUpsert", sold_out).await["product"]);
         let hold = shop.done(&joan, "pointsHold", json!({ "points": 10 })).await;
         let home = json!({ "line1": "Dam 1", "city": "Amsterdam", "country": "NL" });
         let address = shop.done(&joan, "customerAddressCreate", json!({ "address": home })).await;
@@ -125,7 +129,7 @@ impl Existing {
         ];
         let (order, other_line) = (id(&order), id(&another["lines"][0]));
         let joan = joan.clone();
-        Self { joan, things, order, other_line, code_to_sign_in, code_to_reset, code_to_change }
+        Self { joan, things, sold_out, order, other_line, code_to_sign_in, code_to_reset, code_to_change }
     }
 
     fn thing(&self, of: NodeType) -> &str {
@@ -189,6 +193,17 @@ fn places(shop: &TestApp, there: &Existing, mine: &str) -> Vec<Place> {
         place("earningRuleBacktest", "ruleId", EarningRule, Nobody, json!({ "days": 30 })),
         of_one("earningRulePublish", "input.ruleId", EarningRule, Nobody),
         of_one("earningRuleRetire", "input.ruleId", EarningRule, Nobody),
+        place("waitlist", "productId", Product, Nobody, json!({})),
+        place("waitlistJoin", "input.productId", Product, Nobody, json!({ "input": { "customerId": mine } })),
+        place(
+            "waitlistLeave",
+            "input.productId",
+            Product,
+            Nobody,
+            json!({ "input": { "customerId": mine } }),
+        ),
+        customer("waitlistJoin", Strangers, json!({ "productId": there.sold_out })),
+        customer("waitlistLeave", Strangers, json!({ "productId": there.sold_out })),
         merging("input.fromId", "fromId"),
         merging("input.intoId", "intoId"),
         of_code("mailboxProve", Nobody, &there.code_to_sign_in),
@@ -205,6 +220,7 @@ fn places(shop: &TestApp, there: &Existing, mine: &str) -> Vec<Place> {
         customer("pointsRedeem", Strangers, json!({ "points": 1, "reference": "a gift" })),
         customer("pointsAdjust", Nobody, json!({ "delta": 1, "reason": "a mistake" })),
         customer("orderRecord", Nobody, shop.order_input(json!({}))),
+        customer("cartUpsert", Nobody, json!({ "externalId": "cart-1", "currency": "EUR", "lines": [] })),
         place("orderRecord", "input.holdId", PointsHold, All, json!({ "input": shop.order_input(hold) })),
         of_one("customerAddressUpdate", "input.addressId", CustomerAddress, Strangers),
         of_one("customerAddressDelete", "input.addressId", CustomerAddress, Strangers),

@@ -213,7 +213,7 @@ both_engines! {
             regulars::worker::arm_recurring(&shop.app).await.unwrap();
             let mut kinds: Vec<String> = stored(shop).await.into_iter().map(|job| job.kind).collect();
             kinds.sort();
-            assert_eq!(kinds, ["audit.seal", "auth.prune", "coupons.lapse", "customers.words", "earning.birthdays", "points.sweep"]);
+            assert_eq!(kinds, ["audit.seal", "auth.prune", "catalog.release", "coupons.lapse", "customers.words", "earning.birthdays", "points.sweep"]);
         }
     }
 

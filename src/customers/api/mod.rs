@@ -2,6 +2,7 @@
 
 pub mod address;
 mod addresses;
+mod loaders;
 mod lookup;
 mod merge;
 mod payload;
@@ -14,6 +15,8 @@ use async_graphql::{Context, ID, MergedObject};
 use chrono::NaiveDate;
 use entity::id::CustomerId;
 
+pub(crate) use self::loaders::CustomerRow;
+pub use self::loaders::{CustomerLoader, loader};
 pub(crate) use self::types::note_read;
 pub use self::types::{Customer, Guest};
 use super::CustomerBy;
@@ -38,7 +41,7 @@ pub struct CustomersMutation(
 );
 
 /// Whose things the viewer may change; `given` is what the input names, if it names any.
-fn changeable(viewer: &Viewer, given: Option<&ID>) -> Option<CustomerId> {
+pub(crate) fn changeable(viewer: &Viewer, given: Option<&ID>) -> Option<CustomerId> {
     let named = given.and_then(|id| local_id(id, NodeType::Customer));
     match viewer {
         Viewer::Customer { customer, .. } if given.is_none() => Some(*customer),

@@ -12,6 +12,7 @@ use super::{found, today, viewer};
 use crate::app::App;
 use crate::audit::reads::{Person, Reads};
 use crate::auth::viewer::Viewer;
+use crate::catalog::api::{WaitlistEntry, waitlist_of};
 use crate::customers::birthday::next_birthday;
 use crate::customers::email::EmailAddress;
 use crate::customers::preferences::Preferences;
@@ -122,6 +123,13 @@ impl Customer {
     async fn addresses(&self, ctx: &Context<'_>) -> Result<Vec<CustomerAddress>, ApiError> {
         let rows = addresses::of(&ctx.data_unchecked::<App>().db.read, self.0.id).await?;
         Ok(rows.into_iter().map(CustomerAddress).collect())
+    }
+
+    /// Products that the customer waits for, what was asked for last first; 100 at most, but after a merge. Needs what
+    /// `customer` needs.
+    #[graphql(guard = "AllowedAs(\"customer\")")]
+    async fn waitlist(&self, ctx: &Context<'_>) -> Result<Vec<WaitlistEntry>, ApiError> {
+        waitlist_of(ctx, self.0.id).await
     }
 
     /// The customer whom this one turned out to be: whoever names this one means that one.

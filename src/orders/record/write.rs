@@ -10,6 +10,7 @@ use sea_orm::{ActiveEnum, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter
 
 use super::{OrderError, Record};
 use crate::auth::policy::GuestOrder;
+use crate::carts;
 use crate::customers::address::Address;
 use crate::customers::owners::Named;
 use crate::db::bulk::Rows;
@@ -219,6 +220,7 @@ pub(super) async fn write<'a>(tx: &Tx, mut drafts: Vec<Draft<'a>>) -> Result<Wri
         points::earn(tx, &paid).await?;
     }
     welcome_guests(tx, &new).await?;
+    close_carts(tx, &new).await?;
     if !new.is_empty() {
         emit(tx, new.iter().map(|draft| events::recorded(&draft.model))).await?;
     }
@@ -239,6 +241,16 @@ async fn take_coupons(tx: &Tx, new: &[Draft<'_>]) -> Result<(), Fault> {
         coupons::paid(tx, draft.id).await?;
     }
     Ok(())
+}
+
+/// Nobody is reminded of a cart after an order.
+async fn close_carts(tx: &Tx, new: &[Draft<'_>]) -> Result<(), Fault> {
+    let mut bought = Vec::with_capacity(new.len());
+    for draft in new {
+        let (email, placed_at) = (draft.record.email.as_ref(), draft.model.placed_at);
+        bought.push(carts::Bought { owner: draft.owner, email, placed_at });
+    }
+    carts::close(tx, &bought).await
 }
 
 /// Mails a first sign-in to guests whose first order this is, if the policy says so.

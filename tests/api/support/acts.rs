@@ -29,7 +29,12 @@ const ADDRESS: &str = "address { id defaultShipping defaultBilling address {
         name company line1 line2 postalCode city region country phone } }
     customer { id addresses { id defaultShipping defaultBilling } } replayed";
 const RULE: &str = "rule { id code versions { version name state effectiveFrom effectiveUntil } } replayed";
-const PRODUCT: &str = "product { id sku name categories } replayed";
+const PRODUCT: &str =
+    "product { id sku name categories publicFrom earlyAccessFrom visibility replenishAfterDays
+    careWindowDays stock inStock companionSkus archived createdAt updatedAt } replayed";
+const CART: &str = "cart { id externalId customer { id } email state total { amount currency }
+    lines { sku name quantity lineTotal { amount currency } } touchedAt closedAt updatedAt } replayed";
+const WAITLIST: &str = "waitlist { product { sku } joinedAt } replayed";
 
 /// What a mutation is asked for besides its `userErrors`.
 fn selection(mutation: &str) -> &'static str {
@@ -38,7 +43,11 @@ fn selection(mutation: &str) -> &'static str {
         points if points.starts_with("points") => POINTS,
         address if address.starts_with("customerAddress") => ADDRESS,
         customer if customer.starts_with("customer") => CUSTOMER,
-        "productUpsert" => PRODUCT,
+        "productUpsert" | "productStockAdjust" => PRODUCT,
+        "productsUpsert" => "products { id sku name stock } replayed",
+        "waitlistJoin" | "waitlistLeave" => WAITLIST,
+        "cartUpsert" => CART,
+        "cartDelete" => "externalId replayed",
         "staffInvite" | "staffInvitationRevoke" => INVITATION,
         "staffUpdate" | "staffTotpReset" => MEMBER,
         "staffTotpBegin" => "secret uri replayed",
@@ -57,6 +66,7 @@ fn input_type(mutation: &str) -> String {
     match mutation {
         "rewardClaimFulfil" | "rewardClaimCancel" => "RewardClaimEndInput".to_owned(),
         "pointsVoid" | "pointsCapture" => "PointsHoldEndInput".to_owned(),
+        "waitlistJoin" | "waitlistLeave" => "WaitlistInput".to_owned(),
         "pointsAdjustmentApprove" | "pointsAdjustmentReject" => "PointsAdjustmentDecideInput".to_owned(),
         _ => format!("{}{}Input", mutation[..1].to_uppercase(), &mutation[1..]),
     }

@@ -1,0 +1,163 @@
+//! Products as callers see them.
+
+use std::collections::HashMap;
+
+use async_graphql::dataloader::DataLoader;
+use async_graphql::{Context, Enum, ID, Object};
+use entity::Instant;
+use entity::product::Model;
+
+use super::loaders::{BySku, CatalogLoader};
+use super::{sees_all, viewer};
+use crate::app::App;
+use crate::auth::viewer::Viewer;
+use crate::catalog::rules::{self, Visibility};
+use crate::error::Fault;
+use crate::graphql::fault::ApiError;
+use crate::graphql::global_id::{NodeType, global_id};
+
+/// Who can see a product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "Visibility")]
+pub enum ProductVisibility {
+    /// Nobody but the shop: it is archived, or its time has not come.
+    Hidden,
+    /// Those with early access.
+    Early,
+    /// Everybody.
+    Public,
+}
+
+/// A product of the catalogue.
+#[derive(Clone, Debug)]
+pub struct Product(Model);
+
+impl Product {
+    /// To be shown to whoever made or changed it.
+    pub(super) fn written(row: Model) -> Self {
+        Self(row)
+    }
+
+    /// To be shown because it met the condition of a list, which says what the viewer may see.
+    pub(super) fn listed(row: Model) -> Self {
+        Self(row)
+    }
+
+    /// To be shown in answer to this request, if its viewer may see it now.
+    pub(crate) fn shown(ctx: &Context<'_>, row: Model) -> Option<Self> {
+        let now = ctx.data_unchecked::<App>().clock.now();
+        may_see(viewer(ctx), &row, now).then_some(Self(row))
+    }
+}
+
+fn may_see(viewer: &Viewer, row: &Model, now: Instant) -> bool {
+    sees_all(viewer) || rules::visibility(row, now, false) != Visibility::Hidden
+}
+
+#[Object]
+impl Product {
+    /// Ours.
+    pub async fn id(&self) -> ID {
+        global_id(NodeType::Product, self.0.id)
+    }
+
+    /// The shop's; unique.
+    async fn sku(&self) -> &str {
+        &self.0.sku
+    }
+
+    /// Shown to customers.
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// What it belongs to.
+    async fn categories(&self) -> Result<Vec<String>, ApiError> {
+        Ok(serde_json::from_value(self.0.categories.clone())?)
+    }
+
+    /// Everybody sees it from then on; always, if null.
+    async fn public_from(&self) -> Option<Instant> {
+        self.0.public_from
+    }
+
+    /// Customers with early access see it from then on.
+    async fn early_access_from(&self) -> Option<Instant> {
+        self.0.early_access_from
+    }
+
+    /// Who can see it now.
+    async fn visibility(&self, ctx: &Context<'_>) -> ProductVisibility {
+        rules::visibility(&self.0, ctx.data_unchecked::<App>().clock.now(), true).into()
+    }
+
+    /// Used up after so many days, 1 to 3650.
+    async fn replenish_after_days(&self) -> Option<i32> {
+        self.0.replenish_after_days
+    }
+
+    /// Days after delivery in which care messages about it may be sent, 90 to 180.
+    async fn care_window_days(&self) -> Option<i32> {
+        self.0.care_window_days
+    }
+
+    /// Pieces that can be sold; null if that is not kept.
+    async fn stock(&self) -> Option<i32> {
+        self.0.stock
+    }
+
+    /// Whether there is any of it; true too if that is not kept.
+    async fn in_stock(&self) -> bool {
+        rules::in_stock(&self.0)
+    }
+
+    /// What goes with it, as far as there are such products and you may see them; 20 at most. Costs as a page of 20.
+    async fn companions(&self, ctx: &Context<'_>) -> Result<Vec<Product>, ApiError> {
+        let (skus, mut found) = self.companion_rows(ctx).await?;
+        Ok(skus
+            .into_iter()
+            .filter_map(|sku| found.remove(&BySku(sku)))
+            .filter_map(|row| Product::shown(ctx, row))
+            .collect())
+    }
+
+    /// Skus of its companions. All that are stated, for shop keys with `catalog:read` and staff with `catalog.read`; for
+    /// others, those of `companions`.
+    async fn companion_skus(&self, ctx: &Context<'_>) -> Result<Vec<String>, ApiError> {
+        if sees_all(viewer(ctx)) {
+            return Ok(serde_json::from_value(self.0.companions.clone())?);
+        }
+        let (skus, mut found) = self.companion_rows(ctx).await?;
+        let mut is_shown = |sku: &String| {
+            found.remove(&BySku(sku.clone())).and_then(|row| Product::shown(ctx, row)).is_some()
+        };
+        Ok(skus.into_iter().filter(|sku| is_shown(sku)).collect())
+    }
+
+    /// Whether it is no longer sold: only the shop sees it.
+    async fn archived(&self) -> bool {
+        self.0.archived
+    }
+
+    /// When it was first stated.
+    async fn created_at(&self) -> Instant {
+        self.0.created_at
+    }
+
+    /// When it was last changed.
+    async fn updated_at(&self) -> Instant {
+        self.0.updated_at
+    }
+}
+
+impl Product {
+    async fn companion_rows(
+        &self,
+        ctx: &Context<'_>,
+    ) -> Result<(Vec<String>, HashMap<BySku, Model>), ApiError> {
+        let skus: Vec<String> = serde_json::from_value(self.0.companions.clone())?;
+        let loader = ctx.data_unchecked::<DataLoader<CatalogLoader>>();
+        let found = loader.load_many(skus.iter().cloned().map(BySku)).await;
+        Ok((skus, found.map_err(Fault::of)?))
+    }
+}
