@@ -93,11 +93,12 @@ impl Needs {
 
     fn add(&mut self, command: &Command) {
         match &command.act {
-            Act::Earn(_) | Act::JoinIn(_) | Act::MergeIn(_) | Act::Expire => {}
+            Act::Earn(_) | Act::JoinIn(_) | Act::Expire => {}
             Act::MergeOut => {
                 self.leaving.insert(command.account);
             }
-            Act::Hold(_) | Act::Redeem(..) | Act::Adjust(..) | Act::JoinOut => {
+            // A debt that arrives is paid from what there is.
+            Act::Hold(_) | Act::Redeem(..) | Act::Adjust(..) | Act::JoinOut | Act::MergeIn(_) => {
                 self.spending.insert(command.account);
             }
             Act::Activate(lot) => {

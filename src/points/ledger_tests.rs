@@ -322,6 +322,12 @@ fn programme() -> impl Strategy<Value = Programme> {
     })
 }
 
+/// Puts `programme` in force: only settings of a higher version take the place of others.
+fn run_programme(app: &App, programme: Programme) {
+    let version = app.settings().version + 1;
+    app.use_settings(ShopSettings { version, programme, ..ShopSettings::default() });
+}
+
 fn random_histories_match_the_model(engine: Engine) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let test_app = runtime.block_on(testing::app(engine));
@@ -330,7 +336,7 @@ fn random_histories_match_the_model(engine: Engine) {
     let mut runner = TestRunner::new(Config { cases: 40, failure_persistence: None, ..Config::default() });
     let result = runner.run(&history, |(programme, is_guest, ops)| {
         runtime.block_on(async {
-            app.use_settings(ShopSettings { programme, ..ShopSettings::default() });
+            run_programme(app, programme);
             let mut batched = History::begin(app, is_guest, false).await;
             let mut singly = History::begin(app, is_guest, true).await;
             for op in &ops {
@@ -373,7 +379,7 @@ fn merged_histories_go_on_as_the_plain_model_says(engine: Engine) {
     let mut runner = TestRunner::new(Config { cases: 30, failure_persistence: None, ..Config::default() });
     let result = runner.run(&history, |(programme, first, second, then)| {
         runtime.block_on(async {
-            app.use_settings(ShopSettings { programme, ..ShopSettings::default() });
+            run_programme(app, programme);
             let mut from = History::begin(app, false, false).await;
             for op in &first {
                 from.run(op).await?;
