@@ -38,6 +38,12 @@ pub struct Model {
     pub created_at: Instant,
     /// The account to which everything of this one went; nothing is posted here any more.
     pub merged_into: Option<AccountId>,
+    /// When what ends without activity ends, unless an activity comes before; none if there is nothing such.
+    pub inactive_at: Option<Instant>,
+    /// Months that an activity lets it live.
+    pub inactivity_months: Option<i32>,
+    /// How often it has run out: names the lots that end together.
+    pub activity_period: i32,
 }
 
 /// None is walked: rows are found through their owner by id.

@@ -75,8 +75,10 @@ pub struct Model {
     pub activates_at: Option<Instant>,
     /// Activation.
     pub opened_at: Option<Instant>,
-    /// End of what remains.
+    /// End of what remains; none if it has none of its own.
     pub expires_at: Option<Instant>,
+    /// The period of its account with which it ends, if it ends without activity.
+    pub activity_period: Option<i32>,
 }
 
 /// None is walked: rows are found through their owner by id.

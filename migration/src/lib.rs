@@ -19,6 +19,7 @@ mod m20261121_staff;
 mod m20261122_carts;
 mod m20261122_catalog;
 mod m20261122_earning;
+mod m20261122_expiry;
 mod m20261122_merged;
 mod m20261122_rewards;
 
@@ -47,6 +48,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_rewards::Migration),
             Box::new(m20261122_catalog::Migration),
             Box::new(m20261122_carts::Migration),
+            Box::new(m20261122_expiry::Migration),
         ]
     }
 }

@@ -8,6 +8,7 @@ use entity::{points_account, points_consumption, points_entry, points_hold, poin
 
 use super::apply::Context;
 use super::command::Command;
+use super::inactivity;
 
 /// A row with what must be written of it.
 #[derive(Clone, Debug)]
@@ -51,6 +52,8 @@ pub(crate) struct Account {
     pub(crate) consumptions: Vec<Tracked<points_consumption::Model>>,
     /// The entries to be appended.
     pub(crate) entries: Vec<points_entry::Model>,
+    /// To be written, even if no points moved.
+    pub(crate) is_changed: bool,
     /// What pending and available have beyond the lots that are loaded: must not change.
     elsewhere: (i64, i64),
 }
@@ -76,7 +79,7 @@ impl Account {
     pub(crate) fn new(row: points_account::Model) -> Self {
         let elsewhere = (row.pending, row.available);
         let (lots, holds, consumptions, entries) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { row, lots, holds, consumptions, entries, elsewhere }
+        Self { row, lots, holds, consumptions, entries, is_changed: false, elsewhere }
     }
 
     /// Takes a lot from the database in.
@@ -140,6 +143,9 @@ impl Account {
             effective_at: command.effective_at.unwrap_or(recorded_at),
             recorded_at,
         });
+        if inactivity::is_activity(kind) {
+            self.note_activity(command.effective_at.unwrap_or(ctx.now).min(ctx.now), ctx);
+        }
         id
     }
 
@@ -175,7 +181,7 @@ impl Account {
     pub(crate) fn consume(&mut self, entry: EntryId, hold: Option<HoldId>, amount: i32) {
         let mut open: Vec<usize> =
             (0..self.lots.len()).filter(|i| self.lots[*i].row.state == LotState::Open).collect();
-        open.sort_by_key(|i| spending_order(&self.lots[*i].row));
+        open.sort_by_key(|i| spending_order(&self.lots[*i].row, self.row.inactive_at));
         let mut left = amount;
         for index in open {
             if left == 0 {
@@ -219,17 +225,19 @@ impl Account {
         taken
     }
 
-    /// Puts `amount` of what `hold` took back into its lots, last taken first. A lot that ends sooner than `not_before`
-    /// lives until then.
-    pub(crate) fn refill(&mut self, hold: HoldId, amount: i32, not_before: Instant) {
+    /// Puts `amount` of what `hold` took back into its lots, last taken first. A lot that ends sooner than `not_before`,
+    /// if that is given, lives until then; so does one that should have ended when the account ran out.
+    pub(crate) fn refill(&mut self, hold: HoldId, amount: i32, not_before: Option<Instant>) {
         let mut taken: Vec<usize> = (0..self.consumptions.len())
             .filter(|i| self.consumptions[*i].row.hold_id == Some(hold))
             .collect();
         let rank = |account: &Self, i: usize| {
             let lot_id = account.consumptions[i].row.lot_id;
-            account.lots.iter().find(|lot| lot.row.id == lot_id).map(|lot| spending_order(&lot.row))
+            let lot = account.lots.iter().find(|lot| lot.row.id == lot_id)?;
+            Some(spending_order(&lot.row, account.row.inactive_at))
         };
         taken.sort_by_key(|i| std::cmp::Reverse(rank(self, *i)));
+        let running = self.row.activity_period;
         let mut left = amount;
         for index in taken {
             let consumed = &mut self.consumptions[index];
@@ -244,16 +252,24 @@ impl Account {
                 let lot = lot.change();
                 lot.remaining += back;
                 lot.state = LotState::Open;
-                lot.expires_at = lot.expires_at.map(|end| end.max(not_before));
+                let is_over = lot.activity_period.is_some_and(|period| period != running);
+                if let Some(not_before) = not_before {
+                    let end = lot.expires_at.or(is_over.then_some(not_before));
+                    lot.expires_at = end.map(|end| end.max(not_before));
+                }
             }
         }
         debug_assert_eq!(left, 0, "a hold gives back no more than it took");
     }
 }
 
-/// First what ends first, then what was opened first.
-pub(crate) fn spending_order(lot: &points_lot::Model) -> (bool, Option<Instant>, Option<Instant>, LotId) {
-    (lot.expires_at.is_none(), lot.expires_at, lot.opened_at, lot.id)
+/// First what ends first, then what was opened first; `inactive_at` is when the account runs out.
+pub(crate) fn spending_order(
+    lot: &points_lot::Model,
+    inactive_at: Option<Instant>,
+) -> (bool, Option<Instant>, Option<Instant>, LotId) {
+    let end = lot.expires_at.or(inactive_at.filter(|_| lot.activity_period.is_some()));
+    (end.is_none(), end, lot.opened_at, lot.id)
 }
 
 /// A lot of which nothing is left is spent.

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::account::{About, Account, Tracked};
 use super::command::{Act, Command, Earn, PointsError, Posting, When};
 use super::programme::Programme;
-use super::{holds, joins, merges, returns, rules};
+use super::{holds, joins, merges, returns};
 use crate::actor::Actor;
 
 /// What a decision may know besides the account.
@@ -76,6 +76,12 @@ pub(crate) fn settle(account: &mut Account, ctx: &Context<'_>) {
         if let Some(end) = lot.expires_at.filter(|end| *end <= ctx.now) {
             expire(account, index, end, ctx);
         }
+    }
+    if let Some(end) = account.row.inactive_at.filter(|end| *end <= ctx.now) {
+        for index in account.lots_of_running_period() {
+            expire(account, index, end, ctx);
+        }
+        account.run_out();
     }
     let owed = account.row.debt.min(account.available());
     if owed > 0 {
@@ -154,11 +160,12 @@ fn earn_points(
         lot.state = LotState::Waiting;
         lot.expires_at = Some(later(ctx.now, lapse));
     } else if let Some(at) = active_at.filter(|at| *at <= ctx.now || earn.activation == When::Now) {
-        open(&mut lot, at, ctx);
+        account.open(&mut lot, at, ctx);
         way.1 = Bucket::Available;
     }
     let about = About { order: earn.order, reason: earn.reason.clone(), ..about_lot(&lot) };
-    let entry = account.move_points(ctx, command, EntryKind::Earn, way, amount, about);
+    let kind = if earn.source == LotSource::Adjustment { EntryKind::Adjust } else { EntryKind::Earn };
+    let entry = account.move_points(ctx, command, kind, way, amount, about);
     let lot_id = lot.id;
     account.lots.push(Tracked::new(lot));
     Ok(Posting { points: amount, entries: vec![entry], lot: Some(lot_id), ..Posting::default() })
@@ -182,6 +189,7 @@ fn new_lot(account: &Account, earn: &Earn, ctx: &Context<'_>) -> points_lot::Mod
         activates_at: None,
         opened_at: None,
         expires_at: None,
+        activity_period: None,
     }
 }
 
@@ -196,16 +204,6 @@ fn activation_of(lot: &mut points_lot::Model, activation: When, earned: Instant)
         When::Later => None,
     };
     lot.activates_at
-}
-
-/// Everything pending of `lot` becomes spendable as of `at`.
-fn open(lot: &mut points_lot::Model, at: Instant, ctx: &Context<'_>) {
-    lot.remaining += lot.pending;
-    lot.pending = 0;
-    lot.state = LotState::Open;
-    lot.activates_at = None;
-    lot.opened_at = Some(at);
-    lot.expires_at = rules::expires_at(ctx.programme, ctx.time_zone, at);
 }
 
 /// An entry about an earn names its line and rule too.
@@ -244,9 +242,11 @@ pub(crate) fn activate_lot(
     let about = about_lot(&account.lots[index].row);
     let way = (Bucket::Pending, Bucket::Available);
     let entry = account.move_points(ctx, &dated, EntryKind::Activate, way, amount, about);
-    let lot = account.lots[index].change();
-    open(lot, at, ctx);
-    Posting { points: amount, entries: vec![entry], lot: Some(lot.id), ..Posting::default() }
+    let mut lot = account.lots[index].row.clone();
+    account.open(&mut lot, at, ctx);
+    let id = lot.id;
+    *account.lots[index].change() = lot;
+    Posting { points: amount, entries: vec![entry], lot: Some(id), ..Posting::default() }
 }
 
 fn schedule(
@@ -313,9 +313,5 @@ fn adjust(
         rule: None,
         reason: Some(reason.to_owned()),
     };
-    let posting = earn_points(account, command, &earn, ctx)?;
-    if let Some(entry) = account.entries.last_mut() {
-        entry.kind = EntryKind::Adjust;
-    }
-    Ok(posting)
+    earn_points(account, command, &earn, ctx)
 }

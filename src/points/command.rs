@@ -176,6 +176,9 @@ pub(crate) struct MovedLot {
     pub(crate) activates_at: Option<Instant>,
     pub(crate) opened_at: Option<Instant>,
     pub(crate) expires_at: Option<Instant>,
+    /// Whether the account that it left had not run out since; none if it does not end that way.
+    #[serde(default)]
+    pub(crate) is_of_running_period: Option<bool>,
 }
 
 /// A hold on its way from one account to another.
@@ -205,6 +208,9 @@ pub(crate) struct Moved {
     pub(crate) holds: Vec<MovedHold>,
     /// What is in no lot, by bucket.
     pub(crate) rest: Vec<(Bucket, i64)>,
+    /// When it would have run out, and the months that an activity lets it live.
+    #[serde(default)]
+    pub(crate) activity: Option<(Instant, i32)>,
 }
 
 /// What a command did.

@@ -142,7 +142,7 @@ fn give_back(
     let about = About { hold: Some(hold.id), order: hold.order_id, ..About::default() };
     let way = (Bucket::Held, Bucket::Available);
     let entry = account.move_points(ctx, command, EntryKind::Release, way, amount, about);
-    account.refill(hold.id, amount, ctx.now);
+    account.refill(hold.id, amount, Some(ctx.now));
     entry
 }
 

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use entity::id::{AccountId, HoldId, LotId};
 use entity::points_hold::HoldState;
 use entity::points_lot::LotState;
-use entity::{Instant, points_hold, points_lot};
+use entity::{Instant, points_account, points_hold, points_lot};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::command::{Act, Command, Release};
@@ -56,7 +56,11 @@ async fn due_commands(app: &App, now: Instant) -> Result<Vec<Command>, Fault> {
     let mut add = |account: AccountId, act: Act| {
         commands.push(Command { account, act, by: Actor::SYSTEM, effective_at: None, imported: false });
     };
-    for account in accounts_with_ended_lots(app, now).await? {
+    let mut ending = accounts_with_ended_lots(app, now).await?;
+    ending.extend(inactive_accounts(app, now).await?);
+    ending.sort_unstable();
+    ending.dedup();
+    for account in ending {
         add(account, Act::Expire);
     }
     for (account, lot) in lots_to_activate(app, now).await? {
@@ -70,7 +74,7 @@ async fn due_commands(app: &App, now: Instant) -> Result<Vec<Command>, Fault> {
 
 async fn accounts_with_ended_lots(app: &App, now: Instant) -> Result<Vec<AccountId>, Fault> {
     use points_lot::Column;
-    let mut accounts: Vec<AccountId> = points_lot::Entity::find()
+    Ok(points_lot::Entity::find()
         .select_only()
         .column(Column::AccountId)
         .filter(Column::State.is_in([LotState::Open, LotState::Waiting]))
@@ -79,10 +83,20 @@ async fn accounts_with_ended_lots(app: &App, now: Instant) -> Result<Vec<Account
         .limit(BATCH)
         .into_tuple()
         .all(&app.db.read)
-        .await?;
-    accounts.sort_unstable();
-    accounts.dedup();
-    Ok(accounts)
+        .await?)
+}
+
+async fn inactive_accounts(app: &App, now: Instant) -> Result<Vec<AccountId>, Fault> {
+    use points_account::Column;
+    Ok(points_account::Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(Column::InactiveAt.lte(now))
+        .order_by_asc(Column::InactiveAt)
+        .limit(BATCH)
+        .into_tuple()
+        .all(&app.db.read)
+        .await?)
 }
 
 async fn lots_to_activate(app: &App, now: Instant) -> Result<Vec<(AccountId, LotId)>, Fault> {

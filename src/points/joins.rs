@@ -1,9 +1,9 @@
 //! A guest's pending earns move to the customer that the guest proved to be.
 
-use entity::id::{AccountId, LotId};
+use entity::id::LotId;
 use entity::points_entry::{Bucket, EntryKind};
-use entity::points_lot;
 use entity::points_lot::LotState;
+use entity::{points_account, points_lot};
 
 use super::account::{Account, Tracked, close_if_empty};
 use super::apply::{Context, about_lot, activate_lot, room_for};
@@ -22,7 +22,8 @@ pub(crate) fn join_out(account: &mut Account, command: &Command, ctx: &Context<'
         posting.entries.push(entry);
         posting.points += lot.pending;
         // Its end was that of waiting; once active it gets its own.
-        posting.joined.push(MovedLot { expires_at: None, ..MovedLot::of(&lot) });
+        let moved = MovedLot::of(&lot, account.row.activity_period);
+        posting.joined.push(MovedLot { expires_at: None, ..moved });
         let left = account.lots[index].change();
         left.pending = 0;
         close_if_empty(left);
@@ -38,7 +39,7 @@ pub(crate) fn join_in(
     ctx: &Context<'_>,
 ) -> Result<Posting, PointsError> {
     room_for(account, joined.pending)?;
-    let lot = joined.arrived(LotId((ctx.ids)()), account.row.id);
+    let lot = joined.arrived(LotId((ctx.ids)()), &account.row);
     let way = (Bucket::Issued, Bucket::Pending);
     let entry = account.move_points(ctx, command, EntryKind::JoinIn, way, joined.pending, about_lot(&lot));
     let (id, due) = (lot.id, lot.activates_at.is_some_and(|at| at <= ctx.now));
@@ -55,8 +56,8 @@ pub(crate) fn join_in(
 }
 
 impl MovedLot {
-    /// What there is of `lot`.
-    pub(crate) fn of(lot: &points_lot::Model) -> Self {
+    /// What there is of `lot`, whose account runs in the period `running`.
+    pub(crate) fn of(lot: &points_lot::Model, running: i32) -> Self {
         Self {
             left: lot.id,
             source: lot.source,
@@ -72,14 +73,15 @@ impl MovedLot {
             activates_at: lot.activates_at,
             opened_at: lot.opened_at,
             expires_at: lot.expires_at,
+            is_of_running_period: lot.activity_period.map(|period| period == running),
         }
     }
 
     /// As a lot of a customer's account.
-    pub(crate) fn arrived(&self, id: LotId, account: AccountId) -> points_lot::Model {
+    pub(crate) fn arrived(&self, id: LotId, account: &points_account::Model) -> points_lot::Model {
         points_lot::Model {
             id,
-            account_id: account,
+            account_id: account.id,
             source: self.source,
             order_line_id: self.line,
             rule: self.rule.clone(),
@@ -98,6 +100,9 @@ impl MovedLot {
             activates_at: self.activates_at,
             opened_at: self.opened_at,
             expires_at: self.expires_at,
+            activity_period: self
+                .is_of_running_period
+                .map(|running| account.activity_period - i32::from(!running)),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use entity::id::{AccountId, HoldId, LineId, LotId};
-use entity::{points_hold, points_lot};
+use entity::{points_account, points_hold, points_lot};
 
 use super::account::{Account, Tracked};
 use super::apply::{Context, apply, settle};
@@ -142,8 +142,9 @@ async fn load(tx: &Tx, commands: &[Command]) -> Result<Loaded, Fault> {
     if !heirs.is_empty() {
         return Ok(Loaded::Merged(heirs));
     }
-    // Debts are paid from whatever becomes available.
-    needs.spending.extend(rows.iter().filter(|row| row.debt > 0).map(|row| row.id));
+    // Debts are paid from whatever becomes available; an account that runs out loses every lot that ends with it.
+    let runs_out = |row: &points_account::Model| row.inactive_at.is_some_and(|end| end <= tx.now());
+    needs.spending.extend(rows.iter().filter(|row| row.debt > 0 || runs_out(row)).map(|row| row.id));
     let mut accounts: BTreeMap<_, _> = rows.into_iter().map(|row| (row.id, Account::new(row))).collect();
     let mut lots = store::open_lots(tx, &needs.accounts, &needs.spending, tx.now()).await?;
     let mut holds = Vec::new();

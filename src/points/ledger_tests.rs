@@ -15,7 +15,7 @@ use super::ledger::post;
 use super::merges::merge;
 use super::model::{Member, Stage};
 use super::orders::{Owner, join, open_accounts};
-use super::programme::{Expiry, Programme, ReturnPolicy};
+use super::programme::{Expiry, Period, Programme, ReturnPolicy};
 use super::{jobs, verify};
 use crate::actor::Actor;
 use crate::app::App;
@@ -44,6 +44,13 @@ enum Op {
         line: usize,
         pieces: i32,
     },
+    /// Pieces that a hold paid come back.
+    Refund {
+        hold: usize,
+        pieces: i32,
+    },
+    /// The shop changes its programme.
+    Change(Expiry),
     Wait {
         minutes: i64,
     },
@@ -63,6 +70,8 @@ fn op() -> impl Strategy<Value = Op> {
         2 => amount().prop_map(Op::Redeem),
         1 => (-100..100_i16).prop_map(Op::Adjust),
         2 => (0..4_usize, 1..4_i32).prop_map(|(line, pieces)| Op::Return { line, pieces }),
+        2 => (any::<usize>(), 1..4_i32).prop_map(|(hold, pieces)| Op::Refund { hold, pieces }),
+        1 => expiry().prop_map(Op::Change),
         1 => prop_oneof![Just(10), Just(31), Just(60 * 24 * 20), Just(60 * 24 * 70)]
             .prop_map(|minutes| Op::Wait { minutes }),
         4 => Just(Op::Look),
@@ -84,6 +93,8 @@ struct History<'a> {
     lines: [LineId; 4],
     earned: [bool; 4],
     returned: [i32; 4],
+    /// Pieces that each hold paid and that came back.
+    refunded: Vec<i32>,
 }
 
 impl<'a> History<'a> {
@@ -100,6 +111,9 @@ impl<'a> History<'a> {
             redeemed: 0,
             expired: 0,
             debt: 0,
+            runs_out: None,
+            months: None,
+            period: 0,
         };
         let lines = std::array::from_fn(|_| LineId(new_id(app)));
         Self {
@@ -115,6 +129,7 @@ impl<'a> History<'a> {
             lines,
             earned: [false; 4],
             returned: [0; 4],
+            refunded: Vec::new(),
         }
     }
 
@@ -126,6 +141,12 @@ impl<'a> History<'a> {
                 self.app.clock.advance(by);
                 jobs::sweep(self.app).await.unwrap();
                 self.member.wait(by);
+            }
+            Op::Change(expiry) => {
+                self.look().await?;
+                let programme = Programme { expiry: *expiry, ..self.member.programme.clone() };
+                run_programme(self.app, programme.clone());
+                self.member.programme = programme;
             }
             Op::Look => self.look().await?,
             other => {
@@ -153,7 +174,7 @@ impl<'a> History<'a> {
         Some(match *op {
             Op::Earn { points, line, at_once } => {
                 let line = line.filter(|line| !std::mem::replace(&mut self.earned[*line], true));
-                self.member.earn(points.into(), line, at_once);
+                self.member.buy(points.into(), line, at_once);
                 (self.earning(points, line, at_once), true)
             }
             Op::Activate(index) => {
@@ -184,7 +205,19 @@ impl<'a> History<'a> {
                 self.member.give_back(line, returned, BOUGHT);
                 (self.returning(line, before, returned), true)
             }
-            Op::Wait { .. } | Op::Look => return None,
+            Op::Refund { hold, pieces } => {
+                let index = pick(self.known.1, hold)?;
+                if !self.member.asides[index].spent {
+                    return None;
+                }
+                self.refunded.resize(self.refunded.len().max(index + 1), 0);
+                let before = self.refunded[index];
+                let returned = (before + pieces).min(BOUGHT);
+                self.refunded[index] = returned;
+                self.member.refund(index, returned, BOUGHT);
+                (self.refunding(index, before, returned), true)
+            }
+            Op::Wait { .. } | Op::Change(_) | Op::Look => return None,
         })
     }
 
@@ -209,6 +242,18 @@ impl<'a> History<'a> {
             returned_before: before,
             returned,
             redeemed: None,
+        })
+    }
+
+    fn refunding(&self, hold: usize, before: i32, returned: i32) -> Act {
+        Act::Refund(Return {
+            id: ReturnId(new_id(self.app)),
+            order: OrderId(self.lines[0].0),
+            line: self.lines[0],
+            bought: BOUGHT,
+            returned_before: before,
+            returned,
+            redeemed: Some((self.holds[hold], self.member.asides[hold].carried)),
         })
     }
 
@@ -238,6 +283,8 @@ impl<'a> History<'a> {
         prop_assert_eq!((left.pending, left.available, left.held, left.issued), (0, 0, 0, 0));
         self.member.take_over(from.member);
         self.lots.extend(from.lots);
+        self.refunded.resize(self.holds.len(), 0);
+        self.refunded.extend(from.refunded);
         self.holds.extend(from.holds);
         // From now on returns are of the lines that moved.
         (self.lines, self.earned, self.returned) = (from.lines, [true; 4], from.returned);
@@ -314,12 +361,23 @@ fn programme() -> impl Strategy<Value = Programme> {
         Just(ReturnPolicy::WithinBalance),
         Just(ReturnPolicy::AllowDebt)
     ];
-    let expiry = prop_oneof![Just(Expiry::Never), Just(Expiry::Months(1)), Just(Expiry::Months(3))];
-    (policy, expiry).prop_map(|(return_policy, expiry)| Programme {
+    let grace = prop_oneof![Just(0_u32), Just(5)];
+    (policy, expiry(), grace).prop_map(|(return_policy, expiry, refund_grace_days)| Programme {
         expiry,
         return_policy,
+        refund_grace_days,
         ..Programme::default()
     })
+}
+
+fn expiry() -> impl Strategy<Value = Expiry> {
+    prop_oneof![
+        Just(Expiry::Never),
+        Just(Expiry::Months(1)),
+        Just(Expiry::MonthsToEndOf(1, Period::Quarter)),
+        Just(Expiry::MonthsWithoutActivity(1)),
+        Just(Expiry::MonthsWithoutActivity(3)),
+    ]
 }
 
 /// Puts `programme` in force: only settings of a higher version take the place of others.
@@ -340,12 +398,17 @@ fn random_histories_match_the_model(engine: Engine) {
             let mut batched = History::begin(app, is_guest, false).await;
             let mut singly = History::begin(app, is_guest, true).await;
             for op in &ops {
-                // One clock for both: only the first may move it.
-                if let Op::Wait { minutes } = op {
-                    singly.look().await?;
-                    singly.member.wait(TimeDelta::minutes(*minutes));
-                } else {
-                    singly.run(op).await?;
+                // One clock and one programme for both: only the first may change them.
+                match op {
+                    Op::Wait { minutes } => {
+                        singly.look().await?;
+                        singly.member.wait(TimeDelta::minutes(*minutes));
+                    }
+                    Op::Change(expiry) => {
+                        singly.look().await?;
+                        singly.member.programme.expiry = *expiry;
+                    }
+                    _ => singly.run(op).await?,
                 }
                 batched.run(op).await?;
             }
@@ -391,7 +454,9 @@ fn merged_histories_go_on_as_the_plain_model_says(engine: Engine) {
             }
             from.look().await?;
             let mut into = History::begin(app, false, false).await;
-            for op in second.iter().filter(|op| !matches!(op, Op::Wait { .. })) {
+            into.member.programme = app.settings().programme.clone();
+            let changes_nothing = |op: &&Op| !matches!(op, Op::Wait { .. } | Op::Change(_));
+            for op in second.iter().filter(changes_nothing) {
                 into.run(op).await?;
             }
             into.look().await?;

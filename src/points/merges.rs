@@ -7,7 +7,7 @@ use entity::id::{AccountId, CustomerId, LotId};
 use entity::points_entry::{Bucket, EntryKind};
 use entity::points_hold::HoldState;
 use entity::points_lot::LotState;
-use entity::{Instant, points_account, points_adjustment, points_hold};
+use entity::{points_account, points_adjustment, points_hold};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ActiveEnum, ColumnTrait, EntityTrait, ExprTrait, QueryFilter};
 
@@ -43,7 +43,7 @@ pub(crate) fn merge_out(
     // The new lots get rising ids: those that were made first are spent first, as before.
     account.lots.sort_by_key(|lot| lot.row.id);
     account.holds.sort_by_key(|hold| hold.row.id);
-    let mut moved = Moved::default();
+    let mut moved = Moved { activity: account.stop_waiting(), ..Moved::default() };
     for index in 0..account.holds.len() {
         moved.holds.extend(undo_hold(account, command, index, ctx));
     }
@@ -71,7 +71,7 @@ fn undo_hold(account: &mut Account, command: &Command, index: usize, ctx: &Conte
         let way = (bucket, Bucket::Available);
         account.move_points(ctx, command, EntryKind::MergeOut, way, amount, about_hold(&hold));
         // Its lots keep their ends: what ended meanwhile is taken again before anything is settled.
-        account.refill(hold.id, amount, Instant::MIN_UTC);
+        account.refill(hold.id, amount, None);
     }
     Some(MovedHold { taken, ..MovedHold::of(&hold) })
 }
@@ -98,7 +98,7 @@ fn lot_out(account: &mut Account, command: &Command, index: usize, ctx: &Context
         account.consume_lot(index, entry, None, lot.remaining);
     }
     close_if_empty(account.lots[index].change());
-    Some(MovedLot::of(&lot))
+    Some(MovedLot::of(&lot, account.row.activity_period))
 }
 
 /// Moves any amount, in as many entries as it takes.
@@ -129,6 +129,7 @@ pub(crate) fn merge_in(
     if row.pending + row.available + row.held + moved.unspent() > i64::from(i32::MAX) {
         return Err(PointsError::BalanceLimit);
     }
+    account.take_over_activity(moved.activity);
     let first = account.lots.len();
     for lot in &moved.lots {
         lot_in(account, command, lot, ctx);
@@ -144,7 +145,7 @@ pub(crate) fn merge_in(
 }
 
 fn lot_in(account: &mut Account, command: &Command, moved: &MovedLot, ctx: &Context<'_>) {
-    let lot = moved.arrived(LotId((ctx.ids)()), account.row.id);
+    let lot = moved.arrived(LotId((ctx.ids)()), &account.row);
     for (bucket, amount) in [(Bucket::Pending, lot.pending), (Bucket::Available, lot.remaining)] {
         if amount > 0 {
             let way = (Bucket::Issued, bucket);

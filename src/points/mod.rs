@@ -11,6 +11,7 @@ mod apply;
 pub(crate) mod command;
 mod events;
 mod holds;
+mod inactivity;
 pub(crate) mod jobs;
 mod joins;
 pub(crate) mod ledger;

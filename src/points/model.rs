@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use chrono_tz::Tz;
 use entity::Instant;
 
-use super::programme::{Programme, ReturnPolicy};
+use super::programme::{Expiry, Programme, ReturnPolicy};
 use super::rules;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub(super) struct Parcel {
     pub(super) lost: i32,
     pub(super) opened: Option<Instant>,
     pub(super) ends: Option<Instant>,
+    /// The period of the member with which it ends, if it does without activity.
+    pub(super) period: Option<u32>,
 }
 
 /// Points set aside: which parcel each single point came from.
@@ -35,6 +37,9 @@ pub(super) struct Aside {
     pub(super) open: bool,
     pub(super) spent: bool,
     pub(super) lapses: Instant,
+    /// Points, before any were given back after it was spent.
+    pub(super) carried: i32,
+    pub(super) refunded: i32,
 }
 
 /// One member, or one guest.
@@ -49,6 +54,9 @@ pub(super) struct Member {
     pub(super) redeemed: i64,
     pub(super) expired: i64,
     pub(super) debt: i64,
+    pub(super) runs_out: Option<Instant>,
+    pub(super) months: Option<u32>,
+    pub(super) period: u32,
 }
 
 impl Member {
@@ -75,39 +83,76 @@ impl Member {
             (false, true) => Stage::Open,
             (false, false) => Stage::Pending,
         };
-        let (opened, ends) = match stage {
-            Stage::Waiting => (None, Some(self.now + TimeDelta::days(180))),
+        let (opened, (ends, period)) = match stage {
+            Stage::Waiting => (None, (Some(self.now + TimeDelta::days(180)), None)),
             Stage::Open => (Some(self.now), self.end_of_what_opens_now()),
-            Stage::Pending | Stage::Gone => (None, None),
+            Stage::Pending | Stage::Gone => (None, (None, None)),
         };
-        let parcel =
-            Parcel { line, earned: points, unspent: points, stage, claimed: 0, lost: 0, opened, ends };
+        let parcel = Parcel {
+            line,
+            earned: points,
+            unspent: points,
+            stage,
+            claimed: 0,
+            lost: 0,
+            opened,
+            ends,
+            period,
+        };
         self.parcels.push(parcel);
         self.tidy();
+    }
+
+    /// Earned for an order: a sign of life, unlike what staff give.
+    pub(super) fn buy(&mut self, points: i32, line: Option<usize>, at_once: bool) {
+        self.is_alive();
+        self.earn(points, line, at_once);
+    }
+
+    fn is_alive(&mut self) {
+        if let Expiry::MonthsWithoutActivity(months) = self.programme.expiry
+            && !self.is_guest
+        {
+            self.months = Some(months);
+        }
+        let end = self.months.and_then(|months| rules::inactive_at(months, self.zone, self.now));
+        self.runs_out = self.runs_out.max(end);
     }
 
     pub(super) fn activate(&mut self, parcel: usize) -> bool {
         if self.parcels[parcel].stage != Stage::Pending || self.parcels[parcel].unspent == 0 {
             return false;
         }
-        let ends = self.end_of_what_opens_now();
+        let (ends, period) = self.end_of_what_opens_now();
         let opened = &mut self.parcels[parcel];
         (opened.stage, opened.opened, opened.ends) = (Stage::Open, Some(self.now), ends);
+        opened.period = period;
         self.tidy();
         true
     }
 
     /// The calendar is tested with worked examples in `rules`.
-    fn end_of_what_opens_now(&self) -> Option<Instant> {
-        rules::expires_at(&self.programme, self.zone, self.now)
+    fn end_of_what_opens_now(&mut self) -> (Option<Instant>, Option<u32>) {
+        if !matches!(self.programme.expiry, Expiry::MonthsWithoutActivity(_)) {
+            return (rules::expires_at(&self.programme, self.zone, self.now), None);
+        }
+        if self.runs_out.is_none() {
+            self.is_alive();
+        }
+        (None, Some(self.period))
+    }
+
+    /// What ends first goes first, then what was opened first.
+    fn rank(&self, parcel: usize) -> (bool, Option<Instant>, Option<Instant>, usize) {
+        let of = &self.parcels[parcel];
+        let ends = of.ends.or(self.runs_out.filter(|_| of.period.is_some()));
+        (ends.is_none(), ends, of.opened, parcel)
     }
 
     /// The parcel whose point is spent next.
     fn next_to_spend(&self) -> Option<usize> {
         let open = (0..self.parcels.len()).filter(|i| self.parcels[*i].stage == Stage::Open);
-        open.filter(|i| self.parcels[*i].unspent > 0).min_by_key(|i| {
-            (self.parcels[*i].ends.is_none(), self.parcels[*i].ends, self.parcels[*i].opened, *i)
-        })
+        open.filter(|i| self.parcels[*i].unspent > 0).min_by_key(|i| self.rank(*i))
     }
 
     fn take(&mut self, points: i64) -> Vec<usize> {
@@ -120,10 +165,13 @@ impl Member {
         taken
     }
 
-    fn put_back(&mut self, taken: Vec<usize>) {
+    fn put_back(&mut self, taken: Vec<usize>, not_before: Instant) {
         for parcel in taken {
-            self.parcels[parcel].unspent += 1;
-            self.parcels[parcel].stage = Stage::Open;
+            let is_over = self.parcels[parcel].period.is_some_and(|period| period != self.period);
+            let back = &mut self.parcels[parcel];
+            back.unspent += 1;
+            back.stage = Stage::Open;
+            back.ends = back.ends.or(is_over.then_some(not_before)).map(|end| end.max(not_before));
         }
     }
 
@@ -134,7 +182,8 @@ impl Member {
         }
         let taken = self.take(applied);
         let lapses = self.now + TimeDelta::minutes(30);
-        self.asides.push(Aside { points: taken, open: true, spent: false, lapses });
+        let carried = i32::try_from(taken.len()).unwrap();
+        self.asides.push(Aside { points: taken, open: true, spent: false, lapses, carried, refunded: 0 });
         self.tidy();
         true
     }
@@ -147,6 +196,7 @@ impl Member {
         }
         (held.open, held.spent) = (false, true);
         self.redeemed += i64::try_from(self.asides[aside].points.len()).unwrap();
+        self.is_alive();
         self.tidy();
         true
     }
@@ -157,9 +207,26 @@ impl Member {
         }
         self.asides[aside].open = false;
         let taken = self.asides[aside].points.clone();
-        self.put_back(taken);
+        self.put_back(taken, self.now);
         self.tidy();
         true
+    }
+
+    /// `returned` of `bought` pieces that these points paid are back in all: what was taken last goes back first.
+    pub(super) fn refund(&mut self, aside: usize, returned: i32, bought: i32) {
+        let of = &self.asides[aside];
+        if !of.spent {
+            return;
+        }
+        let share = of.carried * returned / bought - of.refunded;
+        let mut points = of.points.clone();
+        points.sort_by_key(|parcel| self.rank(*parcel));
+        let back = points.split_off(points.len() - usize::try_from(share).unwrap());
+        self.asides[aside].points = points;
+        self.asides[aside].refunded += share;
+        self.redeemed -= i64::from(share);
+        self.put_back(back, self.now + TimeDelta::days(self.programme.refund_grace_days.into()));
+        self.tidy();
     }
 
     pub(super) fn redeem(&mut self, points: i64) -> bool {
@@ -167,6 +234,7 @@ impl Member {
             return false;
         }
         self.take(points);
+        self.is_alive();
         self.redeemed += points;
         self.tidy();
         true
@@ -230,7 +298,12 @@ impl Member {
             parcel.line = None;
         }
         let first = self.parcels.len();
-        self.parcels.extend(other.parcels);
+        let running = |period: u32| if period == other.period { self.period } else { u32::MAX };
+        self.parcels.extend(
+            other.parcels.into_iter().map(|parcel| Parcel { period: parcel.period.map(running), ..parcel }),
+        );
+        self.runs_out = self.runs_out.max(other.runs_out);
+        self.months = self.months.or(other.months);
         self.asides.extend(other.asides.into_iter().map(|aside| Aside {
             points: aside.points.into_iter().map(|parcel| parcel + first).collect(),
             ..aside
@@ -253,6 +326,18 @@ impl Member {
                 parcel.unspent = 0;
                 parcel.stage = Stage::Gone;
             }
+        }
+        if self.runs_out.is_some_and(|end| end <= now) {
+            for parcel in &mut self.parcels {
+                if parcel.stage == Stage::Open && parcel.period == Some(self.period) {
+                    self.expired += i64::from(parcel.unspent);
+                    parcel.lost += parcel.unspent;
+                    parcel.unspent = 0;
+                    parcel.stage = Stage::Gone;
+                }
+            }
+            (self.runs_out, self.months) = (None, None);
+            self.period += 1;
         }
         let paid = self.debt.min(self.available());
         self.take(paid);

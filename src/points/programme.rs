@@ -82,6 +82,34 @@ pub enum Expiry {
     Never,
     /// This many calendar months after activation, in the shop's time zone, clamped to the month's end.
     Months(u32),
+    /// The same, then up to the end of that month, quarter or year.
+    MonthsToEndOf(u32, Period),
+    /// This many calendar months after the member last earned or spent: see [`super::inactivity`].
+    MonthsWithoutActivity(u32),
+}
+
+/// A span of the calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Period {
+    /// One of twelve.
+    Month,
+    /// January to March, and so on.
+    Quarter,
+    /// January to December.
+    Year,
+}
+
+impl Expiry {
+    /// Its months, if it has some.
+    pub fn months(self) -> Option<u32> {
+        match self {
+            Self::Never => None,
+            Self::Months(months) | Self::MonthsToEndOf(months, _) | Self::MonthsWithoutActivity(months) => {
+                Some(months)
+            }
+        }
+    }
 }
 
 /// What a return takes back when the earn's own points are gone.
@@ -128,7 +156,7 @@ impl Programme {
         if let Activation::DaysAfterDelivery(days) = self.activation {
             ensure(days <= 365, "activation", "must be 0 to 365 days after delivery")?;
         }
-        if let Expiry::Months(months) = self.expiry {
+        if let Some(months) = self.expiry.months() {
             ensure((1..=120).contains(&months), "expiry", "must be 1 to 120 months")?;
         }
         Ok(())

@@ -31,7 +31,7 @@ pub(crate) fn give_back_redeemed(
     let about = About { hold: Some(hold_id), ..of(returned) };
     let way = (Bucket::Redeemed, Bucket::Available);
     let entry = account.move_points(ctx, command, EntryKind::Refund, way, amount, about);
-    account.refill(hold_id, amount, ctx.grace_end());
+    account.refill(hold_id, amount, Some(ctx.grace_end()));
     let hold = account.holds[index].change();
     hold.reversed += amount;
     hold.state =

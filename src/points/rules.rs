@@ -1,10 +1,10 @@
 //! The arithmetic of the programme: what a line earns, what points are worth, when they end. Pure.
 
-use chrono::{Days, Months, NaiveTime, TimeZone};
+use chrono::{Datelike, Days, Months, NaiveDate, NaiveTime, TimeZone};
 use chrono_tz::Tz;
 use entity::Instant;
 
-use super::programme::{Expiry, Programme};
+use super::programme::{Expiry, Period, Programme};
 use crate::money::{Currency, Rate};
 
 /// The name of the base rule of a currency, as entries keep it.
@@ -79,21 +79,46 @@ pub(crate) fn returned_share(whole: i32, returned: i32, bought: i32) -> i32 {
     i32::try_from(share).unwrap_or(whole)
 }
 
-/// When points activated at `opened` end. Months are calendar months in the shop's time zone, clamped to the month's
-/// end (31 January + 1 month is 28 or 29 February), and the whole last day still counts.
+/// When points activated at `opened` end, if they have an end of their own. Months are calendar months in the shop's
+/// time zone, clamped to the month's end (31 January + 1 month is 28 or 29 February), and the whole last day still
+/// counts.
 pub(crate) fn expires_at(programme: &Programme, zone: Tz, opened: Instant) -> Option<Instant> {
     match programme.expiry {
-        Expiry::Never => None,
-        Expiry::Months(months) => {
-            let day = opened.with_timezone(&zone).date_naive();
-            let last = day.checked_add_months(Months::new(months))?;
-            start_of_day(zone, last.checked_add_days(Days::new(1))?)
+        Expiry::Never | Expiry::MonthsWithoutActivity(_) => None,
+        Expiry::Months(months) => end_of_day(zone, months_after(zone, opened, months)?),
+        Expiry::MonthsToEndOf(months, period) => {
+            end_of_day(zone, last_day(period, months_after(zone, opened, months)?)?)
         }
     }
 }
 
+/// When an account whose member was last active at `active` runs out: by the same calendar.
+pub(crate) fn inactive_at(months: u32, zone: Tz, active: Instant) -> Option<Instant> {
+    end_of_day(zone, months_after(zone, active, months)?)
+}
+
+fn months_after(zone: Tz, at: Instant, months: u32) -> Option<NaiveDate> {
+    at.with_timezone(&zone).date_naive().checked_add_months(Months::new(months))
+}
+
+/// The last day of the period that `day` is in.
+fn last_day(period: Period, day: NaiveDate) -> Option<NaiveDate> {
+    let month = match period {
+        Period::Month => day.month(),
+        Period::Quarter => day.month().div_ceil(3) * 3,
+        Period::Year => 12,
+    };
+    let first = NaiveDate::from_ymd_opt(day.year(), month, 1)?;
+    first.checked_add_months(Months::new(1))?.pred_opt()
+}
+
+/// Midnight at the end of a day.
+fn end_of_day(zone: Tz, day: NaiveDate) -> Option<Instant> {
+    start_of_day(zone, day.checked_add_days(Days::new(1))?)
+}
+
 /// The first instant of a day in a time zone; where clocks skip midnight, an hour later.
-pub(crate) fn start_of_day(zone: Tz, day: chrono::NaiveDate) -> Option<Instant> {
+pub(crate) fn start_of_day(zone: Tz, day: NaiveDate) -> Option<Instant> {
     let midnight = day.and_time(NaiveTime::MIN);
     let start = zone
         .from_local_datetime(&midnight)
@@ -168,6 +193,58 @@ mod tests {
         // 23:30 UTC on 14 July is 15 July in Amsterdam (UTC+2).
         assert_eq!(expires("2026-07-14T23:30:00Z"), instant("2026-08-15T22:00:00Z"));
         assert_eq!(expires_at(&Programme::default(), ZONE, instant("2026-01-31T12:00:00Z")), None);
+    }
+
+    #[test]
+    fn an_end_is_rounded_up_to_the_end_of_a_month_quarter_or_year() {
+        let expires = |months, period, zone, opened| {
+            let expiry = Expiry::MonthsToEndOf(months, period);
+            expires_at(&Programme { expiry, ..Programme::default() }, zone, instant(opened)).unwrap()
+        };
+        let (noon, leap) = ("2026-01-31T12:00:00Z", "2028-01-31T12:00:00Z");
+        // 31 January + 1 month = 28 (or 29) February; the quarter ends with 31 March, by when Amsterdam is at UTC+2.
+        assert_eq!(expires(1, Period::Month, ZONE, noon), instant("2026-02-28T23:00:00Z"));
+        assert_eq!(expires(1, Period::Month, ZONE, leap), instant("2028-02-29T23:00:00Z"));
+        assert_eq!(expires(1, Period::Quarter, ZONE, noon), instant("2026-03-31T22:00:00Z"));
+        assert_eq!(expires(1, Period::Quarter, ZONE, leap), instant("2028-03-31T22:00:00Z"));
+        assert_eq!(expires(1, Period::Year, ZONE, noon), instant("2026-12-31T23:00:00Z"));
+        // 31 December + 12 months is the last day of its year already; one day later is one of the next.
+        assert_eq!(expires(12, Period::Year, ZONE, "2026-12-31T12:00:00Z"), instant("2027-12-31T23:00:00Z"));
+        assert_eq!(expires(12, Period::Year, ZONE, "2026-12-31T23:00:00Z"), instant("2028-12-31T23:00:00Z"));
+        // 30 November + 3 months = 28 February: the quarter is that of the next year.
+        assert_eq!(
+            expires(3, Period::Quarter, ZONE, "2026-11-30T12:00:00Z"),
+            instant("2027-03-31T22:00:00Z")
+        );
+        // New York is behind: 03:00 UTC on 1 April is 31 March there, and 30 April (clamped) ends at 04:00 UTC.
+        let new_york = Tz::America__New_York;
+        assert_eq!(
+            expires(1, Period::Month, new_york, "2026-04-01T03:00:00Z"),
+            instant("2026-05-01T04:00:00Z")
+        );
+        // In Beirut the day after 28 March 2026 begins at 01:00: clocks skip its midnight.
+        let beirut = Tz::Asia__Beirut;
+        let expiry = Expiry::Months(1);
+        let end = expires_at(
+            &Programme { expiry, ..Programme::default() },
+            beirut,
+            instant("2026-02-28T12:00:00Z"),
+        );
+        assert_eq!(end, Some(instant("2026-03-28T22:00:00Z")));
+    }
+
+    #[test]
+    fn an_account_runs_out_months_after_the_last_activity_at_the_end_of_that_day() {
+        assert_eq!(
+            inactive_at(1, ZONE, instant("2026-01-31T12:00:00Z")),
+            Some(instant("2026-02-28T23:00:00Z"))
+        );
+        assert_eq!(
+            inactive_at(12, ZONE, instant("2028-02-29T12:00:00Z")),
+            Some(instant("2029-02-28T23:00:00Z"))
+        );
+        let programme = Programme { expiry: Expiry::MonthsWithoutActivity(1), ..Programme::default() };
+        assert_eq!(expires_at(&programme, ZONE, instant("2026-01-31T12:00:00Z")), None);
     }
 
     #[test]

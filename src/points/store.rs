@@ -138,9 +138,13 @@ async fn save_accounts(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
         "debt",
         "seq",
         "changed_at",
+        "inactive_at",
+        "inactivity_months",
+        "activity_period",
     ];
     let mut rows = Rows::new("points_accounts", columns);
-    for row in accounts.iter().filter(|account| !account.entries.is_empty()).map(|account| &account.row) {
+    let is_changed = |account: &&Account| account.is_changed || !account.entries.is_empty();
+    for row in accounts.iter().filter(is_changed).map(|account| &account.row) {
         rows.push([
             row.id.into(),
             row.issued.into(),
@@ -153,6 +157,9 @@ async fn save_accounts(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
             row.debt.into(),
             row.seq.into(),
             row.changed_at.into(),
+            row.inactive_at.into(),
+            row.inactivity_months.into(),
+            row.activity_period.into(),
         ]);
     }
     rows.update(tx.db(), "").await
@@ -186,6 +193,7 @@ async fn save_lots(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
         "activates_at",
         "opened_at",
         "expires_at",
+        "activity_period",
     ];
     let mut new = Rows::new("points_lots", columns);
     for lot in changed(accounts, |account| &account.lots, true) {
@@ -206,6 +214,7 @@ async fn save_lots(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
             lot.activates_at.into(),
             lot.opened_at.into(),
             lot.expires_at.into(),
+            lot.activity_period.into(),
         ]);
     }
     new.insert(tx.db()).await?;
@@ -219,6 +228,7 @@ async fn save_lots(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
         "activates_at",
         "opened_at",
         "expires_at",
+        "activity_period",
     ];
     let mut old = Rows::new("points_lots", columns);
     for lot in changed(accounts, |account| &account.lots, false) {
@@ -232,6 +242,7 @@ async fn save_lots(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
             lot.activates_at.into(),
             lot.opened_at.into(),
             lot.expires_at.into(),
+            lot.activity_period.into(),
         ]);
     }
     old.update(tx.db(), "").await

@@ -16,6 +16,7 @@ mod customers_search;
 mod earning;
 mod email_change;
 mod enumeration;
+mod expiry;
 mod ids;
 mod jobs;
 mod keys;

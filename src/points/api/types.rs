@@ -1,5 +1,7 @@
 //! What clients see of an account: balances, lots, holds and the ledger.
 
+use std::collections::BTreeMap;
+
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use entity::id::AccountId;
 use entity::points_entry::{ActorKind, Bucket, EntryKind};
@@ -185,7 +187,8 @@ impl PointsAccount {
         Ok(lots.into_iter().map(PointsLot).collect())
     }
 
-    /// What ends next: at most 20 instants with the points that end then.
+    /// What ends next: at most 20 instants with the points that end then. What ends without activity is told with the
+    /// instant when that will be, unless an activity comes before.
     async fn next_expiries(
         &self,
         ctx: &Context<'_>,
@@ -193,6 +196,7 @@ impl PointsAccount {
     ) -> Result<Vec<PointsExpiry>, ApiError> {
         use points_lot::Column;
         let limit = bounded(first)?.min(20);
+        let db = &ctx.data_unchecked::<App>().db.read;
         let rows: Vec<(Instant, i64)> = points_lot::Entity::find()
             .select_only()
             .column(Column::ExpiresAt)
@@ -204,9 +208,25 @@ impl PointsAccount {
             .order_by_asc(Column::ExpiresAt)
             .limit(limit)
             .into_tuple()
-            .all(&ctx.data_unchecked::<App>().db.read)
+            .all(db)
             .await?;
-        Ok(rows.into_iter().map(|(at, points)| PointsExpiry { at, points: shown(points) }).collect())
+        let mut ends: BTreeMap<Instant, i64> = rows.into_iter().collect();
+        if let Some(at) = self.0.inactive_at {
+            let idle: Option<Option<i64>> = points_lot::Entity::find()
+                .select_only()
+                .expr(Column::Remaining.sum())
+                .filter(Column::AccountId.eq(self.0.id))
+                .filter(Column::State.eq(LotState::Open))
+                .filter(Column::ActivityPeriod.eq(self.0.activity_period))
+                .into_tuple()
+                .one(db)
+                .await?;
+            if let Some(points) = idle.flatten() {
+                *ends.entry(at).or_default() += points;
+            }
+        }
+        let ends = ends.into_iter().take(usize::try_from(limit)?);
+        Ok(ends.map(|(at, points)| PointsExpiry { at, points: shown(points) }).collect())
     }
 
     /// The holds that are open.
@@ -301,9 +321,14 @@ impl PointsLot {
         self.0.opened_at
     }
 
-    /// When what is left of it ends; never if null.
+    /// When what is left of it ends; null if never, or without activity only.
     async fn expires_at(&self) -> Option<Instant> {
         self.0.expires_at
+    }
+
+    /// Whether it ends when the member has been inactive for so long as the programme says.
+    async fn ends_without_activity(&self) -> bool {
+        self.0.activity_period.is_some() && self.0.expires_at.is_none()
     }
 }
 

@@ -7,7 +7,7 @@ use crate::error::Fault;
 use crate::graphql::fault::ApiError;
 use crate::money::{Currency, NumberError, Rate};
 use crate::points::amount::Points;
-use crate::points::programme::{Activation, Expiry, Programme, ReturnPolicy};
+use crate::points::programme::{Activation, Expiry, Period, Programme, ReturnPolicy};
 use crate::settings::update::ProgrammeUpdate;
 
 /// The points programme as it is in force.
@@ -90,8 +90,10 @@ pub enum PointsActivationMoment {
 pub struct PointsExpiryPolicy {
     /// By which rule they end.
     rule: PointsExpiryRule,
-    /// Calendar months, 1 to 120; only and always with `MONTHS_AFTER_ACTIVATION`.
+    /// Calendar months, 1 to 120; always, but with `NEVER`.
     months: Option<u32>,
+    /// Up to the end of what the last day is rounded; only with `MONTHS_AFTER_ACTIVATION`, and not at all if null.
+    round_up: Option<PointsExpiryPeriod>,
 }
 
 /// By which rule active points end.
@@ -101,6 +103,21 @@ pub enum PointsExpiryRule {
     Never,
     /// Months after they became active, in the shop's time zone, clamped to the end of the month.
     MonthsAfterActivation,
+    /// All at once, months after the member last earned points for an order or grant, or spent some. Points that were
+    /// opened under another rule keep the end they have; those of this rule keep it too if the rule changes.
+    MonthsWithoutActivity,
+}
+
+/// What the last day of points is rounded up to the end of, in the shop's time zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "Period")]
+pub enum PointsExpiryPeriod {
+    /// Its month.
+    Month,
+    /// Its quarter, such as January to March.
+    Quarter,
+    /// Its year.
+    Year,
 }
 
 /// What a return takes back when the earn's own points are gone.
@@ -217,11 +234,19 @@ impl TryFrom<PointsExpiryPolicy> for Expiry {
     type Error = ApiError;
 
     fn try_from(input: PointsExpiryPolicy) -> Result<Self, ApiError> {
-        match (input.rule, input.months) {
-            (PointsExpiryRule::Never, None) => Ok(Self::Never),
-            (PointsExpiryRule::MonthsAfterActivation, Some(months)) => Ok(Self::Months(months)),
-            (PointsExpiryRule::MonthsAfterActivation, None) | (PointsExpiryRule::Never, Some(_)) => {
-                Err(ApiError::bad_input("expiry has months with MONTHS_AFTER_ACTIVATION and only then"))
+        use PointsExpiryRule::{MonthsAfterActivation, MonthsWithoutActivity, Never};
+        match (input.rule, input.months, input.round_up) {
+            (Never, None, None) => Ok(Self::Never),
+            (MonthsAfterActivation, Some(months), None) => Ok(Self::Months(months)),
+            (MonthsAfterActivation, Some(months), Some(period)) => {
+                Ok(Self::MonthsToEndOf(months, period.into()))
+            }
+            (MonthsWithoutActivity, Some(months), None) => Ok(Self::MonthsWithoutActivity(months)),
+            (Never | MonthsWithoutActivity, _, Some(_)) => {
+                Err(ApiError::bad_input("expiry has roundUp with MONTHS_AFTER_ACTIVATION only"))
+            }
+            (Never, Some(_), None) | (MonthsAfterActivation | MonthsWithoutActivity, None, _) => {
+                Err(ApiError::bad_input("expiry has months with every rule but NEVER, and not with that"))
             }
         }
     }
@@ -229,12 +254,15 @@ impl TryFrom<PointsExpiryPolicy> for Expiry {
 
 impl From<Expiry> for PointsExpiryPolicy {
     fn from(expiry: Expiry) -> Self {
-        match expiry {
-            Expiry::Never => Self { rule: PointsExpiryRule::Never, months: None },
-            Expiry::Months(months) => {
-                Self { rule: PointsExpiryRule::MonthsAfterActivation, months: Some(months) }
+        let (rule, round_up) = match expiry {
+            Expiry::Never => (PointsExpiryRule::Never, None),
+            Expiry::Months(_) => (PointsExpiryRule::MonthsAfterActivation, None),
+            Expiry::MonthsToEndOf(_, period) => {
+                (PointsExpiryRule::MonthsAfterActivation, Some(period.into()))
             }
-        }
+            Expiry::MonthsWithoutActivity(_) => (PointsExpiryRule::MonthsWithoutActivity, None),
+        };
+        Self { rule, months: expiry.months(), round_up }
     }
 }
 
