@@ -25,6 +25,7 @@ pub mod points_account;
 pub mod points_adjustment;
 pub mod points_consumption;
 pub mod points_entry;
+pub mod points_expiry_warning;
 pub mod points_hold;
 pub mod points_lot;
 pub mod product;

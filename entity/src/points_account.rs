@@ -44,6 +44,8 @@ pub struct Model {
     pub inactivity_months: Option<i32>,
     /// How often it has run out: names the lots that end together.
     pub activity_period: i32,
+    /// Days before `inactive_at` of the last warning; 366 before the first.
+    pub warned_days: i32,
 }
 
 /// None is walked: rows are found through their owner by id.

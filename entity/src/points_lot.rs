@@ -79,6 +79,8 @@ pub struct Model {
     pub expires_at: Option<Instant>,
     /// The period of its account with which it ends, if it ends without activity.
     pub activity_period: Option<i32>,
+    /// Days before its end of the last warning; 366 before the first.
+    pub warned_days: i32,
 }
 
 /// None is walked: rows are found through their owner by id.

@@ -20,6 +20,7 @@ mod m20261122_carts;
 mod m20261122_catalog;
 mod m20261122_earning;
 mod m20261122_expiry;
+mod m20261122_expiry_warnings;
 mod m20261122_merged;
 mod m20261122_rewards;
 
@@ -49,6 +50,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_catalog::Migration),
             Box::new(m20261122_carts::Migration),
             Box::new(m20261122_expiry::Migration),
+            Box::new(m20261122_expiry_warnings::Migration),
         ]
     }
 }

@@ -9,6 +9,7 @@ use entity::{points_account, points_consumption, points_entry, points_hold, poin
 use super::apply::Context;
 use super::command::Command;
 use super::inactivity;
+use super::warnings::UNWARNED;
 
 /// A row with what must be written of it.
 #[derive(Clone, Debug)]
@@ -255,7 +256,10 @@ impl Account {
                 let is_over = lot.activity_period.is_some_and(|period| period != running);
                 if let Some(not_before) = not_before {
                     let end = lot.expires_at.or(is_over.then_some(not_before));
-                    lot.expires_at = end.map(|end| end.max(not_before));
+                    let end = end.map(|end| end.max(not_before));
+                    if lot.expires_at != end {
+                        (lot.expires_at, lot.warned_days) = (end, UNWARNED);
+                    }
                 }
             }
         }

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::account::{About, Account, Tracked};
 use super::command::{Act, Command, Earn, PointsError, Posting, When};
 use super::programme::Programme;
+use super::warnings::UNWARNED;
 use super::{holds, joins, merges, returns};
 use crate::actor::Actor;
 
@@ -190,6 +191,7 @@ fn new_lot(account: &Account, earn: &Earn, ctx: &Context<'_>) -> points_lot::Mod
         opened_at: None,
         expires_at: None,
         activity_period: None,
+        warned_days: UNWARNED,
     }
 }
 

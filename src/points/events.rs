@@ -1,6 +1,7 @@
 //! What the ledger tells the outbox.
 
 use entity::Instant;
+use entity::id::AccountId;
 use serde_json::json;
 
 use super::account::Account;
@@ -40,4 +41,16 @@ pub(crate) fn of(command: &Command, posting: &Posting, account: &Account, now: I
         imported: command.imported,
         occurred_at: now,
     })
+}
+
+/// Points of an account will end: `points.expiring`, with how many, the first instant at which some end, and the days
+/// before it of the warning.
+pub(crate) fn expiring(account: AccountId, points: i64, at: Instant, days: i32, now: Instant) -> Event {
+    Event {
+        topic: "points.expiring",
+        aggregate_id: account.0,
+        payload: json!({ "points": points, "at": at, "days": days }),
+        imported: false,
+        occurred_at: now,
+    }
 }

@@ -20,6 +20,7 @@ use super::account::Account;
 use super::apply::Context;
 use super::programme::Expiry;
 use super::rules;
+use super::warnings::UNWARNED;
 
 /// Whether an entry shows that the member is still a customer.
 pub(crate) fn is_activity(kind: EntryKind) -> bool {
@@ -78,6 +79,9 @@ impl Account {
     fn live_until(&mut self, end: Option<Instant>, months: i32) {
         let later = self.row.inactive_at.max(end);
         if (self.row.inactive_at, self.row.inactivity_months) != (later, Some(months)) {
+            if self.row.inactive_at != later {
+                self.row.warned_days = UNWARNED;
+            }
             (self.row.inactive_at, self.row.inactivity_months) = (later, Some(months));
             self.is_changed = true;
         }

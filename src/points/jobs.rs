@@ -1,4 +1,4 @@
-//! What time does to points: lots end, pending earns activate, holds lapse. Each sweep finds what is due by index and
+//! What time does to points: lots end, pending earns activate, holds lapse, and members are warned. Each sweep finds what is due by index and
 //! posts it in batches, so that it costs what is due and not the number of customers.
 
 use chrono::TimeDelta;
@@ -10,6 +10,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::command::{Act, Command, Release};
 use super::ledger::post;
+use super::warnings;
 use crate::actor::Actor;
 use crate::app::App;
 use crate::error::Fault;
@@ -27,7 +28,7 @@ pub(crate) async fn sweep(app: &App) -> Result<Ended, Fault> {
     // The rest of the lease is for the last batch.
     while begun.elapsed() < app.config.job_lease / 3 {
         let due = due_commands(app, now).await?;
-        if due.is_empty() {
+        if due.is_empty() && warnings::warn(app, now).await? == 0 {
             return Ok(Ended::Again(super::apply::later(now, TimeDelta::minutes(1))));
         }
         post_all(app, &due).await?;

@@ -8,6 +8,7 @@ use entity::{points_account, points_lot};
 use super::account::{Account, Tracked, close_if_empty};
 use super::apply::{Context, about_lot, activate_lot, room_for};
 use super::command::{Command, MovedLot, PointsError, Posting};
+use super::warnings::UNWARNED;
 
 /// Every waiting earn leaves the guest.
 pub(crate) fn join_out(account: &mut Account, command: &Command, ctx: &Context<'_>) -> Posting {
@@ -103,6 +104,7 @@ impl MovedLot {
             activity_period: self
                 .is_of_running_period
                 .map(|running| account.activity_period - i32::from(!running)),
+            warned_days: UNWARNED,
         }
     }
 }

@@ -24,8 +24,13 @@ mod returns;
 pub(crate) mod rules;
 mod store;
 pub mod verify;
+mod warnings;
 
+#[cfg(test)]
+mod histories;
 #[cfg(test)]
 mod ledger_tests;
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod warnings_tests;

@@ -1,6 +1,6 @@
 //! What a shop sets of its points programme, and the bounds of each value.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,8 @@ pub struct Programme {
     pub activation: Activation,
     /// How long active points live.
     pub expiry: Expiry,
+    /// Members are warned so many days before points end; not at all if empty.
+    pub expiry_warning_days: Vec<u32>,
     /// Points for one whole currency unit of discount, per currency code; redeeming in other currencies is refused.
     pub redemption_rates: BTreeMap<String, u32>,
     /// The fewest points one hold may set aside.
@@ -49,6 +51,7 @@ impl Default for Programme {
             earn_on_tax: true,
             activation: Activation::AtOnce,
             expiry: Expiry::Never,
+            expiry_warning_days: Vec::new(),
             redemption_rates: BTreeMap::from([("EUR".to_owned(), 100)]),
             redemption_minimum: 1,
             redemption_multiple: 1,
@@ -159,6 +162,14 @@ impl Programme {
         if let Some(months) = self.expiry.months() {
             ensure((1..=120).contains(&months), "expiry", "must be 1 to 120 months")?;
         }
+        let days = &self.expiry_warning_days;
+        let distinct: BTreeSet<u32> = days.iter().copied().collect();
+        let bounded = days.iter().all(|days| (1..=365).contains(days));
+        ensure(
+            bounded && days.len() <= 5 && distinct.len() == days.len(),
+            "expiryWarningDays",
+            "must be at most 5 different numbers, each 1 to 365",
+        )?;
         Ok(())
     }
 }

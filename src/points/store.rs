@@ -141,6 +141,7 @@ async fn save_accounts(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
         "inactive_at",
         "inactivity_months",
         "activity_period",
+        "warned_days",
     ];
     let mut rows = Rows::new("points_accounts", columns);
     let is_changed = |account: &&Account| account.is_changed || !account.entries.is_empty();
@@ -160,6 +161,7 @@ async fn save_accounts(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
             row.inactive_at.into(),
             row.inactivity_months.into(),
             row.activity_period.into(),
+            row.warned_days.into(),
         ]);
     }
     rows.update(tx.db(), "").await
@@ -194,6 +196,7 @@ async fn save_lots(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
         "opened_at",
         "expires_at",
         "activity_period",
+        "warned_days",
     ];
     let mut new = Rows::new("points_lots", columns);
     for lot in changed(accounts, |account| &account.lots, true) {
@@ -215,6 +218,7 @@ async fn save_lots(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
             lot.opened_at.into(),
             lot.expires_at.into(),
             lot.activity_period.into(),
+            lot.warned_days.into(),
         ]);
     }
     new.insert(tx.db()).await?;
@@ -229,6 +233,7 @@ async fn save_lots(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
         "opened_at",
         "expires_at",
         "activity_period",
+        "warned_days",
     ];
     let mut old = Rows::new("points_lots", columns);
     for lot in changed(accounts, |account| &account.lots, false) {
@@ -243,6 +248,7 @@ async fn save_lots(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
             lot.opened_at.into(),
             lot.expires_at.into(),
             lot.activity_period.into(),
+            lot.warned_days.into(),
         ]);
     }
     old.update(tx.db(), "").await

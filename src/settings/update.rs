@@ -60,6 +60,8 @@ pub struct ProgrammeUpdate {
     pub activation: Option<Activation>,
     /// How long they live.
     pub expiry: Option<Expiry>,
+    /// All warnings, in place of those before.
+    pub expiry_warning_days: Option<Vec<u32>>,
     /// All rates of redemption, in place of those before.
     pub redemption_rates: Option<BTreeMap<String, u32>>,
     /// The fewest points of a hold.
@@ -158,13 +160,14 @@ fn storefront(text: &str) -> Option<String> {
 
 impl ProgrammeUpdate {
     fn applied_to(&self, before: Programme) -> Programme {
-        let Self { base_rates, redemption_rates, .. } = self.clone();
+        let Self { base_rates, redemption_rates, expiry_warning_days, .. } = self.clone();
         Programme {
             base_rates: base_rates.unwrap_or(before.base_rates),
             default_rate: self.default_rate.unwrap_or(before.default_rate),
             earn_on_tax: self.earn_on_tax.unwrap_or(before.earn_on_tax),
             activation: self.activation.unwrap_or(before.activation),
             expiry: self.expiry.unwrap_or(before.expiry),
+            expiry_warning_days: expiry_warning_days.unwrap_or(before.expiry_warning_days),
             redemption_rates: redemption_rates.unwrap_or(before.redemption_rates),
             redemption_minimum: self.redemption_minimum.unwrap_or(before.redemption_minimum),
             redemption_multiple: self.redemption_multiple.unwrap_or(before.redemption_multiple),

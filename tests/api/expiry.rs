@@ -1,6 +1,7 @@
 //! Points end by the rule of the programme that they were opened under, and never are spent past their end.
 
 use chrono::{DateTime, Utc};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use serde_json::{Value as Json, json};
 
 use crate::support::{Caller, TestApp, both_engines};
@@ -41,6 +42,13 @@ async fn grant(shop: &TestApp, server: &Caller, member: &Caller, points: i64) {
 
 fn redeem(member: &Caller, points: i64) -> Json {
     json!({ "customerId": member.customer_id(), "points": points, "reference": "a gift" })
+}
+
+/// What members were warned of, the first warning first.
+async fn warnings(shop: &TestApp) -> Vec<Json> {
+    use entity::outbox::{Column, Entity};
+    let told = Entity::find().filter(Column::Topic.eq("points.expiring")).order_by_asc(Column::Seq);
+    told.all(&shop.app.db.read).await.unwrap().into_iter().map(|event| event.payload).collect()
 }
 
 both_engines! {
@@ -177,5 +185,73 @@ both_engines! {
         let answer = shop.graphql(&owner, query, json!({ "input": input })).await;
         assert_eq!(answer.at("/customerMerge/userErrors"), &json!([]));
         assert_eq!(ends(shop, &server, &into).await, json!([["2026-02-20T23:00:00+00:00", 15]]));
+    }
+
+    async fn members_are_told_once_before_each_end(shop: &TestApp) {
+        let server = shop.as_server().await;
+        set_expiry(shop, "MONTHS_AFTER_ACTIVATION", Some(2), None).await;
+        let joan = shop.as_member(&server, 100).await;
+        // Asked for later: what is there is warned of too.
+        shop.set_programme(json!({ "expiryWarningDays": [7, 30] })).await;
+        // It ends with 15 March: 30 days before is 13 February at 23:00.
+        moved_to(shop, "2026-02-13T22:58:00Z");
+        sweep(shop).await;
+        assert_eq!(warnings(shop).await, Vec::<Json>::new());
+        sweep(shop).await;
+        let first = json!({ "points": 100, "at": "2026-03-15T23:00:00Z", "days": 30 });
+        assert_eq!(warnings(shop).await, [first.clone()]);
+        sweep(shop).await;
+        shop.done(&server, "pointsRedeem", redeem(&joan, 40)).await;
+        moved_to(shop, "2026-03-08T23:00:00Z");
+        sweep(shop).await;
+        sweep(shop).await;
+        let second = json!({ "points": 60, "at": "2026-03-15T23:00:00Z", "days": 7 });
+        assert_eq!(warnings(shop).await, [first, second]);
+    }
+
+    async fn a_day_of_end_is_told_once_whatever_comes_to_it(shop: &TestApp) {
+        let server = shop.as_server().await;
+        set_expiry(shop, "MONTHS_AFTER_ACTIVATION", Some(1), Some("QUARTER")).await;
+        shop.set_programme(json!({ "expiryWarningDays": [60] })).await;
+        moved_to(shop, "2026-02-05T12:00:00Z");
+        let joan = shop.as_member(&server, 100).await;
+        sweep(shop).await;
+        let first = json!({ "points": 100, "at": "2026-03-31T22:00:00Z", "days": 60 });
+        assert_eq!(warnings(shop).await, [first.clone()]);
+        grant(shop, &server, &joan, 5).await;
+        sweep(shop).await;
+        assert_eq!(warnings(shop).await, [first.clone()]);
+        // Another day of end is another matter; the next warning tells all of the day.
+        shop.set_programme(json!({ "expiryWarningDays": [60, 7] })).await;
+        moved_to(shop, "2026-03-24T22:00:00Z");
+        sweep(shop).await;
+        let second = json!({ "points": 105, "at": "2026-03-31T22:00:00Z", "days": 7 });
+        assert_eq!(warnings(shop).await, [first, second]);
+    }
+
+    async fn an_activity_after_a_warning_is_followed_by_another_warning(shop: &TestApp) {
+        let server = shop.as_server().await;
+        set_expiry(shop, "MONTHS_WITHOUT_ACTIVITY", Some(1), None).await;
+        shop.set_programme(json!({ "expiryWarningDays": [7] })).await;
+        let joan = shop.as_member(&server, 100).await;
+        moved_to(shop, "2026-02-08T23:00:00Z");
+        sweep(shop).await;
+        let first = json!({ "points": 100, "at": "2026-02-15T23:00:00Z", "days": 7 });
+        assert_eq!(warnings(shop).await, [first.clone()]);
+        shop.done(&server, "pointsRedeem", redeem(&joan, 40)).await;
+        sweep(shop).await;
+        moved_to(shop, "2026-03-03T12:00:00Z");
+        sweep(shop).await;
+        let second = json!({ "points": 60, "at": "2026-03-09T23:00:00Z", "days": 7 });
+        assert_eq!(warnings(shop).await, [first, second]);
+    }
+
+    async fn warnings_are_few_different_and_within_a_year(shop: &TestApp) {
+        let owner = shop.as_staff(entity::staff::Role::Owner).await;
+        for days in [json!([0]), json!([366]), json!([7, 7]), json!([1, 2, 3, 4, 5, 6])] {
+            let input = json!({ "expectedVersion": 0, "programme": { "expiryWarningDays": days } });
+            let refused = shop.refused(&owner, "shopSettingsUpdate", input, "INVALID").await;
+            assert_eq!(refused.user_errors()[0]["field"], json!(["input", "programme", "expiryWarningDays"]));
+        }
     }
 }

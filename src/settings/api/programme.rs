@@ -23,6 +23,8 @@ pub struct PointsProgramme {
     activation: PointsActivationPolicy,
     /// How long active points live.
     expiry: PointsExpiryPolicy,
+    /// Days before points end on which the event `points.expiring` is told, once for a member and day of end.
+    expiry_warning_days: Vec<u32>,
     /// Points that one whole unit of discount takes, by currency; other currencies take no points.
     redemption_rates: Vec<RedemptionRate>,
     /// The fewest points one hold may set aside.
@@ -145,6 +147,8 @@ pub struct PointsProgrammeInput {
     activation: Option<PointsActivationPolicy>,
     /// How long active points live.
     expiry: Option<PointsExpiryPolicy>,
+    /// Days before points end on which members are warned: at most 5 different numbers, each 1 to 365.
+    expiry_warning_days: Option<Vec<u32>>,
     /// Points that one whole unit of discount takes, by currency.
     redemption_rates: Option<Vec<RedemptionRate>>,
     /// The fewest points one hold may set aside, 1 or more.
@@ -181,6 +185,7 @@ impl PointsProgrammeInput {
             earn_on_tax: self.earn_on_tax,
             activation: self.activation.map(Activation::try_from).transpose()?,
             expiry: self.expiry.map(Expiry::try_from).transpose()?,
+            expiry_warning_days: self.expiry_warning_days,
             redemption_rates: redemption_rates.transpose()?,
             redemption_minimum: self.redemption_minimum.map(number),
             redemption_multiple: self.redemption_multiple.map(number),
@@ -282,6 +287,7 @@ impl TryFrom<&Programme> for PointsProgramme {
             earn_on_tax: programme.earn_on_tax,
             activation: programme.activation.into(),
             expiry: programme.expiry.into(),
+            expiry_warning_days: programme.expiry_warning_days.clone(),
             redemption_rates: redemption_rates.collect::<Result<_, _>>()?,
             redemption_minimum: points(programme.redemption_minimum)?,
             redemption_multiple: points(programme.redemption_multiple)?,
