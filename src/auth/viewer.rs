@@ -149,6 +149,8 @@ names! {
         ApiKeysManage = "api_keys.manage",
         /// Read the audit log.
         AuditRead = "audit.read",
+        /// Read what concerns the shop as a whole, such as what it owes its members.
+        ReportsRead = "reports.read",
         /// Look after one's own account: password, second factor, step-up.
         StaffSelf = "staff.self",
     }
@@ -180,6 +182,7 @@ impl Permission {
                         | Self::CatalogRead
                         | Self::CartsRead
                         | Self::CustomersRead
+                        | Self::ReportsRead
                         | Self::StaffSelf
                 )
             }

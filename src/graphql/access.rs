@@ -167,6 +167,7 @@ pub const OPERATIONS: &[Operation] = &[
     dangerous("apiKeyCreate", Permission::ApiKeysManage),
     dangerous("apiKeyRotate", Permission::ApiKeysManage),
     dangerous("apiKeyRevoke", Permission::ApiKeysManage),
+    op("liabilityReport", false, None, Some(Permission::ReportsRead)),
     op("auditEntries", false, None, Some(Permission::AuditRead)),
     op("shopSettings", false, None, Some(Permission::SettingsWrite)),
     dangerous("shopSettingsUpdate", Permission::SettingsWrite),

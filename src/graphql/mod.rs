@@ -27,7 +27,9 @@ use crate::customers::api::{CustomersMutation, CustomersQuery};
 use crate::earning::api::{EarningMutation, EarningQuery};
 use crate::onboarding::api::{OnboardingMutation, OnboardingQuery};
 use crate::orders::api::{OrdersMutation, OrdersQuery};
-use crate::points::api::{AdjustmentsMutation, AdjustmentsQuery, PointsMutation, PointsQuery};
+use crate::points::api::{
+    AdjustmentsMutation, AdjustmentsQuery, LiabilityQuery, PointsMutation, PointsQuery,
+};
 use crate::rewards::api::{CouponsMutation, CouponsQuery, RewardsMutation, RewardsQuery};
 use crate::settings::api::{SettingsMutation, SettingsQuery};
 
@@ -59,6 +61,7 @@ pub struct Query(
     EarningQuery,
     CouponsQuery,
     RewardsQuery,
+    LiabilityQuery,
     node::NodeQuery,
 );
 

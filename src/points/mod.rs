@@ -15,6 +15,7 @@ mod inactivity;
 pub(crate) mod jobs;
 mod joins;
 pub(crate) mod ledger;
+pub(crate) mod liability;
 pub(crate) mod merges;
 
 pub mod orders;
@@ -30,6 +31,8 @@ mod warnings;
 mod histories;
 #[cfg(test)]
 mod ledger_tests;
+#[cfg(test)]
+mod liability_tests;
 #[cfg(test)]
 mod model;
 #[cfg(test)]

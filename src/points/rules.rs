@@ -48,6 +48,12 @@ pub(crate) fn value_of(points: i64, currency: Currency, points_per_unit: u32) ->
     points * currency.minor_per_unit() / i64::from(points_per_unit)
 }
 
+/// The same for points of many accounts.
+pub(crate) fn total_value(points: i64, currency: Currency, points_per_unit: u32) -> i64 {
+    let value = i128::from(points) * i128::from(currency.minor_per_unit()) / i128::from(points_per_unit);
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
 /// The part of an order's `value` that points may pay, in minor units, rounded down.
 pub(crate) fn capped_value(programme: &Programme, value: i64) -> i64 {
     let share = i128::from(value) * i128::from(programme.redemption_cap_percent) / 100;

@@ -20,6 +20,7 @@ mod expiry;
 mod ids;
 mod jobs;
 mod keys;
+mod liability;
 mod merge;
 mod messages;
 mod migrations;

@@ -2,11 +2,13 @@
 
 mod adjustments;
 mod inputs;
+mod liability;
 mod mutations;
 mod queries;
 mod types;
 
 pub use adjustments::{AdjustmentsMutation, AdjustmentsQuery};
+pub use liability::LiabilityQuery;
 pub use mutations::PointsMutation;
 pub use queries::PointsQuery;
 pub use types::{PointsAccount, account_of};
