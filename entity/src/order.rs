@@ -37,6 +37,19 @@ pub enum OrderFlag {
     GuestNotAllowed,
 }
 
+/// How tax is due on what points pay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum RedemptionTax {
+    /// They lower the price.
+    #[sea_orm(string_value = "DISCOUNT")]
+    Discount,
+    /// They pay like money.
+    #[sea_orm(string_value = "TENDER")]
+    Tender,
+}
+
 /// An order, as the shop stated it.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "orders")]
@@ -98,6 +111,8 @@ pub struct Model {
     pub claimed_at: Option<Instant>,
     /// Why its coupon, which is one of ours, could not be used.
     pub coupon_refusal: Option<String>,
+    /// As the shop had it when points were set aside for the order.
+    pub redemption_tax: Option<RedemptionTax>,
 }
 
 /// None is walked: rows are found through their owner by id.

@@ -23,6 +23,7 @@ mod m20261122_expiry;
 mod m20261122_expiry_warnings;
 mod m20261122_merged;
 mod m20261122_rewards;
+mod m20261122_redemption_tax;
 
 /// All migrations, oldest first. Take the lock in `regulars::db::migrate` before running them.
 #[derive(Debug)]
@@ -51,6 +52,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_carts::Migration),
             Box::new(m20261122_expiry::Migration),
             Box::new(m20261122_expiry_warnings::Migration),
+            Box::new(m20261122_redemption_tax::Migration),
         ]
     }
 }

@@ -24,6 +24,7 @@ pub mod programme;
 mod returns;
 pub(crate) mod rules;
 mod store;
+pub(crate) mod tax;
 pub mod verify;
 mod warnings;
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use entity::order::RedemptionTax;
 use serde::{Deserialize, Serialize};
 
 use crate::money::{Currency, Rate};
@@ -31,6 +32,8 @@ pub struct Programme {
     pub redemption_multiple: u32,
     /// The largest share of an order's value that points may pay, in per cent.
     pub redemption_cap_percent: u32,
+    /// Whether what points pay lowers the price on which tax is due.
+    pub redemption_tax: RedemptionTax,
     /// Minutes a hold lives without an order.
     pub hold_minutes: u32,
     /// Days a hold lives once an unpaid order pins it.
@@ -56,6 +59,7 @@ impl Default for Programme {
             redemption_minimum: 1,
             redemption_multiple: 1,
             redemption_cap_percent: 100,
+            redemption_tax: RedemptionTax::Discount,
             hold_minutes: 30,
             order_hold_days: 14,
             return_policy: ReturnPolicy::WithinBalance,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono_tz::Tz;
 use entity::id::StaffId;
+use entity::order::RedemptionTax;
 use serde::Serialize;
 use serde_json::json;
 
@@ -70,6 +71,8 @@ pub struct ProgrammeUpdate {
     pub redemption_multiple: Option<u32>,
     /// The largest share of an order, in per cent.
     pub redemption_cap_percent: Option<u32>,
+    /// How tax is due on what points pay.
+    pub redemption_tax: Option<RedemptionTax>,
     /// Minutes of a hold without an order.
     pub hold_minutes: Option<u32>,
     /// Days of a hold with an unpaid order.
@@ -172,6 +175,7 @@ impl ProgrammeUpdate {
             redemption_minimum: self.redemption_minimum.unwrap_or(before.redemption_minimum),
             redemption_multiple: self.redemption_multiple.unwrap_or(before.redemption_multiple),
             redemption_cap_percent: self.redemption_cap_percent.unwrap_or(before.redemption_cap_percent),
+            redemption_tax: self.redemption_tax.unwrap_or(before.redemption_tax),
             hold_minutes: self.hold_minutes.unwrap_or(before.hold_minutes),
             order_hold_days: self.order_hold_days.unwrap_or(before.order_hold_days),
             return_policy: self.return_policy.unwrap_or(before.return_policy),

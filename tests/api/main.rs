@@ -46,6 +46,7 @@ mod shop;
 mod staff;
 mod standing;
 mod support;
+mod taxes;
 mod throttle;
 mod transport;
 mod waitlist;

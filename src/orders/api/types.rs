@@ -4,7 +4,7 @@
 
 use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, Enum, ID, Object};
-use entity::order::OrderState as Stored;
+use entity::order::{OrderState as Stored, RedemptionTax};
 use entity::points_hold::HoldState;
 use entity::{Instant, order, order_line, order_return};
 use serde::Deserialize;
@@ -23,6 +23,8 @@ use crate::graphql::global_id::{NodeType, global_id};
 use crate::graphql::scalars::MoneyValue;
 use crate::money::{Currency, Money, Rate};
 use crate::orders::is_claimable;
+use crate::points::api::TaxOfRate;
+use crate::points::tax::{TaxedLine, taxes};
 
 /// Where an order is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -181,6 +183,22 @@ impl Order {
     /// Lines and shipping, less what is paid with points.
     async fn total(&self, ctx: &Context<'_>) -> Result<MoneyValue, ApiError> {
         self.money(self.0.lines_total + self.0.shipping - self.worth_of_hold(ctx).await?)
+    }
+
+    /// The tax inside the prices of its lines, by rate, the lowest first; shipping is not among them. The amounts add up
+    /// to the lines, less what is paid with points if the shop took that for a discount when they were set aside.
+    async fn taxes(&self, ctx: &Context<'_>) -> Result<Vec<TaxOfRate>, ApiError> {
+        let currency: Currency = self.0.currency.parse()?;
+        let pays = self.worth_of_hold(ctx).await? > 0;
+        let loader = ctx.data_unchecked::<DataLoader<OrderLoader>>();
+        let lines = loader.load_one(LinesOf(self.0.id)).await.map_err(of_kind)?.unwrap_or_default();
+        let taxed = lines.iter().map(|line| TaxedLine {
+            line_total: line.line_total,
+            redeemed_value: if pays { line.redeemed_value } else { 0 },
+            tax_rate: line.tax_rate,
+        });
+        let how = self.0.redemption_tax.unwrap_or(RedemptionTax::Discount);
+        Ok(taxes(taxed, how).into_iter().map(|tax| TaxOfRate::of(tax, currency)).collect::<Result<_, _>>()?)
     }
 
     /// Code of the coupon used.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use entity::Instant;
 use entity::id::{CustomerId, GuestId, LineId, OrderId};
-use entity::order::{Column, Entity, Model, OrderFlag, OrderState};
+use entity::order::{Column, Entity, Model, OrderFlag, OrderState, RedemptionTax};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ActiveEnum, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, Value};
 
@@ -92,7 +92,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Spreads what points pay over the lines, by what each line costs; the points follow the value.
-    fn carry(&mut self, pinned: &Pinned) {
+    fn carry(&mut self, pinned: &Pinned, tax: RedemptionTax) {
         let totals: Vec<i64> = self.record.lines.iter().map(|line| line.line_total).collect();
         let values = spread(pinned.value.minor, &totals);
         let shares = spread(pinned.points.into(), &values);
@@ -102,6 +102,7 @@ impl<'a> Draft<'a> {
         }
         self.model.hold_id = self.record.hold;
         self.model.hold_value = pinned.value.minor;
+        self.model.redemption_tax = Some(tax);
     }
 
     /// The coupon it names, and the cart it is.
@@ -191,6 +192,7 @@ fn model(
         claim_until: guest.filter(|given| given.claimable).map(|_| tx.after(claim::LIFE)),
         claimed_at: None,
         coupon_refusal: None,
+        redemption_tax: None,
     })
 }
 
@@ -354,7 +356,7 @@ async fn pin_holds<'a>(
         match pin(tx, &draft).await? {
             Ok(None) => pinned.push(draft),
             Ok(Some(hold)) => {
-                draft.carry(&hold);
+                draft.carry(&hold, tx.settings().programme.redemption_tax);
                 set_hold(tx, &draft.model).await?;
                 pinned.push(draft);
             }
@@ -385,6 +387,7 @@ async fn set_hold(tx: &Tx, order: &Model) -> Result<(), Fault> {
     Entity::update_many()
         .col_expr(Column::HoldId, Expr::val(order.hold_id))
         .col_expr(Column::HoldValue, Expr::val(order.hold_value))
+        .col_expr(Column::RedemptionTax, Expr::val(order.redemption_tax.map(|tax| tax.to_value())))
         .filter(Column::Id.eq(order.id))
         .exec(tx.db())
         .await?;

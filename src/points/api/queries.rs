@@ -5,6 +5,7 @@ use entity::id::AccountId;
 use entity::points_account;
 use sea_orm::EntityTrait;
 
+use super::tax::TaxOfRate;
 use super::types::shown;
 use crate::app::App;
 use crate::auth::viewer::Viewer;
@@ -18,6 +19,7 @@ use crate::orders::rules::{MOST_LINES, check_categories};
 use crate::points::amount::Points;
 use crate::points::preview::redeemed;
 use crate::points::rules::Basis;
+use crate::points::tax::{TaxedLine, taxes};
 
 /// Queries about points.
 #[derive(Debug, Default)]
@@ -62,6 +64,8 @@ pub(super) struct PointsPreview {
     redeemed: Points,
     /// What they would pay.
     redeemed_value: MoneyValue,
+    /// The tax inside the prices, by rate, the lowest first, as it would be with what points pay.
+    taxes: Vec<TaxOfRate>,
 }
 
 /// What one rule would give for one line.
@@ -110,6 +114,12 @@ impl PointsQuery {
         for (line, value) in lines.iter_mut().zip(&redeemed.by_line) {
             line.basis.redeemed_value = *value;
         }
+        let paid_lines = lines.iter().map(|line| TaxedLine {
+            line_total: line.basis.line_total,
+            redeemed_value: line.basis.redeemed_value,
+            tax_rate: line.basis.tax_rate,
+        });
+        let taxes = taxes(paid_lines, settings.programme.redemption_tax);
         let gains = carts::earned(app, currency, &lines, customer).await?;
         let mut by_line = vec![0_i64; lines.len()];
         for gain in &gains {
@@ -121,6 +131,7 @@ impl PointsQuery {
             parts: gains.into_iter().map(part).collect::<Result<_, _>>()?,
             redeemed: shown(redeemed.points),
             redeemed_value: Money { minor: redeemed.value, currency }.into(),
+            taxes: taxes.into_iter().map(|tax| TaxOfRate::of(tax, currency)).collect::<Result<_, _>>()?,
         })
     }
 }

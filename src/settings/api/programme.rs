@@ -1,6 +1,7 @@
 //! The points programme over GraphQL: as it is, and as a change of it.
 
 use async_graphql::{Enum, InputObject, SimpleObject};
+use entity::order::RedemptionTax;
 
 use super::by_currency;
 use crate::error::Fault;
@@ -33,6 +34,8 @@ pub struct PointsProgramme {
     redemption_multiple: Points,
     /// The largest share of an order's value that points may pay, in per cent.
     redemption_cap_percent: u32,
+    /// How tax is due on what points pay.
+    redemption_tax: PointsRedemptionTax,
     /// Minutes a hold lives without an order.
     hold_minutes: u32,
     /// Days a hold lives once an unpaid order has it.
@@ -92,7 +95,7 @@ pub enum PointsActivationMoment {
 pub struct PointsExpiryPolicy {
     /// By which rule they end.
     rule: PointsExpiryRule,
-    /// Calendar months, 1 to 120; always, but with `NEVER`.
+    /// Calendar months, 1 to 120; with every rule but `NEVER`, and not with that.
     months: Option<u32>,
     /// Up to the end of what the last day is rounded; only with `MONTHS_AFTER_ACTIVATION`, and not at all if null.
     round_up: Option<PointsExpiryPeriod>,
@@ -120,6 +123,16 @@ pub enum PointsExpiryPeriod {
     Quarter,
     /// Its year.
     Year,
+}
+
+/// How tax is due on what points pay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "RedemptionTax")]
+pub enum PointsRedemptionTax {
+    /// They lower the price of each line in proportion: tax is due on the rest.
+    Discount,
+    /// They pay like money: tax is due on the whole price.
+    Tender,
 }
 
 /// What a return takes back when the earn's own points are gone.
@@ -157,6 +170,8 @@ pub struct PointsProgrammeInput {
     redemption_multiple: Option<Points>,
     /// The largest share of an order's value that points may pay, 1 to 100 per cent.
     redemption_cap_percent: Option<u32>,
+    /// How tax is due on what points pay; orders that have points set aside already keep what was in force then.
+    redemption_tax: Option<PointsRedemptionTax>,
     /// Minutes a hold lives without an order, 1 to 1,440.
     hold_minutes: Option<u32>,
     /// Days a hold lives once an unpaid order has it, 1 to 365.
@@ -190,6 +205,7 @@ impl PointsProgrammeInput {
             redemption_minimum: self.redemption_minimum.map(number),
             redemption_multiple: self.redemption_multiple.map(number),
             redemption_cap_percent: self.redemption_cap_percent,
+            redemption_tax: self.redemption_tax.map(RedemptionTax::from),
             hold_minutes: self.hold_minutes,
             order_hold_days: self.order_hold_days,
             return_policy: self.return_policy.map(ReturnPolicy::from),
@@ -292,6 +308,7 @@ impl TryFrom<&Programme> for PointsProgramme {
             redemption_minimum: points(programme.redemption_minimum)?,
             redemption_multiple: points(programme.redemption_multiple)?,
             redemption_cap_percent: programme.redemption_cap_percent,
+            redemption_tax: programme.redemption_tax.into(),
             hold_minutes: programme.hold_minutes,
             order_hold_days: programme.order_hold_days,
             return_policy: programme.return_policy.into(),
