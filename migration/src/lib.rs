@@ -22,8 +22,8 @@ mod m20261122_earning;
 mod m20261122_expiry;
 mod m20261122_expiry_warnings;
 mod m20261122_merged;
-mod m20261122_rewards;
 mod m20261122_redemption_tax;
+mod m20261122_rewards;
 
 /// All migrations, oldest first. Take the lock in `regulars::db::migrate` before running them.
 #[derive(Debug)]

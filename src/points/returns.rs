@@ -59,7 +59,7 @@ pub(crate) fn undo_redeemed(
     let about = About { hold: Some(hold_id), ..About::default() };
     let way = (Bucket::Redeemed, Bucket::Available);
     let entry = account.move_points(ctx, command, EntryKind::Refund, way, amount, about);
-    account.refill(hold_id, amount, ctx.grace_end());
+    account.refill(hold_id, amount, Some(ctx.grace_end()));
     let undone = account.holds[index].change();
     undone.reversed = undone.amount;
     undone.state = HoldState::Reversed;
