@@ -213,7 +213,11 @@ both_engines! {
             regulars::worker::arm_recurring(&shop.app).await.unwrap();
             let mut kinds: Vec<String> = stored(shop).await.into_iter().map(|job| job.kind).collect();
             kinds.sort();
-            assert_eq!(kinds, ["audit.seal", "auth.prune", "catalog.release", "coupons.lapse", "customers.words", "earning.birthdays", "points.sweep"]);
+            let expected = [
+                "audit.seal", "auth.prune", "catalog.release", "catalog.terms", "coupons.lapse", "customers.words",
+                "earning.birthdays", "points.sweep",
+            ];
+            assert_eq!(kinds, expected);
         }
     }
 

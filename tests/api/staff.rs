@@ -71,7 +71,10 @@ both_engines! {
         let expected = json!({ "staffMe": {
             "member": { "id": told.at("/staffMe/member/id"), "email": support.email, "name": "Sam of the staff",
                 "role": "SUPPORT", "totpEnabled": false },
-            "permissions": ["orders.read", "customers.read", "customers.write", "points.adjust", "staff.self"],
+            "permissions": [
+                "orders.read", "customers.read", "customers.write", "points.adjust", "catalog.read", "carts.read",
+                "staff.self",
+            ],
             "steppedUpUntil": "2026-01-15T12:05:00+00:00",
             "recoveryCodesLeft": 0,
         } });
