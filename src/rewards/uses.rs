@@ -189,8 +189,11 @@ pub(crate) async fn release(tx: &Tx, release: &Release) -> Outcome<CouponUseId, 
     let found = Entity::find_by_id(id).one(tx.db()).await?;
     let theirs = |used: &Model| release.owner.is_none_or(|owner| owner == used.owner_id) && is_open(used);
     let Some(used) = found.filter(theirs) else { return refuse(Refusal::NotFound) };
-    give_back(tx, Column::Id.eq(used.id).and(Column::OrderId.is_null()), used.coupon_id).await?;
-    Ok(id)
+    // Somebody else may have given it back, or an order taken it, since it was looked at.
+    match give_back(tx, Column::Id.eq(used.id).and(Column::OrderId.is_null()), used.coupon_id).await? {
+        0 => refuse(Refusal::NotFound),
+        _ => Ok(id),
+    }
 }
 
 /// Gives back those uses of a coupon, each once; answers how many that was.
