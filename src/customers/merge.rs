@@ -23,6 +23,7 @@ use crate::auth::{mailbox, sessions};
 use crate::carts;
 use crate::catalog::waitlist;
 use crate::db::dialect::is_among;
+use crate::earning;
 use crate::error::{Fault, Outcome, Stop, refuse};
 use crate::orders;
 use crate::outbox::{self, Event};
@@ -60,6 +61,7 @@ pub(crate) async fn merge(tx: &Tx, merge: &Merge) -> Outcome<CustomerId, Custome
         Err(PointsError::BalanceLimit) => return refuse(CustomerError::BalanceLimit),
         Err(_reason) => return Err(Fault::internal("the ledger refused a merge").into()),
     }
+    earning::move_uses(tx, from.id, into.id).await?;
     rewards::move_uses(tx, from.id.0, into.id.0).await?;
     words::refresh(tx, &[from.id, into.id]).await?;
     sessions::end_all(tx, Audience::Customer, from.id.0, None).await?;

@@ -12,6 +12,7 @@ use super::definition::Effect;
 use super::evaluate::Rule;
 use super::versions;
 use crate::app::App;
+use crate::audit::reads::Person;
 use crate::auth::viewer::Viewer;
 use crate::error::Fault;
 use crate::money::{Currency, Money};
@@ -22,7 +23,7 @@ use crate::settings::ShopSettings;
 pub(super) struct Told {
     pub(super) text: String,
     /// Whose account it is of.
-    pub(super) owner: Option<CustomerId>,
+    pub(super) owner: Option<Person>,
     pub(super) rule_name: Option<String>,
     pub(super) rule: Option<String>,
     pub(super) rule_version: Option<i32>,
@@ -49,14 +50,9 @@ pub(super) async fn entry(app: &App, viewer: &Viewer, entry: EntryId) -> Result<
     }
     let about = about(db, &entry).await?;
     let text = text(&app.settings(), &entry, &about)?;
+    let owner = account.customer_id.map(Person::Customer).or(account.guest_id.map(Person::Guest));
     let rule_name = about.rule.map(|rule| rule.name);
-    Ok(Some(Told {
-        text,
-        owner: account.customer_id,
-        rule_name,
-        rule: entry.rule,
-        rule_version: entry.rule_version,
-    }))
+    Ok(Some(Told { text, owner, rule_name, rule: entry.rule, rule_version: entry.rule_version }))
 }
 
 fn may_see(viewer: &Viewer, owner: Option<CustomerId>) -> bool {

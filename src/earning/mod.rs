@@ -20,4 +20,4 @@ mod tests;
 pub use definition::Weekday;
 pub(crate) use evaluate::Gain;
 pub(crate) use facts::of_orders;
-pub(crate) use occasions::{BIRTHDAYS, EventError, Stated, birthdays, event, joined};
+pub(crate) use occasions::{BIRTHDAYS, EventError, Stated, birthdays, event, joined, move_uses};

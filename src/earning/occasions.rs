@@ -72,7 +72,11 @@ pub(crate) async fn event(tx: &Tx, stated: &Stated) -> Outcome<Posting, EventErr
         return refuse(EventError::Unknown);
     }
     let given = Given { by: stated.by, reason: stated.reason.clone() };
-    let mut posted = give(tx, &rules, &[stated.account], &given).await?.into_iter();
+    let account = points::lock_accounts(tx, &[stated.account]).await?;
+    if account.is_empty() {
+        return refuse(EventError::Points(PointsError::NotFound));
+    }
+    let mut posted = give(tx, &rules, &account, &given).await?.into_iter();
     let Some(first) = posted.next() else { return refuse(EventError::LimitReached) };
     let first = first.map_err(|reason| Stop::Refused(EventError::Points(reason)))?;
     posted.try_fold(first, |mut sum, more| {
@@ -91,11 +95,15 @@ pub(crate) async fn joined(tx: &Tx, customer: CustomerId) -> Result<(), Fault> {
 
 /// Gives; an account that is full earns no more, and what it was for happened all the same.
 async fn credit(tx: &Tx, rules: &[Rule], accounts: &[AccountId]) -> Result<(), Fault> {
+    if rules.is_empty() {
+        return Ok(());
+    }
     let given = Given { by: Actor::SYSTEM, reason: None };
-    for posted in give(tx, rules, accounts, &given).await? {
+    let accounts = points::lock_accounts(tx, accounts).await?;
+    for posted in give(tx, rules, &accounts, &given).await? {
         match posted {
             Ok(_) => {}
-            Err(reason @ (PointsError::BalanceLimit | PointsError::NotFound)) => {
+            Err(reason @ PointsError::BalanceLimit) => {
                 tracing::warn!(?reason, "points of an occasion were not credited");
             }
             Err(reason) => {
@@ -113,7 +121,7 @@ struct Given {
     reason: Option<String>,
 }
 
-/// Posts what `rules` give to each of `accounts`, as far as their limits allow.
+/// Posts what `rules` give to each of `accounts`, which are locked, as far as their limits allow.
 async fn give(
     tx: &Tx,
     rules: &[Rule],
@@ -172,7 +180,6 @@ fn limit(rule: &Rule) -> Option<Limit> {
 /// Takes one use of a rule from each account that has one left; answers which those are.
 async fn use_up(tx: &Tx, rule: &Rule, accounts: &[AccountId]) -> Result<Vec<AccountId>, Fault> {
     let Some(limit) = limit(rule) else { return Ok(accounts.to_vec()) };
-    points::lock_accounts(tx, accounts).await?;
     let period = limit.per.name(today(tx.settings(), tx.now()));
     let of_period = Column::RuleId.eq(rule.id).and(Column::Period.eq(period.as_str()));
     let among = is_among(tx.db().get_database_backend(), "account_id", accounts.iter().map(|id| id.0));
@@ -198,6 +205,27 @@ async fn use_up(tx: &Tx, rule: &Rule, accounts: &[AccountId]) -> Result<Vec<Acco
     } else {
         Err(Fault::internal("uses of a rule were counted without the lock on their account"))
     }
+}
+
+/// Whoever turned out to be `into` has used what either has: both accounts are locked.
+pub(crate) async fn move_uses(tx: &Tx, from: CustomerId, into: CustomerId) -> Result<(), Fault> {
+    let (from, into) = (Owner::Customer(from).account(), Owner::Customer(into).account());
+    let used = Entity::find().filter(Column::AccountId.eq(from)).all(tx.db()).await?;
+    let mut rows = Rows::new("earning_uses", &["account_id", "rule_id", "period", "used"]);
+    for row in &used {
+        rows.push([into.0.into(), row.rule_id.0.into(), row.period.as_str().into(), 0_i32.into()]);
+    }
+    rows.insert_missing(tx.db()).await?;
+    for row in used {
+        let same = Column::RuleId.eq(row.rule_id).and(Column::Period.eq(row.period));
+        Entity::update_many()
+            .col_expr(Column::Used, Expr::col(Column::Used).add(row.used))
+            .filter(Column::AccountId.eq(into).and(same))
+            .exec(tx.db())
+            .await?;
+    }
+    Entity::delete_many().filter(Column::AccountId.eq(from)).exec(tx.db()).await?;
+    Ok(())
 }
 
 fn today(settings: &ShopSettings, now: Instant) -> NaiveDate {

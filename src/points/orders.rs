@@ -177,9 +177,16 @@ pub(crate) async fn earn(tx: &Tx, orders: &[PaidOrder]) -> Result<(), Fault> {
 }
 
 /// Locks these accounts before `post` does, for what is decided on what they had so far.
-pub(crate) async fn lock_accounts(tx: &Tx, accounts: &[AccountId]) -> Result<(), Fault> {
-    store::lock(tx, &accounts.iter().copied().collect()).await?;
-    Ok(())
+/// Answers those there are; of one that was merged, the one it was merged into.
+pub(crate) async fn lock_accounts(tx: &Tx, accounts: &[AccountId]) -> Result<Vec<AccountId>, Fault> {
+    let mut wanted = accounts.iter().copied().collect();
+    loop {
+        let rows = store::lock(tx, &wanted).await?;
+        if rows.iter().all(|row| row.merged_into.is_none()) {
+            return Ok(rows.into_iter().map(|row| row.id).collect());
+        }
+        wanted = rows.iter().map(|row| row.merged_into.unwrap_or(row.id)).collect();
+    }
 }
 
 /// An account that is full earns no more, and the order is paid all the same.

@@ -12,9 +12,9 @@ use uuid::Uuid;
 use super::coupons::normal;
 pub(crate) use super::terms::{Cart, CartLine};
 use super::terms::{Refusal, Terms};
-use super::uses::{give_back, lock, take};
+use super::uses::{give_back, locked, take};
 use crate::db::dialect::is_among_texts;
-use crate::error::{Fault, Outcome, split};
+use crate::error::{Fault, Outcome, Stop, split};
 use crate::tx::Tx;
 
 /// An order that names a coupon.
@@ -50,19 +50,22 @@ pub(crate) async fn use_coupons(tx: &Tx, named: &[Named<'_>]) -> Result<Vec<(Ord
     Ok(refused)
 }
 
-/// What the cart had reserved, as it was then; an order without a reservation is looked at as the cart it is.
+/// What was reserved, if the order is one that the coupon is for; else a new use. The least that a cart must cost is not
+/// asked of an order: its lines are stated after the discount.
 async fn reserved_or_new(
     tx: &Tx,
     coupon: &coupon::Model,
     named: &Named<'_>,
 ) -> Outcome<CouponUseId, Refusal> {
-    lock(tx, coupon.id).await?;
+    let coupon = locked(tx, coupon.id).await?;
+    let terms: Terms = serde_json::from_value(coupon.terms.clone())?;
+    let taken = Terms { minimum: None, ..terms }.apply(&named.cart).map_err(Stop::Refused)?;
     let open = Column::CouponId.eq(coupon.id).and(Column::OwnerId.eq(named.owner));
     let open = open.and(Column::State.eq(CouponUseState::Reserved)).and(Column::OrderId.is_null());
     if let Some(reserved) = Entity::find().filter(open).one(tx.db()).await? {
         return Ok(reserved.id);
     }
-    take(tx, coupon, named.owner, &named.cart).await
+    take(tx, &coupon, named.owner, &named.cart, &taken).await
 }
 
 async fn tie(tx: &Tx, used: CouponUseId, order: OrderId) -> Result<(), Fault> {

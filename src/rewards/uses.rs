@@ -85,20 +85,21 @@ pub(crate) async fn explain(
 pub(crate) async fn reserve(tx: &Tx, reserve: &Reserve) -> Outcome<CouponUseId, Refusal> {
     let found = coupon::Entity::find().filter(Coupon::Code.eq(normal(&reserve.code))).one(tx.db()).await?;
     let Some(coupon) = found else { return refuse(Refusal::NotFound) };
-    take(tx, &coupon, reserve.owner, &reserve.cart).await
+    let coupon = locked(tx, coupon.id).await?;
+    let terms: Terms = serde_json::from_value(coupon.terms.clone())?;
+    let taken = terms.apply(&reserve.cart).map_err(Stop::Refused)?;
+    take(tx, &coupon, reserve.owner, &reserve.cart, &taken).await
 }
 
-/// Takes a use of `coupon` for a cart or order of `owner`.
+/// Takes a use of `coupon`, which is locked, for a cart or order of `owner`.
 pub(super) async fn take(
     tx: &Tx,
     coupon: &coupon::Model,
     owner: Uuid,
     cart: &Cart,
+    taken: &Taken,
 ) -> Outcome<CouponUseId, Refusal> {
     may_use(coupon, Some(owner), tx.now()).map_err(Stop::Refused)?;
-    let terms: Terms = serde_json::from_value(coupon.terms.clone())?;
-    let taken = terms.apply(cart).map_err(Stop::Refused)?;
-    lock(tx, coupon.id).await?;
     let until = tx.after(RESERVED_FOR);
     let own = own_uses(tx.db(), coupon.id, owner).await?;
     if let Some(open) = own.iter().find(|used| is_open(used)) {
@@ -154,6 +155,13 @@ pub(super) async fn lock(tx: &Tx, coupon: CouponId) -> Result<(), Fault> {
     } else {
         Err(Fault::internal("a coupon is gone or used too often"))
     }
+}
+
+/// The coupon as it is behind that lock.
+pub(super) async fn locked(tx: &Tx, coupon: CouponId) -> Result<coupon::Model, Fault> {
+    lock(tx, coupon).await?;
+    let found = coupon::Entity::find_by_id(coupon).one(tx.db()).await?;
+    found.ok_or_else(|| Fault::internal("a coupon that is locked is gone"))
 }
 
 /// Counts so many uses more of a coupon; false if that would be above its limit.

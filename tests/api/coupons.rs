@@ -191,4 +191,29 @@ both_engines! {
         let gone = explained(shop, &Caller::anonymous(), made["code"].as_str().unwrap(), cart("10.00")).await;
         assert_eq!(gone["refusal"], "EXPIRED");
     }
+
+    async fn an_order_uses_a_coupon_that_is_for_what_it_sells_whatever_the_cart_reserved(shop: &TestApp) {
+        let server = shop.as_server().await;
+        let joan = shop.as_member(&server, 100).await;
+        made(shop, json!({ "code": "RICH", "percent": "0.1", "minimum": "10.00", "customerLimit": 1 })).await;
+        // € 10 less 10 % are stated as € 9.
+        let first = ordered(shop, &server, &joan, "RICH").await;
+        assert_eq!(first["couponRefusal"], Json::Null);
+        let second = ordered(shop, &server, &joan, "RICH").await;
+        assert_eq!(second["couponRefusal"], "CUSTOMER_LIMIT_REACHED");
+        let tea = json!({ "code": "TEA", "percent": "0.1", "categories": ["tea"], "withPoints": false });
+        made(shop, tea).await;
+        shop.done(&joan, "couponReserve", json!({ "code": "TEA", "cart": cart("10.00") })).await;
+        assert_eq!(ordered(shop, &server, &joan, "TEA").await["couponRefusal"], "CART_DOES_NOT_MATCH");
+        let hold = shop.done(&joan, "pointsHold", json!({ "points": 10 })).await;
+        let mut with_points = line("T-1", 1, "9.00");
+        with_points["categories"] = json!(["tea"]);
+        let order = json!({ "customerId": joan.customer_id(), "coupon": "TEA", "lines": [with_points],
+            "holdId": hold["hold"]["id"] });
+        assert_eq!(shop.record(&server, order).await["couponRefusal"], "NOT_COMBINABLE");
+        made(shop, json!({ "code": "FIVE", "amount": "5.00" })).await;
+        let cancelled = json!({ "customerId": joan.customer_id(), "coupon": "FIVE", "state": "CANCELLED" });
+        shop.record(&server, cancelled).await;
+        assert_eq!(used(shop, "FIVE").await, 0);
+    }
 }

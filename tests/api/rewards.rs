@@ -117,4 +117,29 @@ both_engines! {
             assert_eq!(refused.payload()["userErrors"][0]["field"], json!(["input", field]));
         }
     }
+
+    async fn whoever_names_somebody_who_was_merged_claims_and_counts_for_who_stays(shop: &TestApp) {
+        let server = shop.as_server().await;
+        let (gone, stays) = (shop.as_member(&server, 500).await, shop.as_member(&server, 0).await);
+        let owner = shop.as_staff(Role::Owner).await;
+        let review = json!({ "code": "review", "name": "A review", "trigger": "EVENT", "event": "review", "bonus": 25,
+            "limit": { "times": 1, "per": "EVER" } });
+        let review = shop.done(&owner, "earningRuleDraft", review).await;
+        shop.done(&owner, "earningRulePublish", json!({ "ruleId": review["rule"]["id"] })).await;
+        let stated = |one: &Caller| json!({ "customerId": one.customer_id(), "event": "review" });
+        shop.done(&server, "pointsEarn", stated(&gone)).await;
+        let merge = json!({ "fromId": gone.customer_id(), "intoId": stays.customer_id(), "reason": "the same person" });
+        shop.done(&owner, "customerMerge", merge).await;
+        for one in [&gone, &stays] {
+            shop.refused(&server, "pointsEarn", stated(one), "LIMIT_REACHED").await;
+        }
+        let reward = offered(shop, json!({ "amount": "5.00", "customerLimit": 1 })).await;
+        let claim = json!({ "rewardId": reward, "customerId": gone.customer_id() });
+        let claimed = shop.done(&server, "rewardClaim", claim).await["claim"].clone();
+        let again = json!({ "rewardId": reward, "customerId": stays.customer_id() });
+        shop.refused(&server, "rewardClaim", again, "CUSTOMER_LIMIT_REACHED").await;
+        let order = json!({ "customerId": stays.customer_id(), "coupon": claimed["couponCode"] });
+        assert_eq!(shop.record(&server, order).await["couponRefusal"], Json::Null);
+        assert_eq!(shop.sums(&server, stays.customer_id()).await, [425, 0, 0, 0]);
+    }
 }

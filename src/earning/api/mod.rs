@@ -11,7 +11,6 @@ use sea_orm::EntityTrait;
 use serde::Serialize;
 
 use crate::app::App;
-use crate::audit::reads::Person;
 use crate::auth::viewer::Viewer;
 use crate::customers::api::note_read;
 use crate::earning::definition::Invalid;
@@ -143,7 +142,7 @@ impl EarningQuery {
             return Ok(None);
         };
         if let Some(owner) = told.owner {
-            note_read(ctx, Person::Customer(owner));
+            note_read(ctx, owner);
         }
         let explain::Told { text, rule_name, rule, rule_version, .. } = told;
         Ok(Some(PointsExplanation { text, rule_name, rule, rule_version }))

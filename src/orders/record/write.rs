@@ -108,7 +108,8 @@ impl<'a> Draft<'a> {
     /// The coupon it names, and the cart it is.
     fn coupon(&self) -> Option<coupons::Named<'_>> {
         let record = self.record;
-        let code = record.coupon.as_deref().filter(|_| !record.imported)?;
+        let is_used = !record.imported && record.state != OrderState::Cancelled;
+        let code = record.coupon.as_deref().filter(|_| is_used)?;
         let line = |line: &super::RecordLine| coupons::CartLine {
             sku: line.sku.clone(),
             categories: line.categories.clone(),

@@ -8,12 +8,11 @@ pub use coupons::{CouponsMutation, CouponsQuery};
 pub use rewards::{RewardsMutation, RewardsQuery};
 
 use async_graphql::{Context, Enum, ID};
-use entity::customer;
 use entity::id::CustomerId;
-use sea_orm::{EntityTrait, PaginatorTrait};
 
 use crate::app::App;
 use crate::auth::viewer::Viewer;
+use crate::customers::{self, CustomerBy};
 use crate::graphql::fault::ApiError;
 use crate::graphql::global_id::{NodeType, local_id};
 use crate::graphql::scalars::IdempotencyKey;
@@ -43,7 +42,8 @@ pub(super) enum CouponUseErrorCode {
     CartDoesNotMatch,
 }
 
-/// The customer that the caller means: customers themselves, or whom a server of the shop or staff name.
+/// The customer that the caller means: customers themselves, or whom a server of the shop or staff name, or whom that one
+/// turned out to be.
 async fn meant(ctx: &Context<'_>, customer_id: Option<&ID>) -> Result<Option<CustomerId>, ApiError> {
     let named = customer_id.map(|id| local_id::<CustomerId>(id, NodeType::Customer));
     match (ctx.data_opt::<Viewer>(), named) {
@@ -51,8 +51,8 @@ async fn meant(ctx: &Context<'_>, customer_id: Option<&ID>) -> Result<Option<Cus
         (Some(Viewer::Customer { customer, .. }), Some(named)) => Ok(named.filter(|named| named == customer)),
         (Some(Viewer::Shop { .. } | Viewer::Staff { .. }), Some(Some(named))) => {
             let db = &ctx.data_unchecked::<App>().db.read;
-            let count = customer::Entity::find_by_id(named).count(db).await?;
-            Ok((count > 0).then_some(named))
+            let found = customers::find(db, &CustomerBy::Id(named)).await?;
+            Ok(found.map(|row| row.id))
         }
         _ => Ok(None),
     }
