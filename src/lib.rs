@@ -33,6 +33,7 @@ pub mod readiness;
 pub mod rewards;
 pub mod settings;
 pub mod throttle;
+pub mod tiers;
 pub mod tx;
 pub mod worker;
 

@@ -94,4 +94,6 @@ ids! {
     WaitlistEntryId,
     /// A cart that the shop told of.
     CartId,
+    /// A change of a customer's tier.
+    TierChangeId,
 }

@@ -32,6 +32,7 @@ use crate::points::api::{
 };
 use crate::rewards::api::{CouponsMutation, CouponsQuery, RewardsMutation, RewardsQuery};
 use crate::settings::api::{SettingsMutation, SettingsQuery};
+use crate::tiers::api::{TierMutation, TierQuery};
 
 /// Reading.
 ///
@@ -62,6 +63,7 @@ pub struct Query(
     CouponsQuery,
     RewardsQuery,
     LiabilityQuery,
+    TierQuery,
     node::NodeQuery,
 );
 
@@ -82,6 +84,7 @@ pub struct Mutation(
     EarningMutation,
     CouponsMutation,
     RewardsMutation,
+    TierMutation,
 );
 
 /// The schema with the application in it.
@@ -109,4 +112,5 @@ pub fn request_data(app: &App, request: Request) -> Request {
         .data(crate::earning::api::loader(app))
         .data(crate::catalog::api::loader(app))
         .data(crate::customers::api::loader(app))
+        .data(crate::tiers::api::loader(app))
 }

@@ -156,6 +156,8 @@ pub(crate) struct Return {
     pub(crate) returned: i32,
     /// The order's hold and how many of its points this line carries.
     pub(crate) redeemed: Option<(HoldId, i32)>,
+    /// When the line earned, if it did.
+    pub(crate) earned_at: Option<Instant>,
 }
 
 /// An earn on its way from one account to another.
