@@ -13,6 +13,8 @@ postgres_directory=
 postgres_process=
 postgres_port=
 postgres_user=
+# More options of the server, to be set before it starts.
+postgres_options=()
 
 postgres_say() { printf 'postgres: %s\n' "$*" >&2; }
 
@@ -113,7 +115,7 @@ postgres_launch() {
         postgres_become "$programs/postgres" -D "$postgres_directory/data" -p "$postgres_port" \
             -c listen_addresses=127.0.0.1 -c "unix_socket_directories=$postgres_directory" \
             -c max_connections=300 -c shared_buffers=128MB -c fsync=on -c synchronous_commit=on \
-            -c log_min_messages=fatal </dev/null >>"$postgres_directory/server.log" 2>&1
+            -c log_min_messages=fatal "${postgres_options[@]}" </dev/null >>"$postgres_directory/server.log" 2>&1
     ) &
     postgres_process=$!
     for ((waited = 0; waited < 300; waited++)); do

@@ -7,6 +7,8 @@ set -euo pipefail
 proofs=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$proofs/../.." && pwd)
 . "$root/tests/postgres.sh"
+# A proof may want more of its server than others.
+postgres_options=("${proof_postgres_options[@]}")
 
 PROOF_DIRECTORY=
 finish() {
