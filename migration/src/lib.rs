@@ -21,6 +21,7 @@ mod m20261122_catalog;
 mod m20261122_earning;
 mod m20261122_expiry;
 mod m20261122_expiry_warnings;
+mod m20261122_histories;
 mod m20261122_merged;
 mod m20261122_redemption_tax;
 mod m20261122_rewards;
@@ -53,6 +54,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_expiry::Migration),
             Box::new(m20261122_expiry_warnings::Migration),
             Box::new(m20261122_redemption_tax::Migration),
+            Box::new(m20261122_histories::Migration),
         ]
     }
 }

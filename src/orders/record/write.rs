@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use entity::Instant;
-use entity::id::{CustomerId, GuestId, LineId, OrderId};
+use entity::id::{AccountId, CustomerId, GuestId, LineId, OrderId};
 use entity::order::{Column, Entity, Model, OrderFlag, OrderState, RedemptionTax};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ActiveEnum, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, Value};
@@ -85,6 +85,11 @@ impl<'a> Draft<'a> {
             .collect();
         let model = model(tx, id, record, fingerprint, owner, lines_total)?;
         Ok(Self { index, id, lines, record, owner, model })
+    }
+
+    /// Where it earns.
+    pub(super) fn account(&self) -> AccountId {
+        self.owner.account()
     }
 
     fn external_id(&self) -> &str {
