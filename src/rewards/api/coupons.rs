@@ -145,7 +145,7 @@ impl CouponUse {
         Ok(Money { minor: self.0.discount, currency: self.0.currency.parse()? }.into())
     }
 
-    /// When it is given back unless an order has it.
+    /// When it is given back: what a cart has, unless an order takes it; what an order has, unless it is paid by then.
     async fn reserved_until(&self) -> Instant {
         self.0.reserved_until
     }
