@@ -261,7 +261,7 @@ both_engines! {
         // Half of them are paid with points too, so that each locks coupon and account.
         let record = async |index: usize| {
             let mut order = json!({ "customerId": joan.customer_id(), "coupon": "TWENTY" });
-            if index % 2 == 0 {
+            if index.is_multiple_of(2) {
                 order["holdId"] = shop.done(&joan, "pointsHold", json!({ "points": 10 })).await["hold"]["id"].clone();
             }
             shop.record(&server, order).await
