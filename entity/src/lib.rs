@@ -8,6 +8,7 @@ pub mod coupon_use;
 pub mod customer;
 pub mod customer_address;
 pub mod customer_key;
+pub mod customer_tier;
 pub mod customer_word;
 pub mod earning_rule;
 pub mod earning_rule_version;
@@ -17,6 +18,7 @@ pub mod id;
 pub mod idempotency_key;
 pub mod job;
 pub mod mailbox_challenge;
+pub mod opening_balance;
 pub mod order;
 pub mod order_line;
 pub mod order_return;
@@ -40,6 +42,8 @@ pub mod shop_settings;
 pub mod staff;
 pub mod staff_invitation;
 pub mod staff_recovery_code;
+pub mod tier_change;
+pub mod tier_day;
 pub mod waitlist_entry;
 
 /// An instant in UTC, cut to microseconds before it is stored.

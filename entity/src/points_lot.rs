@@ -19,6 +19,9 @@ pub enum LotSource {
     /// Staff.
     #[sea_orm(string_value = "ADJUSTMENT")]
     Adjustment,
+    /// Another programme, from which it was brought over.
+    #[sea_orm(string_value = "OPENING")]
+    Opening,
 }
 
 /// Where a lot is.

@@ -23,8 +23,10 @@ mod m20261122_expiry;
 mod m20261122_expiry_warnings;
 mod m20261122_histories;
 mod m20261122_merged;
+mod m20261122_opening_balances;
 mod m20261122_redemption_tax;
 mod m20261122_rewards;
+mod m20261122_tiers;
 
 /// All migrations, oldest first. Take the lock in `regulars::db::migrate` before running them.
 #[derive(Debug)]
@@ -55,6 +57,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_expiry_warnings::Migration),
             Box::new(m20261122_redemption_tax::Migration),
             Box::new(m20261122_histories::Migration),
+            Box::new(m20261122_tiers::Migration),
+            Box::new(m20261122_opening_balances::Migration),
         ]
     }
 }

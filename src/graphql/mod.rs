@@ -33,6 +33,7 @@ use crate::points::api::{
 };
 use crate::rewards::api::{CouponsMutation, CouponsQuery, RewardsMutation, RewardsQuery};
 use crate::settings::api::{SettingsMutation, SettingsQuery};
+use crate::tiers::api::{TierMutation, TierQuery};
 
 /// Reading.
 ///
@@ -63,6 +64,7 @@ pub struct Query(
     CouponsQuery,
     RewardsQuery,
     LiabilityQuery,
+    TierQuery,
     node::NodeQuery,
 );
 
@@ -83,6 +85,7 @@ pub struct Mutation(
     EarningMutation,
     CouponsMutation,
     RewardsMutation,
+    TierMutation,
 );
 
 /// The schema with the application in it.
@@ -110,4 +113,5 @@ pub fn request_data(app: &App, request: Request) -> Request {
         .data(crate::earning::api::loader(app))
         .data(crate::catalog::api::loader(app))
         .data(crate::customers::api::loader(app))
+        .data(crate::tiers::api::loader(app))
 }

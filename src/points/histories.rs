@@ -241,6 +241,7 @@ impl<'a> History<'a> {
             returned_before: before,
             returned,
             redeemed: None,
+            earned_at: None,
         })
     }
 
@@ -253,6 +254,7 @@ impl<'a> History<'a> {
             returned_before: before,
             returned,
             redeemed: Some((self.holds[hold], self.member.asides[hold].carried)),
+            earned_at: None,
         })
     }
 

@@ -78,6 +78,7 @@ fn may_wait(command: &Command) -> bool {
         | Act::JoinIn(_)
         | Act::MergeOut
         | Act::MergeIn(_)
+        | Act::Open(_)
         | Act::EndHistory => false,
     };
     command.imported || (by_time && command.by == Actor::SYSTEM)

@@ -7,7 +7,7 @@ mod account;
 mod adjustments;
 pub mod amount;
 pub mod api;
-mod apply;
+pub(crate) mod apply;
 pub(crate) mod command;
 mod events;
 mod holds;
@@ -19,6 +19,7 @@ pub(crate) mod ledger;
 pub(crate) mod liability;
 pub(crate) mod merges;
 
+pub mod opening;
 pub mod orders;
 mod preview;
 pub mod programme;

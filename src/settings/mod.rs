@@ -20,6 +20,7 @@ use crate::money::Currency;
 use crate::notices::{LOOK_EVERY, Notice};
 use crate::points::amount::{Points, PointsDelta};
 use crate::points::programme::Programme;
+use crate::tiers::programme::TierProgramme;
 use crate::tx::Tx;
 
 /// What a shop can set while it runs.
@@ -49,6 +50,8 @@ pub struct ShopSettings {
     pub adjustment_limits: AdjustmentLimits,
     /// When somebody born on 29 February has a birthday in a year without that day.
     pub leap_day_birthday: LeapDayBirthday,
+    /// The tiers of its members.
+    pub tiers: TierProgramme,
 }
 
 /// The most points that each role may adjust by at once without a second person; no bound, if none.
@@ -96,6 +99,7 @@ impl Default for ShopSettings {
             storefront_url: None,
             adjustment_limits: AdjustmentLimits::default(),
             leap_day_birthday: LeapDayBirthday::default(),
+            tiers: TierProgramme::default(),
         }
     }
 }
@@ -115,6 +119,8 @@ pub enum SettingsError {
     },
     /// A value is out of its bounds.
     Invalid {
+        /// What it is part of, if it is not the shop's own.
+        inside: Option<&'static str>,
         /// Which.
         field: &'static str,
         /// What is wrong with it.
@@ -138,6 +144,7 @@ pub async fn change(
     by: Option<StaffId>,
 ) -> Outcome<ShopSettings, SettingsError> {
     settings.programme.validate().map_err(Stop::Refused)?;
+    settings.tiers.validate().map_err(Stop::Refused)?;
     let current = load(tx.db()).await?.version;
     if current != settings.version {
         return refuse(SettingsError::VersionConflict { current });

@@ -16,6 +16,7 @@ use crate::customers::profile::Locale;
 use crate::error::{Outcome, refuse};
 use crate::money::{Currency, Rate};
 use crate::points::programme::{Activation, Expiry, Programme, ReturnPolicy};
+use crate::tiers::{self, programme::TierProgramme};
 use crate::tx::Tx;
 
 /// A change of the settings; what is none stays as it is.
@@ -46,6 +47,8 @@ pub struct Update {
     pub adjustment_limits: Option<AdjustmentLimits>,
     /// When somebody born on 29 February has a birthday in a year without that day.
     pub leap_day_birthday: Option<LeapDayBirthday>,
+    /// The tiers, in place of those before.
+    pub tiers: Option<TierProgramme>,
 }
 
 /// A change of the points programme; what is none stays as it is.
@@ -91,12 +94,16 @@ pub(crate) async fn update(tx: &Tx, update: &Update) -> Outcome<i64, SettingsErr
     if current.version != update.expected_version {
         return refuse(SettingsError::VersionConflict { current: current.version });
     }
+    let before = (current.tiers.clone(), current.time_zone);
     let next = match update.applied_to(current) {
         Ok(next) => next,
         Err(invalid) => return refuse(invalid),
     };
     let after = serde_json::to_value(update)?;
     let changed = change(tx, &next, update.by).await?;
+    if before != (changed.tiers.clone(), changed.time_zone) {
+        tiers::recompute_all(tx).await?;
+    }
     let detail = json!({ "version": changed.version, "after": after });
     audit::record(tx, [Entry { act: "settings.update", subject: None, customer: None, detail }]).await?;
     Ok(changed.version)
@@ -104,7 +111,7 @@ pub(crate) async fn update(tx: &Tx, update: &Update) -> Outcome<i64, SettingsErr
 
 impl Update {
     fn applied_to(&self, before: ShopSettings) -> Result<ShopSettings, SettingsError> {
-        let invalid = |field, problem| SettingsError::Invalid { field, problem };
+        let invalid = |field, problem| SettingsError::Invalid { inside: None, field, problem };
         let time_zone = match &self.time_zone {
             None => before.time_zone,
             Some(name) => {
@@ -143,6 +150,7 @@ impl Update {
             storefront_url,
             adjustment_limits: self.adjustment_limits.unwrap_or(before.adjustment_limits),
             leap_day_birthday: self.leap_day_birthday.unwrap_or(before.leap_day_birthday),
+            tiers: self.tiers.clone().unwrap_or(before.tiers),
         })
     }
 }
