@@ -10,6 +10,9 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::db::DbOptions;
 use crate::messages::mailer;
 
+/// Where a server is reached that was not told.
+const PUBLIC_URL: &str = "http://127.0.0.1:8080";
+
 /// Settings of a process. Each is a flag, an environment variable and a line in `regulars.toml`.
 #[derive(Clone, Debug, Args)]
 pub struct ConfigArgs {
@@ -30,9 +33,10 @@ pub struct ConfigArgs {
     /// `development` shows GraphiQL and writes mail to the log; `production` does neither
     #[arg(long, env = "REGULARS_MODE", value_enum, default_value_t = Mode::Development)]
     pub mode: Mode,
-    /// Where storefronts and apps reach this server; the `iss` of its tokens
-    #[arg(long, env = "REGULARS_PUBLIC_URL", default_value = "http://127.0.0.1:8080")]
-    pub public_url: String,
+    /// Where storefronts and apps reach this server; the `iss` of its tokens. `http://127.0.0.1:8080` if not given; the demo
+    /// takes the address it listens on
+    #[arg(long, env = "REGULARS_PUBLIC_URL")]
+    pub public_url: Option<String>,
     /// Outgoing mail: `smtps://USER:PASSWORD@HOST`, `smtp://HOST:PORT?tls=required`, `smtp://HOST:PORT` without TLS;
     /// required in production. `file:///DIRECTORY` writes each mail to a file, in development only
     #[arg(long, env = "REGULARS_SMTP_URL", hide_env_values = true)]
@@ -113,7 +117,8 @@ pub struct RateLimits {
     /// Requests with one API key in a minute; 0 is no limit
     #[arg(long, env = "REGULARS_MAX_REQUESTS_PER_API_KEY", default_value_t = 12_000)]
     pub max_requests_per_api_key: u32,
-    /// Tries of passwords and codes, and requests for codes, from one address in a minute; 0 is no limit
+    /// Tries of passwords and codes, and requests for codes, from one address in a minute; 0 is no limit. As many codes that
+    /// are no coupon's, counted apart
     #[arg(long, env = "REGULARS_MAX_CREDENTIALS_PER_ADDRESS", default_value_t = 20)]
     pub max_credentials_per_address: u32,
     /// Exchanges of refresh tokens from one address in a minute; 0 is no limit
@@ -193,7 +198,7 @@ impl TryFrom<ConfigArgs> for Config {
         Ok(Self {
             database,
             mode: args.mode,
-            public_url: args.public_url.trim_end_matches('/').to_owned(),
+            public_url: args.public_url.as_deref().unwrap_or(PUBLIC_URL).trim_end_matches('/').to_owned(),
             smtp_url: args.smtp_url,
             mail_from: args.mail_from.parse().context("REGULARS_MAIL_FROM is not a mailbox")?,
             job_lease: Duration::from_secs(args.job_lease_seconds.into()),

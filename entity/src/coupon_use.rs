@@ -41,7 +41,7 @@ pub struct Model {
     pub discount: i64,
     /// ISO 4217.
     pub currency: String,
-    /// When it is given back unless an order has it.
+    /// When it is given back, unless an order has it that is paid.
     pub reserved_until: Instant,
     /// When it was reserved.
     pub created_at: Instant,

@@ -46,6 +46,8 @@ pub struct Model {
     pub activity_period: i32,
     /// Days before `inactive_at` of the last warning; 366 before the first.
     pub warned_days: i32,
+    /// Since when an import tells of its past; none if it has ended.
+    pub history_since: Option<Instant>,
 }
 
 /// None is walked: rows are found through their owner by id.

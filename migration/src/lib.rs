@@ -21,6 +21,7 @@ mod m20261122_catalog;
 mod m20261122_earning;
 mod m20261122_expiry;
 mod m20261122_expiry_warnings;
+mod m20261122_histories;
 mod m20261122_merged;
 mod m20261122_opening_balances;
 mod m20261122_redemption_tax;
@@ -55,6 +56,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_expiry::Migration),
             Box::new(m20261122_expiry_warnings::Migration),
             Box::new(m20261122_redemption_tax::Migration),
+            Box::new(m20261122_histories::Migration),
             Box::new(m20261122_tiers::Migration),
             Box::new(m20261122_opening_balances::Migration),
         ]

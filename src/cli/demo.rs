@@ -26,10 +26,12 @@ pub(super) struct DemoArgs {
 
 pub(super) async fn run(mut args: DemoArgs) -> anyhow::Result<ExitCode> {
     // Before a shop that is being served is replaced: whoever has the address may be that shop.
-    drop(
-        std::net::TcpListener::bind(&args.listen)
-            .with_context(|| format!("cannot listen on {}", args.listen))?,
-    );
+    let listener = std::net::TcpListener::bind(&args.listen)
+        .with_context(|| format!("cannot listen on {}", args.listen))?;
+    // A port that is free is chosen here: tokens name the address before it is listened on.
+    let address = listener.local_addr()?;
+    drop(listener);
+    args.config.public_url.get_or_insert_with(|| format!("http://{address}"));
     for file in [FILE.to_owned(), format!("{FILE}-wal"), format!("{FILE}-shm")] {
         match std::fs::remove_file(&file) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -41,7 +43,7 @@ pub(super) async fn run(mut args: DemoArgs) -> anyhow::Result<ExitCode> {
     args.config.database_url = SecretString::from(format!("sqlite://{FILE}?mode=rwc"));
     let app = App::build(super::config(args.config)?).await?;
     let doors = demo::fill(&app).await.map_err(|fault| anyhow::anyhow!("{fault:?}"))?;
-    serve::serve(app, &args.listen, true, |address| welcome(&format!("http://{address}"), &doors))
+    serve::serve(app, &address.to_string(), true, |address| welcome(&format!("http://{address}"), &doors))
         .await
         .context("serving the demo")
 }

@@ -10,8 +10,10 @@ use tracing_subscriber::EnvFilter;
 #[derive(Clone, Debug, Args)]
 pub(super) struct LogArgs {
     /// What is logged: a level, or levels by module such as `info,regulars::http=debug`
-    #[arg(long, global = true, env = "REGULARS_LOG", default_value = "info")]
-    log: String,
+    ///
+    /// `info` if not given.
+    #[arg(long, global = true, env = "REGULARS_LOG")]
+    log: Option<String>,
     /// How it is written
     #[arg(long, global = true, env = "REGULARS_LOG_FORMAT", value_enum, default_value_t = LogFormat::Pretty)]
     log_format: LogFormat,
@@ -26,8 +28,11 @@ enum LogFormat {
 }
 
 impl LogArgs {
-    pub(super) fn install(&self) -> anyhow::Result<()> {
-        let filter = EnvFilter::builder().parse(&self.log).context("REGULARS_LOG is no filter")?;
+    /// Begins to log; `otherwise` is what is logged if nothing else is asked for.
+    pub(super) fn install(&self, otherwise: &str) -> anyhow::Result<()> {
+        let filter = EnvFilter::builder()
+            .parse(self.log.as_deref().unwrap_or(otherwise))
+            .context("REGULARS_LOG is no filter")?;
         let to_stderr = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(std::io::stderr)

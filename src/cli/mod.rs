@@ -63,6 +63,25 @@ enum Command {
 }
 
 impl Command {
+    /// What it logs unless it is told.
+    const fn log(&self) -> &'static str {
+        match self {
+            // Whoever tries the shop has not to read how its tables came about.
+            Self::Demo(_) => "info,sea_orm_migration=warn",
+            Self::Serve(_)
+            | Self::Worker(_)
+            | Self::Migrate(_)
+            | Self::Schema(_)
+            | Self::Import(_)
+            | Self::Export(_)
+            | Self::Ledger(_)
+            | Self::Audit(_)
+            | Self::Staff(_)
+            | Self::ApiKey(_)
+            | Self::Keys(_) => "info",
+        }
+    }
+
     async fn run(self) -> anyhow::Result<ExitCode> {
         match self {
             Self::Serve(args) => serve::run(args).await,
@@ -91,7 +110,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
-    if let Err(error) = cli.logs.install() {
+    if let Err(error) = cli.logs.install(cli.command.log()) {
         return usage(&error);
     }
     match run(cli.command) {

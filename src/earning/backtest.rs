@@ -173,7 +173,7 @@ impl Trial<'_> {
                 .select_only()
                 .columns([Column::Id, Column::CustomerId, Column::GuestId])
                 .filter(is_among(db.get_database_backend(), column, ids))
-                .filter(Column::PaidAt.is_not_null().and(Column::State.ne(order::OrderState::Cancelled)))
+                .filter(Column::PaidAt.is_not_null())
                 .order_by_asc(Column::PlacedAt)
                 .order_by_asc(Column::Id)
                 .into_tuple()

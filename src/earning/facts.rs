@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{Datelike, NaiveDate};
 use entity::id::{AccountId, CustomerId};
 use entity::{Instant, customer, order};
-use sea_orm::sea_query::{Expr, ExprTrait, Func};
+use sea_orm::sea_query::{Expr, Func};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
@@ -118,7 +118,8 @@ async fn numbers(tx: &Tx, orders: &[PaidOrder]) -> Result<Vec<Option<u32>>, Faul
     Ok(orders.iter().map(number).collect())
 }
 
-/// How many orders of each of these owners are paid.
+/// How many orders of each of these owners were paid, those that were cancelled since too: else what one of them gave and
+/// could not be taken back would be given again.
 pub(super) async fn paid_orders(
     db: &impl ConnectionTrait,
     owners: impl Iterator<Item = Owner>,
@@ -144,7 +145,7 @@ pub(super) async fn paid_orders(
             .column(column)
             .expr(Func::count(Expr::col(Column::Id)))
             .filter(is_among(db.get_database_backend(), name, ids))
-            .filter(Column::PaidAt.is_not_null().and(Column::State.ne(order::OrderState::Cancelled)))
+            .filter(Column::PaidAt.is_not_null())
             .group_by(column)
             .into_tuple()
             .all(db)

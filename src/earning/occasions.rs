@@ -67,11 +67,12 @@ pub(crate) enum EventError {
 
 /// Gives what the rules in force give for an event.
 pub(crate) async fn event(tx: &Tx, stated: &Stated) -> Outcome<Posting, EventError> {
-    let rules = rules_for(tx, &Trigger::Event(stated.event.clone())).await?;
+    let rules = rules_for(tx, &Trigger::Event(stated.event.clone()), tx.now()).await?;
     if rules.is_empty() {
         return refuse(EventError::Unknown);
     }
-    let given = Given { by: stated.by, reason: stated.reason.clone() };
+    let day = today(tx.settings(), tx.now());
+    let given = Given { by: stated.by, reason: stated.reason.clone(), day };
     let account = points::lock_accounts(tx, &[stated.account]).await?;
     if account.is_empty() {
         return refuse(EventError::Points(PointsError::NotFound));
@@ -89,16 +90,16 @@ pub(crate) async fn event(tx: &Tx, stated: &Stated) -> Outcome<Posting, EventErr
 
 /// Gives what the rules in force give for joining the programme.
 pub(crate) async fn joined(tx: &Tx, customer: CustomerId) -> Result<(), Fault> {
-    let rules = rules_for(tx, &Trigger::Joining).await?;
-    credit(tx, &rules, &[Owner::Customer(customer).account()]).await
+    let rules = rules_for(tx, &Trigger::Joining, tx.now()).await?;
+    credit(tx, &rules, &[Owner::Customer(customer).account()], today(tx.settings(), tx.now())).await
 }
 
 /// Gives; an account that is full earns no more, and what it was for happened all the same.
-async fn credit(tx: &Tx, rules: &[Rule], accounts: &[AccountId]) -> Result<(), Fault> {
+async fn credit(tx: &Tx, rules: &[Rule], accounts: &[AccountId], day: NaiveDate) -> Result<(), Fault> {
     if rules.is_empty() {
         return Ok(());
     }
-    let given = Given { by: Actor::SYSTEM, reason: None };
+    let given = Given { by: Actor::SYSTEM, reason: None, day };
     let accounts = points::lock_accounts(tx, accounts).await?;
     for posted in give(tx, rules, &accounts, &given).await? {
         match posted {
@@ -115,13 +116,15 @@ async fn credit(tx: &Tx, rules: &[Rule], accounts: &[AccountId]) -> Result<(), F
     Ok(())
 }
 
-/// How entries tell of an occasion.
+/// How entries tell of an occasion, and to which period limits count it.
 struct Given {
     by: Actor,
     reason: Option<String>,
+    day: NaiveDate,
 }
 
-/// Posts what `rules` give to each of `accounts`, which are locked, as far as their limits allow.
+/// Posts what `rules` give to each of `accounts`, which are locked, as far as their limits allow. Of those of a group of
+/// which only one may give, the best that an account may still have does.
 async fn give(
     tx: &Tx,
     rules: &[Rule],
@@ -129,10 +132,18 @@ async fn give(
     given: &Given,
 ) -> Result<Vec<Result<Posting, PointsError>>, Fault> {
     let mut commands = Vec::new();
+    let mut served: BTreeSet<(&str, AccountId)> = BTreeSet::new();
     for rule in rules {
         let Effect::Bonus(points) = rule.definition.effect else { continue };
         let amount = Points::try_from(i64::from(points))?;
-        for account in use_up(tx, rule, accounts).await? {
+        let best_only = rule.definition.combination == Combination::BestOnly;
+        let group = rule.definition.group.as_str();
+        let is_open = |account: &AccountId| !best_only || !served.contains(&(group, *account));
+        let open: Vec<AccountId> = accounts.iter().copied().filter(is_open).collect();
+        for account in use_up(tx, rule, &open, given.day).await? {
+            if best_only {
+                served.insert((group, account));
+            }
             let earn = Earn {
                 source: LotSource::Grant,
                 amount,
@@ -149,15 +160,11 @@ async fn give(
     post(tx, &commands).await
 }
 
-/// The rules in force for a trigger: of those of a group of which only one may give, the best.
-async fn rules_for(tx: &Tx, trigger: &Trigger) -> Result<Vec<Rule>, Fault> {
-    let mut rules = versions::in_force(tx.db(), std::iter::once(tx.now())).await?;
-    rules.retain(|rule| rule.definition.trigger == *trigger && rule.is_in_force(tx.now()));
+/// The rules in force at `at` for a trigger, the best first.
+async fn rules_for(tx: &Tx, trigger: &Trigger, at: Instant) -> Result<Vec<Rule>, Fault> {
+    let mut rules = versions::in_force(tx.db(), std::iter::once(at)).await?;
+    rules.retain(|rule| rule.definition.trigger == *trigger && rule.is_in_force(at));
     rules.sort_by_key(|rule| (Reverse((rule.definition.priority, bonus(rule))), rule.code.clone()));
-    let mut taken = BTreeSet::new();
-    rules.retain(|rule| {
-        rule.definition.combination == Combination::Additive || taken.insert(rule.definition.group.clone())
-    });
     Ok(rules)
 }
 
@@ -177,10 +184,15 @@ fn limit(rule: &Rule) -> Option<Limit> {
     }
 }
 
-/// Takes one use of a rule from each account that has one left; answers which those are.
-async fn use_up(tx: &Tx, rule: &Rule, accounts: &[AccountId]) -> Result<Vec<AccountId>, Fault> {
-    let Some(limit) = limit(rule) else { return Ok(accounts.to_vec()) };
-    let period = limit.per.name(today(tx.settings(), tx.now()));
+/// Takes one use of a rule, in the period that has `day`, from each account that has one left; answers which those are.
+async fn use_up(
+    tx: &Tx,
+    rule: &Rule,
+    accounts: &[AccountId],
+    day: NaiveDate,
+) -> Result<Vec<AccountId>, Fault> {
+    let Some(limit) = limit(rule).filter(|_| !accounts.is_empty()) else { return Ok(accounts.to_vec()) };
+    let period = limit.per.name(day);
     let of_period = Column::RuleId.eq(rule.id).and(Column::Period.eq(period.as_str()));
     let among = is_among(tx.db().get_database_backend(), "account_id", accounts.iter().map(|id| id.0));
     let used: Vec<Model> = Entity::find().filter(of_period.clone()).filter(among).all(tx.db()).await?;
@@ -236,30 +248,41 @@ fn today(settings: &ShopSettings, now: Instant) -> NaiveDate {
 pub(crate) async fn birthdays(app: &App) -> Result<Ended, Fault> {
     let (settings, now) = (app.settings(), app.clock.now());
     let today = today(&settings, now);
-    let mut born: Vec<NaiveDate> = Vec::new();
+    let begins = |day: NaiveDate| start_of_day(settings.time_zone, day);
     for back in 0..=MADE_UP_FOR {
         let Some(day) = today.checked_sub_days(Days::new(back)) else { continue };
-        // A day of last year counts to last year's birthdays, which were posted then or are over.
-        if day.year() == today.year() {
-            born.extend(born_for(&settings, day));
-        }
+        // Rules that took force on a birthday are in force on it.
+        let last = day.succ_opt().and_then(begins).map(|end| end - TimeDelta::microseconds(1));
+        post_birthdays_of(app, day, std::cmp::min(now, last.unwrap_or(now))).await?;
     }
-    let mut after = CustomerId(uuid::Uuid::nil());
-    loop {
-        let page = born_on(app, &born, after).await?;
-        let Some(last) = page.last() else { break };
-        after = *last;
-        app.change(page.as_slice(), post_birthdays).await?;
-    }
-    let tomorrow = today.checked_add_days(Days::new(1)).and_then(|day| start_of_day(settings.time_zone, day));
+    let tomorrow = today.succ_opt().and_then(begins);
     Ok(Ended::Again(tomorrow.unwrap_or_else(|| now + TimeDelta::days(1))))
 }
 
-async fn post_birthdays(tx: &Tx, customers: &[CustomerId]) -> Result<(), Fault> {
-    let rules = rules_for(tx, &Trigger::Birthday).await?;
-    let mut accounts: Vec<AccountId> = customers.iter().map(|id| Owner::Customer(*id).account()).collect();
+/// Customers who have their birthday on one day.
+struct Celebrants {
+    day: NaiveDate,
+    /// The rules in force then give.
+    at: Instant,
+    customers: Vec<CustomerId>,
+}
+
+async fn post_birthdays_of(app: &App, day: NaiveDate, at: Instant) -> Result<(), Fault> {
+    let born: Vec<NaiveDate> = born_for(&app.settings(), day).collect();
+    let mut after = CustomerId(uuid::Uuid::nil());
+    loop {
+        let customers = born_on(app, &born, after).await?;
+        let Some(last) = customers.last() else { return Ok(()) };
+        after = *last;
+        app.change(&Celebrants { day, at, customers }, post_birthdays).await?;
+    }
+}
+
+async fn post_birthdays(tx: &Tx, of: &Celebrants) -> Result<(), Fault> {
+    let rules = rules_for(tx, &Trigger::Birthday, of.at).await?;
+    let mut accounts: Vec<AccountId> = of.customers.iter().map(|id| Owner::Customer(*id).account()).collect();
     accounts.sort_unstable();
-    credit(tx, &rules, &accounts).await
+    credit(tx, &rules, &accounts, of.day).await
 }
 
 /// The days of birth that have their birthday on `day`: the index finds them by the day itself.

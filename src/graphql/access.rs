@@ -241,6 +241,10 @@ fn check(ctx: &Context<'_>, operation: Option<&Operation>) -> GuardResult<()> {
         return if operation.dangerous { stepped_up(ctx, viewer) } else { Ok(()) };
     }
     let (code, message) = match viewer {
+        // An API key is of no use where no server of the shop may call.
+        Viewer::Anonymous if operation.is_some_and(|operation| operation.shop.is_none()) => {
+            ("UNAUTHENTICATED", "Sign in to do this.")
+        }
         Viewer::Anonymous => ("UNAUTHENTICATED", "Sign in, or send an API key, to do this."),
         _ => ("FORBIDDEN", "These credentials do not allow this."),
     };

@@ -9,6 +9,7 @@ pub mod limits;
 mod measure;
 pub mod newest;
 pub mod node;
+pub(crate) mod once;
 pub mod page;
 pub mod payload;
 pub mod scalars;

@@ -1,5 +1,6 @@
 //! Records the orders that are read.
 
+use std::collections::BTreeSet;
 use std::io::BufRead;
 
 use entity::id::LineId;
@@ -13,6 +14,7 @@ use crate::app::App;
 use crate::db::dialect::{self, is_among};
 use crate::error::Fault;
 use crate::orders::record::{self, Batch, Record, Recorded};
+use crate::points::imported;
 use crate::tx::Tx;
 
 /// Records all of `orders`, telling each bad row; what was counted when it stopped is in `totals`.
@@ -23,15 +25,21 @@ pub async fn load<R: BufRead + Send + 'static>(
     mut tell: impl FnMut(&BadRow),
 ) -> Result<(), Stopped> {
     let mut batches = Ahead::of(orders);
+    let mut touched = BTreeSet::new();
     while let Some(batch) = batches.next().await? {
         let mut bad = batch.bad;
-        let counted = |standing: &[Standing], records: &[Record], written, bad: &mut Vec<BadRow>| {
+        let matters = imported::matters(&app.settings().programme);
+        let counted = |standing: &[Standing], records: &[Record], written: Written, bad: &mut Vec<BadRow>| {
+            if matters {
+                touched.extend(&written.batch.accounts);
+            }
             count(standing, records, written, totals, bad);
         };
         write_rows(app, batch.good, &mut bad, write, counted).await?;
         totals.rows = batch.rows;
         totals.bad_rows += told(bad, &mut tell);
     }
+    imported::end_histories(app, &touched).await?;
     totals.points_ever = Some(points_ever(app).await?);
     Ok(())
 }

@@ -2,12 +2,16 @@ use std::io::Cursor;
 
 use chrono::{TimeZone, Utc};
 use entity::order::OrderState;
+use entity::{customer, points_account};
 use proptest::prelude::*;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use super::orders::Item;
 use super::{BadRow, Format, Orders, Reading, Row, Totals, load};
 use crate::app::App;
 use crate::customers::owners::Named;
+use crate::points::programme::{Expiry, Programme};
+use crate::settings::ShopSettings;
 use crate::testing::{self, Engine};
 
 const HEADER: &str =
@@ -181,4 +185,48 @@ async fn an_import_that_is_run_again_changes_nothing() {
     let money = |text: &str| text.lines().find(|line| line.starts_with("money")).map(str::to_owned);
     assert_eq!(money(&mine).as_deref(), Some("money USD: 10460.13"));
     assert_eq!(money(&mine), money(&theirs));
+}
+
+#[tokio::test]
+async fn points_of_an_imported_history_end_only_where_the_member_was_away_for_too_long() {
+    testing::on_each_database(async |app| {
+        let programme = Programme { expiry: Expiry::MonthsWithoutActivity(12), ..Programme::default() };
+        let settings = ShopSettings { version: 1, programme, ..ShopSettings::default() };
+        app.use_settings(settings);
+        let row = |(order, placed, email, total): (u32, &str, &str, u32)| {
+            format!("{order},{placed}T12:00:00Z,{email}@example.com,EUR,s1,Tea,,1,{total},,0,delivered\n")
+        };
+        // It is 15 January 2026. Never a year away; away from April 2020 for more; and away since 2024.
+        let rows = [
+            (1, "2019-05-01", "anna", 1),
+            (2, "2020-04-01", "anna", 2),
+            (3, "2021-03-01", "anna", 4),
+            (4, "2022-02-01", "anna", 8),
+            (5, "2023-01-15", "anna", 16),
+            (6, "2024-01-02", "anna", 32),
+            (7, "2025-01-01", "anna", 64),
+            (8, "2026-01-01", "anna", 128),
+            (9, "2020-04-01", "bert", 1),
+            (10, "2021-05-01", "bert", 2),
+            (11, "2022-04-01", "bert", 4),
+            (12, "2023-03-01", "bert", 8),
+            (13, "2024-02-01", "bert", 16),
+            (14, "2025-01-20", "bert", 32),
+            (15, "2024-01-01", "carl", 1),
+        ];
+        let text: String = rows.into_iter().rev().map(row).collect();
+        let reading = Reading { now: app.clock.now(), ..reading(Format::Csv) };
+        let orders = Orders::open(Cursor::new(format!("{HEADER}\n{text}")), reading).unwrap();
+        let (mut totals, mut bad) = (Totals::default(), Vec::new());
+        load(app, orders, &mut totals, |row| bad.push(row.to_string())).await.unwrap();
+        assert_eq!((bad.as_slice(), totals.recorded), ([].as_slice(), 15));
+        for (email, available, expired) in [("anna", 255, 0), ("bert", 62, 1), ("carl", 0, 1)] {
+            let of = customer::Column::EmailKey.eq(format!("{email}@example.com"));
+            let row = customer::Entity::find().filter(of).one(&app.db.read).await.unwrap().unwrap();
+            let account = points_account::Entity::find_by_id(entity::id::AccountId(row.id.0));
+            let account = account.one(&app.db.read).await.unwrap().unwrap();
+            assert_eq!((account.available, account.expired), (available, expired), "{email}");
+        }
+    })
+    .await;
 }

@@ -23,7 +23,7 @@ pub(crate) async fn mail(app: &App, id: ChallengeId) -> Result<Option<Mail>, Fau
         return Ok(None);
     };
     if !mailbox::is_open(&challenge, app.clock.now()) {
-        tracing::info!(challenge.id = %id.0, "a code ended before it was mailed");
+        tracing::debug!(challenge.id = %id.0, "a code ended before it was mailed");
         return Ok(None);
     }
     let account = customer::Entity::find()

@@ -24,6 +24,9 @@ pub(crate) async fn cancel(tx: &Tx, cmd: &Step) -> Outcome<OrderId, OrderError> 
     let state = next(order.state, Happening::Cancel).map_err(Stop::Refused)?;
     let at = instant(cmd.at.unwrap_or_else(|| tx.now()), tx.now(), "at").map_err(Stop::Refused)?;
     move_to(tx, &order, state, Column::CancelledAt, at).await?;
+    if order.coupon.is_some() {
+        coupons::cancelled(tx, order.id, order.state != OrderState::Placed).await?;
+    }
     match (order.state, order.hold_id) {
         (OrderState::Placed, Some(hold)) => {
             points::release(tx, owner_of(&order)?, hold, cmd.by).await?;
@@ -32,9 +35,6 @@ pub(crate) async fn cancel(tx: &Tx, cmd: &Step) -> Outcome<OrderId, OrderError> 
         (OrderState::Paid | OrderState::Shipped | OrderState::Delivered | OrderState::Cancelled, _) => {
             take_back_all(tx, &order, at, cmd.by).await?;
         }
-    }
-    if order.coupon.is_some() {
-        coupons::cancelled(tx, order.id, order.state != OrderState::Placed).await?;
     }
     events::tell(tx, "order.cancelled", &order, state, at, json!({})).await?;
     Ok(order.id)

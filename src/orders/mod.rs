@@ -7,6 +7,7 @@ pub mod api;
 mod attach;
 mod cancel;
 mod claim;
+mod coupon;
 mod error;
 mod events;
 mod find;

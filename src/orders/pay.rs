@@ -11,11 +11,10 @@ use serde_json::json;
 
 use super::find::{lines_of, locked, move_to, owner_of};
 use super::rules::{Happening, instant, next};
-use super::{OrderError, OrderRef, events};
+use super::{OrderError, OrderRef, coupon, events};
 use crate::actor::Actor;
 use crate::error::{Fault, Outcome, Stop};
 use crate::points::orders::{self as points, PaidLine, PaidOrder};
-use crate::rewards::orders as coupons;
 use crate::tx::Tx;
 
 /// An order is paid.
@@ -32,12 +31,15 @@ pub(crate) struct Pay {
     pub(crate) by: Actor,
 }
 
-/// Captures the order's hold, then earns for its lines.
+/// Uses the order's coupon for good, captures its hold, then earns for its lines.
 pub(crate) async fn pay(tx: &Tx, cmd: &Pay) -> Outcome<entity::id::OrderId, OrderError> {
     let mut order = locked(tx, &cmd.order).await?;
     let state = next(order.state, Happening::Pay).map_err(Stop::Refused)?;
     let at = instant(cmd.at.unwrap_or_else(|| tx.now()), tx.now(), "at").map_err(Stop::Refused)?;
     let owner = owner_of(&order)?;
+    if order.coupon.is_some() {
+        coupon::paid(tx, order.id).await?;
+    }
     if let Some(hold) = order.hold_id {
         if cmd.without_points {
             points::release(tx, owner, hold, cmd.by).await?;
@@ -60,9 +62,6 @@ pub(crate) async fn pay(tx: &Tx, cmd: &Pay) -> Outcome<entity::id::OrderId, Orde
         lines: lines.into_iter().map(paid_line).collect::<Result<_, _>>()?,
     };
     points::earn(tx, &[paid]).await?;
-    if order.coupon.is_some() {
-        coupons::paid(tx, order.id).await?;
-    }
     events::tell(tx, "order.paid", &order, state, at, json!({})).await?;
     Ok(order.id)
 }

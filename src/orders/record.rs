@@ -2,10 +2,10 @@
 
 mod write;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use entity::Instant;
-use entity::id::{HoldId, OrderId};
+use entity::id::{AccountId, HoldId, OrderId};
 use entity::order::OrderState;
 use serde::Serialize;
 
@@ -110,6 +110,8 @@ pub struct Batch {
     pub new_customers: usize,
     /// Lines of the new orders.
     pub new_lines: Vec<entity::id::LineId>,
+    /// The accounts that these orders are on.
+    pub accounts: BTreeSet<AccountId>,
 }
 
 /// Records one order; a refusal undoes everything.
@@ -142,6 +144,7 @@ async fn record_batch(tx: &Tx, records: &[&Record]) -> Result<Batch, Fault> {
     let (drafts, new_customers) = sorting.drafts(tx).await?;
     let written = write::write(tx, drafts).await?;
     let mut new_lines = Vec::new();
+    let accounts = written.new.iter().map(Draft::account).collect();
     for draft in &written.new {
         sorting.results[draft.index] = Some(Ok(Some(Recorded::New(draft.id))));
         new_lines.extend(draft.lines.iter().map(|line| line.id));
@@ -152,7 +155,7 @@ async fn record_batch(tx: &Tx, records: &[&Record]) -> Result<Batch, Fault> {
     // Orders that another transaction recorded meanwhile.
     sorting.settle_known(tx).await?;
     let results = sorting.finish(tx.now())?;
-    Ok(Batch { results, new_customers, new_lines })
+    Ok(Batch { results, new_customers, new_lines, accounts })
 }
 
 /// A batch on its way: what is settled, what is still to be recorded.

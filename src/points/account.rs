@@ -145,6 +145,9 @@ impl Account {
             recorded_at,
         });
         if inactivity::is_activity(kind) {
+            if command.imported {
+                self.hear_of_the_past(ctx);
+            }
             self.note_activity(command.effective_at.unwrap_or(ctx.now).min(ctx.now), ctx);
         }
         id

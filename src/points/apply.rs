@@ -65,7 +65,7 @@ pub(crate) fn apply(
         Act::JoinIn(lot) => joins::join_in(account, command, lot, ctx)?,
         Act::MergeOut => merges::merge_out(account, command, ctx)?,
         Act::MergeIn(moved) => merges::merge_in(account, command, moved, ctx)?,
-        Act::Expire => Posting::default(),
+        Act::Expire | Act::EndHistory => Posting::default(),
     };
     settle(account, ctx);
     Ok(posting)
@@ -79,7 +79,8 @@ pub(crate) fn settle(account: &mut Account, ctx: &Context<'_>) {
             expire(account, index, end, ctx);
         }
     }
-    if let Some(end) = account.row.inactive_at.filter(|end| *end <= ctx.now) {
+    let waits = account.row.history_since.is_some();
+    if let Some(end) = account.row.inactive_at.filter(|end| *end <= ctx.now && !waits) {
         for index in account.lots_of_running_period() {
             expire(account, index, end, ctx);
         }
@@ -97,7 +98,7 @@ pub(crate) fn settle(account: &mut Account, ctx: &Context<'_>) {
     }
 }
 
-fn expire(account: &mut Account, index: usize, end: Instant, ctx: &Context<'_>) {
+pub(crate) fn expire(account: &mut Account, index: usize, end: Instant, ctx: &Context<'_>) {
     let lot = account.lots[index].row.clone();
     let by_time = system(account, Some(end));
     let about = About { lot: Some(lot.id), line: lot.order_line_id, ..About::default() };

@@ -83,6 +83,8 @@ pub(crate) enum Act {
     MergeIn(Box<Moved>),
     /// Nothing but what every command does first: due lots expire.
     Expire,
+    /// The same, and an import has told all of the past.
+    EndHistory,
 }
 
 /// Points to earn.

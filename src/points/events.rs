@@ -26,7 +26,7 @@ pub(crate) fn of(command: &Command, posting: &Posting, account: &Account, now: I
         Act::ClawBack(_) => "points.clawed_back",
         Act::JoinOut | Act::JoinIn(_) => "points.joined",
         Act::MergeOut | Act::MergeIn(_) => "points.merged",
-        Act::Expire => "points.expired",
+        Act::Expire | Act::EndHistory => "points.expired",
     };
     let payload = json!({
         "points": posting.points,

@@ -4,7 +4,7 @@
 //! An activity is whatever shows that the member is still a customer: points earned with orders and grants, active or
 //! not, those that a guest brought, and points spent. A hold is none before it is captured, or a client could keep points
 //! alive for nothing; nor are adjustments by staff, activation, returns and what time does. What an import tells counts
-//! when it happened. An activity never makes an account run out sooner than it would have.
+//! when it happened, once all of it is told. An activity never makes an account run out sooner than it would have.
 //!
 //! Lots keep the kind they were opened with. If the shop changes to another, activities go on pushing the end of what
 //! ends without them, by the months that were in force last; what was opened before this kind keeps its own end or none.
@@ -14,7 +14,7 @@
 
 use entity::points_entry::EntryKind;
 use entity::points_lot::LotState;
-use entity::{Instant, points_lot};
+use entity::{Instant, points_account, points_lot};
 
 use super::account::Account;
 use super::apply::Context;
@@ -43,6 +43,11 @@ pub(crate) fn is_activity(kind: EntryKind) -> bool {
     }
 }
 
+/// Months that an activity gives an account: those of the programme in force, else those of before.
+pub(crate) fn months_that_count(row: &points_account::Model, ctx: &Context<'_>) -> Option<i32> {
+    months_in_force(ctx).or(row.inactivity_months)
+}
+
 /// Months that an activity gives, if the programme in force counts them.
 fn months_in_force(ctx: &Context<'_>) -> Option<i32> {
     match ctx.programme.expiry {
@@ -54,7 +59,7 @@ fn months_in_force(ctx: &Context<'_>) -> Option<i32> {
 impl Account {
     /// The member was active at `at`: what ends without activity lives months from then.
     pub(crate) fn note_activity(&mut self, at: Instant, ctx: &Context<'_>) {
-        let months = months_in_force(ctx).or(self.row.inactivity_months);
+        let months = months_that_count(&self.row, ctx);
         if let Some(months) = months.filter(|_| !self.is_guest()) {
             self.live_until(end(months, at, ctx), months);
         }
@@ -77,7 +82,7 @@ impl Account {
         }
     }
 
-    fn live_until(&mut self, end: Option<Instant>, months: i32) {
+    pub(crate) fn live_until(&mut self, end: Option<Instant>, months: i32) {
         let later = self.row.inactive_at.max(end);
         if (self.row.inactive_at, self.row.inactivity_months) != (later, Some(months)) {
             if self.row.inactive_at != later {
@@ -115,6 +120,7 @@ impl Account {
     }
 }
 
-fn end(months: i32, active: Instant, ctx: &Context<'_>) -> Option<Instant> {
+/// When the period ends in which the member was last active at `active`.
+pub(crate) fn end(months: i32, active: Instant, ctx: &Context<'_>) -> Option<Instant> {
     rules::inactive_at(u32::try_from(months).ok()?, ctx.time_zone, active)
 }

@@ -9,6 +9,7 @@ use entity::{Instant, points_account, points_hold, points_lot};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::command::{Act, Command, Release};
+use super::imported::waits_since;
 use super::ledger::post;
 use super::warnings;
 use crate::actor::Actor;
@@ -59,6 +60,7 @@ async fn due_commands(app: &App, now: Instant) -> Result<Vec<Command>, Fault> {
     };
     let mut ending = accounts_with_ended_lots(app, now).await?;
     ending.extend(inactive_accounts(app, now).await?);
+    ending.extend(accounts_with_untold_past(app, now).await?);
     ending.sort_unstable();
     ending.dedup();
     for account in ending {
@@ -93,7 +95,22 @@ async fn inactive_accounts(app: &App, now: Instant) -> Result<Vec<AccountId>, Fa
         .select_only()
         .column(Column::Id)
         .filter(Column::InactiveAt.lte(now))
+        .filter(Column::HistorySince.is_null())
         .order_by_asc(Column::InactiveAt)
+        .limit(BATCH)
+        .into_tuple()
+        .all(&app.db.read)
+        .await?)
+}
+
+/// Accounts whose past an import began to tell and never ended.
+async fn accounts_with_untold_past(app: &App, now: Instant) -> Result<Vec<AccountId>, Fault> {
+    use points_account::Column;
+    Ok(points_account::Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(Column::HistorySince.lte(waits_since(now)))
+        .order_by_asc(Column::HistorySince)
         .limit(BATCH)
         .into_tuple()
         .all(&app.db.read)

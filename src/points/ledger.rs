@@ -13,7 +13,8 @@ use entity::{Instant, points_account, points_hold, points_lot};
 use super::account::{Account, Tracked};
 use super::apply::{Context, apply, settle};
 use super::command::{Act, Command, PointsError, Posting};
-use super::{events, store};
+use super::imported::Activity;
+use super::{events, imported, store};
 use crate::app::App;
 use crate::error::{Fault, FaultKind, Outcome, Stop, split};
 use crate::idempotency::{self, Claim, Key, Once};
@@ -27,13 +28,13 @@ pub(crate) async fn post(tx: &Tx, commands: &[Command]) -> Result<Vec<Result<Pos
         return Ok(Vec::new());
     }
     let mut commands = Cow::Borrowed(commands);
-    let mut accounts = loop {
+    let (mut accounts, histories) = loop {
         match load(tx, &commands).await? {
-            Loaded::Accounts(accounts) => break accounts,
+            Loaded::Accounts(accounts, histories) => break (accounts, histories),
             Loaded::Merged(heirs) => commands = Cow::Owned(redirected(&commands, &heirs)),
         }
     };
-    let postings = decide(tx, &mut accounts, &commands);
+    let postings = decide(tx, &mut accounts, histories, &commands);
     let happened = commands.iter().zip(&postings).filter_map(|(command, posting)| {
         events::of(command, posting.as_ref().ok()?, accounts.get(&command.account)?, tx.now())
     });
@@ -71,13 +72,17 @@ fn redirected(commands: &[Command], heirs: &BTreeMap<AccountId, AccountId>) -> V
 fn decide(
     tx: &Tx,
     accounts: &mut BTreeMap<AccountId, Account>,
+    mut histories: Histories,
     commands: &[Command],
 ) -> Vec<Result<Posting, PointsError>> {
     let settings = tx.settings();
     let ids = || tx.id();
     let ctx =
         Context { now: tx.now(), programme: &settings.programme, time_zone: settings.time_zone, ids: &ids };
-    for account in accounts.values_mut() {
+    for (id, account) in accounts.iter_mut() {
+        if let Some(activities) = histories.remove(id) {
+            account.end_history(&activities, &ctx);
+        }
         settle(account, &ctx);
     }
     let mut decide_one = |command: &Command| match accounts.get_mut(&command.account) {
@@ -112,7 +117,7 @@ impl Needs {
 
     fn add(&mut self, command: &Command) {
         match &command.act {
-            Act::Earn(_) | Act::JoinIn(_) | Act::Open(_) | Act::Expire => {}
+            Act::Earn(_) | Act::JoinIn(_) | Act::Open(_) | Act::Expire | Act::EndHistory => {}
             Act::MergeOut => {
                 self.leaving.insert(command.account);
             }
@@ -145,10 +150,13 @@ impl Needs {
     }
 }
 
+/// What was ever done on accounts whose past an import told.
+type Histories = BTreeMap<AccountId, Vec<Activity>>;
+
 /// What was found under the accounts that commands name.
 enum Loaded {
-    /// All that they may need.
-    Accounts(BTreeMap<AccountId, Account>),
+    /// All that they may need; with it what was done ever on those whose past is told.
+    Accounts(BTreeMap<AccountId, Account>, Histories),
     /// Some went to others.
     Merged(BTreeMap<AccountId, AccountId>),
 }
@@ -162,8 +170,11 @@ async fn load(tx: &Tx, commands: &[Command]) -> Result<Loaded, Fault> {
         return Ok(Loaded::Merged(heirs));
     }
     // Debts are paid from whatever becomes available; an account that runs out loses every lot that ends with it.
+    let told = imported::told(&rows, commands, tx.now());
+    let histories = histories(tx, &told).await?;
     let runs_out = |row: &points_account::Model| row.inactive_at.is_some_and(|end| end <= tx.now());
     needs.spending.extend(rows.iter().filter(|row| row.debt > 0 || runs_out(row)).map(|row| row.id));
+    needs.spending.extend(told);
     let mut accounts: BTreeMap<_, _> = rows.into_iter().map(|row| (row.id, Account::new(row))).collect();
     let mut lots = store::open_lots(tx, &needs.accounts, &needs.spending, tx.now()).await?;
     let mut holds = Vec::new();
@@ -197,7 +208,17 @@ async fn load(tx: &Tx, commands: &[Command]) -> Result<Loaded, Fault> {
             account.consumptions.push(Tracked::stored(consumed));
         }
     }
-    Ok(Loaded::Accounts(accounts))
+    Ok(Loaded::Accounts(accounts, histories))
+}
+
+async fn histories(tx: &Tx, told: &BTreeSet<AccountId>) -> Result<Histories, Fault> {
+    let mut histories: Histories = told.iter().map(|account| (*account, Vec::new())).collect();
+    if !told.is_empty() {
+        for activity in store::activities(tx, told).await? {
+            histories.entry(activity.account).or_default().push(activity);
+        }
+    }
+    Ok(histories)
 }
 
 /// Gives each lot to its account, once; lots of accounts that are not locked are left out.

@@ -11,6 +11,7 @@ pub(crate) mod apply;
 pub(crate) mod command;
 mod events;
 mod holds;
+pub(crate) mod imported;
 mod inactivity;
 pub(crate) mod jobs;
 mod joins;
@@ -31,6 +32,8 @@ mod warnings;
 
 #[cfg(test)]
 mod histories;
+#[cfg(test)]
+mod imported_tests;
 #[cfg(test)]
 mod ledger_tests;
 #[cfg(test)]

@@ -3,15 +3,19 @@
 use std::collections::BTreeSet;
 
 use entity::id::{AccountId, HoldId, LineId, LotId};
+use entity::points_entry::EntryKind;
 use entity::points_hold::HoldState;
 use entity::points_lot::LotState;
-use entity::{Instant, points_account, points_consumption, points_hold, points_lot};
+use entity::{Instant, points_account, points_consumption, points_entry, points_hold, points_lot};
 use sea_orm::{
-    ActiveEnum, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ActiveEnum, ColumnTrait, Condition, ConnectionTrait, EntityTrait, Iterable, QueryFilter, QueryOrder,
+    QuerySelect,
 };
 use uuid::Uuid;
 
 use super::account::{Account, Tracked};
+use super::imported::Activity;
+use super::inactivity::is_activity;
 use crate::db::bulk::Rows;
 use crate::db::dialect::is_among;
 use crate::error::Fault;
@@ -83,6 +87,25 @@ pub(crate) async fn holds(tx: &Tx, ids: &BTreeSet<HoldId>) -> Result<Vec<points_
     Ok(points_hold::Entity::find().filter(by_id).all(tx.db()).await?)
 }
 
+/// All that the members of these accounts ever did, as entries tell it.
+pub(crate) async fn activities(tx: &Tx, accounts: &BTreeSet<AccountId>) -> Result<Vec<Activity>, Fault> {
+    use points_entry::Column;
+
+    let of_accounts = is_among(tx.db().get_database_backend(), "account_id", uuids(accounts));
+    let kinds = EntryKind::iter().filter(|kind| is_activity(*kind));
+    let rows: Vec<(AccountId, Option<LotId>, Instant, Instant)> = points_entry::Entity::find()
+        .select_only()
+        .columns([Column::AccountId, Column::LotId, Column::EffectiveAt, Column::RecordedAt])
+        .filter(of_accounts)
+        .filter(Column::Kind.is_in(kinds))
+        .into_tuple()
+        .all(tx.db())
+        .await?;
+    let activity =
+        |(account, lot, effective_at, recorded_at)| Activity { account, lot, effective_at, recorded_at };
+    Ok(rows.into_iter().map(activity).collect())
+}
+
 /// Every lot of these accounts.
 pub(crate) async fn all_lots(
     tx: &Tx,
@@ -142,6 +165,7 @@ async fn save_accounts(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
         "inactivity_months",
         "activity_period",
         "warned_days",
+        "history_since",
     ];
     let mut rows = Rows::new("points_accounts", columns);
     let is_changed = |account: &&Account| account.is_changed || !account.entries.is_empty();
@@ -162,6 +186,7 @@ async fn save_accounts(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
             row.inactivity_months.into(),
             row.activity_period.into(),
             row.warned_days.into(),
+            row.history_since.into(),
         ]);
     }
     rows.update(tx.db(), "").await

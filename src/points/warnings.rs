@@ -73,6 +73,7 @@ async fn accounts_to_warn_of(app: &App, days: i32, now: Instant) -> Result<Vec<A
         .column(Column::Id)
         .filter(Column::WarnedDays.is_in(days + 1..=UNWARNED))
         .filter(Column::InactiveAt.lte(days_from(now, days)))
+        .filter(Column::HistorySince.is_null())
         .limit(u64::try_from(BATCH)?)
         .into_tuple()
         .all(&app.db.read)

@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use entity::id::{AccountId, CouponId, CustomerId, HoldId, RewardClaimId, RewardId};
+use entity::points_entry::ActorKind;
 use entity::reward::{self, Column as Reward};
 use entity::reward_claim::{ActiveModel, Column, Entity, Model, RewardClaimState};
 use entity::{Instant, coupon};
@@ -283,6 +284,7 @@ pub(crate) async fn fulfil(tx: &Tx, end: &End) -> Outcome<RewardClaimId, RewardE
     let row = found(tx, end.claim).await?;
     move_to(tx, &row, RewardClaimState::Claimed, RewardClaimState::Fulfilled).await?;
     tell(tx, "reward.fulfilled", &row).await?;
+    audited(tx, "reward.claim.fulfil", &row, RewardClaimState::Fulfilled).await?;
     Ok(row.id)
 }
 
@@ -291,13 +293,16 @@ pub(crate) async fn fulfil(tx: &Tx, end: &End) -> Outcome<RewardClaimId, RewardE
 pub(crate) async fn cancel(tx: &Tx, end: &End) -> Outcome<RewardClaimId, RewardError> {
     let row = found(tx, end.claim).await?;
     let from = if row.coupon_id.is_some() { RewardClaimState::Fulfilled } else { RewardClaimState::Claimed };
-    // The order of claiming: the reward, the account, the coupon.
+    // In the order in which everybody locks: the stock, the coupon, the account.
     reward::Entity::update_many()
         .col_expr(Reward::Stock, Expr::col(Reward::Stock).add(1))
         .filter(Reward::Id.eq(row.reward_id))
         .exec(tx.db())
         .await?;
     move_to(tx, &row, from, RewardClaimState::Cancelled).await?;
+    if let Some(coupon) = row.coupon_id {
+        withdraw(tx, coupon).await?;
+    }
     let account = AccountId(row.customer_id.0);
     let act = Act::Undo(row.hold_id);
     let command = Command { account, act, by: end.by, effective_at: None, imported: false };
@@ -306,10 +311,8 @@ pub(crate) async fn cancel(tx: &Tx, end: &End) -> Outcome<RewardClaimId, RewardE
         Some(Err(reason)) => return refuse(RewardError::Points(reason)),
         None => return Err(Fault::internal("a command without its posting").into()),
     }
-    if let Some(coupon) = row.coupon_id {
-        withdraw(tx, coupon).await?;
-    }
     tell(tx, "reward.cancelled", &row).await?;
+    audited(tx, "reward.claim.cancel", &row, RewardClaimState::Cancelled).await?;
     Ok(row.id)
 }
 
@@ -355,4 +358,14 @@ async fn tell(tx: &Tx, topic: &'static str, row: &Model) -> Result<(), Fault> {
     let payload = json!({ "claimId": row.id, "rewardId": row.reward_id, "customerId": row.customer_id, "cost": row.cost });
     let (aggregate_id, occurred_at) = (row.id.0, tx.now());
     outbox::emit(tx, [Event { topic, aggregate_id, payload, imported: false, occurred_at }]).await
+}
+
+/// Leaves an entry if staff did it.
+async fn audited(tx: &Tx, act: &'static str, row: &Model, after: RewardClaimState) -> Result<(), Fault> {
+    if tx.caller().actor.kind != ActorKind::Staff {
+        return Ok(());
+    }
+    let (before, after) = (json!({ "state": row.state }), json!({ "state": after }));
+    let detail = json!({ "claimId": row.id, "before": before, "after": after });
+    audit::record(tx, [Entry::of_customer(act, row.customer_id, detail)]).await
 }

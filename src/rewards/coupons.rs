@@ -61,7 +61,7 @@ pub(crate) async fn create(tx: &Tx, create: &Create) -> Outcome<CouponId, Coupon
     check(create).map_err(Stop::Refused)?;
     let code = match &create.code {
         Some(code) => normal(code),
-        None => secret::letters::<LETTERS>()?.to_uppercase(),
+        None => made_up()?,
     };
     dialect::lock(tx.db(), &format!("coupon\u{1f}{code}")).await?;
     if Entity::find().filter(Column::Code.eq(code.as_str())).count(tx.db()).await? > 0 {

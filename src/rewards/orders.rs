@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use chrono::TimeDelta;
 use entity::coupon::{self, Column as Coupon};
 use entity::coupon_use::{Column, CouponUseState, Entity};
 use entity::id::{CouponUseId, OrderId};
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ActiveEnum, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use sea_orm::{ActiveEnum, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::coupons::normal;
 pub(crate) use super::terms::{Cart, CartLine};
 use super::terms::{Refusal, Terms};
-use super::uses::{give_back, locked, take};
+use super::uses::{give_back, retake, take};
 use crate::db::dialect::is_among_texts;
 use crate::error::{Fault, Outcome, Stop, split};
 use crate::tx::Tx;
@@ -28,20 +29,32 @@ pub(crate) struct Named<'a> {
     pub(crate) cart: Cart,
 }
 
+/// Coupons by their codes, locked until the transaction ends.
+#[derive(Debug, Default)]
+pub(crate) struct Locked(BTreeMap<String, coupon::Model>);
+
+/// Locks the coupons that orders name, as far as they are ours, by id; whoever locks accounts too does so after.
+pub(crate) async fn lock(tx: &Tx, codes: impl Iterator<Item = &str>) -> Result<Locked, Fault> {
+    let codes: Vec<String> = codes.map(normal).collect();
+    if codes.is_empty() {
+        return Ok(Locked::default());
+    }
+    let among = is_among_texts(tx.db().get_database_backend(), "code", codes);
+    let ours =
+        coupon::Entity::find().filter(among).order_by_asc(Coupon::Id).lock_exclusive().all(tx.db()).await?;
+    Ok(Locked(ours.into_iter().map(|coupon| (coupon.code.clone(), coupon)).collect()))
+}
+
 /// Takes the coupons that orders name, as far as they are ours: what was reserved for the cart, else a new use. The orders
 /// exist whether the coupon could be used or not; answers why not for those whose could not.
-pub(crate) async fn use_coupons(tx: &Tx, named: &[Named<'_>]) -> Result<Vec<(OrderId, &'static str)>, Fault> {
-    if named.is_empty() {
-        return Ok(Vec::new());
-    }
-    let codes: Vec<String> = named.iter().map(|named| normal(named.code)).collect();
-    let among = is_among_texts(tx.db().get_database_backend(), "code", codes);
-    let ours = coupon::Entity::find().filter(among).all(tx.db()).await?;
-    let ours: BTreeMap<&str, &coupon::Model> =
-        ours.iter().map(|coupon| (coupon.code.as_str(), coupon)).collect();
+pub(crate) async fn use_coupons(
+    tx: &Tx,
+    Locked(ours): &Locked,
+    named: &[Named<'_>],
+) -> Result<Vec<(OrderId, &'static str)>, Fault> {
     let mut refused = Vec::new();
     for order in named {
-        let Some(coupon) = ours.get(normal(order.code).as_str()) else { continue };
+        let Some(coupon) = ours.get(&normal(order.code)) else { continue };
         match split(reserved_or_new(tx, coupon, order).await)? {
             Ok(used) => tie(tx, used, order.order).await?,
             Err(refusal) => refused.push((order.order, refusal.name())),
@@ -57,7 +70,6 @@ async fn reserved_or_new(
     coupon: &coupon::Model,
     named: &Named<'_>,
 ) -> Outcome<CouponUseId, Refusal> {
-    let coupon = locked(tx, coupon.id).await?;
     let terms: Terms = serde_json::from_value(coupon.terms.clone())?;
     let taken = Terms { minimum: None, ..terms }.apply(&named.cart).map_err(Stop::Refused)?;
     let open = Column::CouponId.eq(coupon.id).and(Column::OwnerId.eq(named.owner));
@@ -65,12 +77,15 @@ async fn reserved_or_new(
     if let Some(reserved) = Entity::find().filter(open).one(tx.db()).await? {
         return Ok(reserved.id);
     }
-    take(tx, &coupon, named.owner, &named.cart, &taken).await
+    take(tx, coupon, named.owner, &named.cart, &taken).await
 }
 
+/// The order has it from now on, as long as it has points that are to pay it.
 async fn tie(tx: &Tx, used: CouponUseId, order: OrderId) -> Result<(), Fault> {
+    let until = tx.after(TimeDelta::days(tx.settings().programme.order_hold_days.into()));
     let tied = Entity::update_many()
         .col_expr(Column::OrderId, Expr::val(order))
+        .col_expr(Column::ReservedUntil, Expr::val(until))
         .filter(Column::Id.eq(used).and(Column::OrderId.is_null()))
         .filter(Column::State.eq(CouponUseState::Reserved))
         .exec(tx.db())
@@ -82,14 +97,20 @@ async fn tie(tx: &Tx, used: CouponUseId, order: OrderId) -> Result<(), Fault> {
     }
 }
 
-/// The order is paid: its coupon is used for good.
-pub(crate) async fn paid(tx: &Tx, order: OrderId) -> Result<(), Fault> {
-    Entity::update_many()
+/// The order is paid: its coupon is used for good. A use that was given back since the order had it is taken again;
+/// answers why not, if it cannot be.
+pub(crate) async fn paid(tx: &Tx, order: OrderId) -> Result<Option<&'static str>, Fault> {
+    let redeemed = Entity::update_many()
         .col_expr(Column::State, Expr::val(CouponUseState::Redeemed.to_value()))
         .filter(Column::OrderId.eq(order).and(Column::State.eq(CouponUseState::Reserved)))
         .exec(tx.db())
         .await?;
-    Ok(())
+    if redeemed.rows_affected > 0 {
+        return Ok(None);
+    }
+    let released = Column::OrderId.eq(order).and(Column::State.eq(CouponUseState::Released));
+    let Some(used) = Entity::find().filter(released).one(tx.db()).await? else { return Ok(None) };
+    Ok(split(retake(tx, &used).await)?.err().map(Refusal::name))
 }
 
 /// The order is cancelled: its coupon goes back, if its terms say so; that of an order that was never paid always does.

@@ -1,13 +1,16 @@
 //! Uses of coupons: reserved for a cart, taken by an order, given back.
 
+use std::collections::BTreeMap;
+
 use chrono::TimeDelta;
 use entity::coupon::{self, Column as Coupon};
 use entity::coupon_use::{ActiveModel, Column, CouponUseState, Entity, Model};
 use entity::id::{CouponId, CouponUseId};
-use entity::reward_claim;
+use entity::{Instant, reward_claim};
 use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
 use sea_orm::{
-    ActiveEnum, ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, Set,
+    ActiveEnum, ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect, Set,
 };
 use serde::Serialize;
 use uuid::Uuid;
@@ -15,11 +18,12 @@ use uuid::Uuid;
 use super::coupons::normal;
 use super::terms::{Cart, Refusal, Taken, Terms, may_use};
 use crate::app::App;
+use crate::db::dialect::is_among;
 use crate::error::{Fault, Outcome, Stop, refuse};
 use crate::jobs::Ended;
 use crate::tx::Tx;
 
-/// The recurring job that gives back what was reserved for carts and never ordered.
+/// The recurring job that gives back what was reserved for carts and never ordered, or by orders that were never paid.
 pub(crate) const LAPSE: &str = "coupons.lapse";
 /// How long a cart has what it reserved.
 const RESERVED_FOR: TimeDelta = TimeDelta::minutes(30);
@@ -106,12 +110,7 @@ pub(super) async fn take(
         set(tx, Column::Id.eq(open.id), taken.sum(), cart, until).await?;
         return Ok(open.id);
     }
-    if coupon.customer_limit.is_some_and(|most| own.len() >= usize::try_from(most).unwrap_or(0)) {
-        return refuse(Refusal::CustomerLimitReached);
-    }
-    if !count(tx, coupon.id, 1).await? {
-        return refuse(Refusal::LimitReached);
-    }
+    one_more(tx, coupon, &own).await?;
     let row = ActiveModel {
         id: Set(tx.id()),
         coupon_id: Set(coupon.id),
@@ -127,17 +126,34 @@ pub(super) async fn take(
     Ok(row.insert(tx.db()).await?.id)
 }
 
+/// Counts one use more by whoever has `own` already, within the limits.
+async fn one_more(tx: &Tx, coupon: &coupon::Model, own: &[Model]) -> Outcome<(), Refusal> {
+    if coupon.customer_limit.is_some_and(|most| own.len() >= usize::try_from(most).unwrap_or(0)) {
+        return refuse(Refusal::CustomerLimitReached);
+    }
+    if count(tx, coupon.id, 1).await? { Ok(()) } else { refuse(Refusal::LimitReached) }
+}
+
+/// Takes for good what an order had and time gave back, if the coupon can still be used.
+pub(super) async fn retake(tx: &Tx, used: &Model) -> Outcome<(), Refusal> {
+    let coupon = locked(tx, used.coupon_id).await?;
+    may_use(&coupon, Some(used.owner_id), tx.now()).map_err(Stop::Refused)?;
+    let own = own_uses(tx.db(), coupon.id, used.owner_id).await?;
+    one_more(tx, &coupon, &own).await?;
+    Entity::update_many()
+        .col_expr(Column::State, Expr::val(CouponUseState::Redeemed.to_value()))
+        .col_expr(Column::EndedAt, Expr::val(None::<Instant>))
+        .filter(Column::Id.eq(used.id))
+        .exec(tx.db())
+        .await?;
+    Ok(())
+}
+
 fn is_open(used: &Model) -> bool {
     used.state == CouponUseState::Reserved && used.order_id.is_none()
 }
 
-async fn set(
-    tx: &Tx,
-    which: SimpleExpr,
-    discount: i64,
-    cart: &Cart,
-    until: entity::Instant,
-) -> Result<(), Fault> {
+async fn set(tx: &Tx, which: SimpleExpr, discount: i64, cart: &Cart, until: Instant) -> Result<(), Fault> {
     Entity::update_many()
         .col_expr(Column::Discount, Expr::val(discount))
         .col_expr(Column::Currency, Expr::val(cart.currency.code()))
@@ -225,28 +241,50 @@ pub(super) async fn give_back(tx: &Tx, which: SimpleExpr, coupon: CouponId) -> R
     Ok(given)
 }
 
-/// Gives back what was reserved for carts that nobody ordered in time; due again in a minute.
+/// Gives back what was reserved for carts that nobody ordered in time, and by orders that nobody paid in time; due again in
+/// a minute, or at once if it did not get through.
 pub(crate) async fn lapse(app: &App) -> Result<Ended, Fault> {
     let now = app.clock.now();
-    let due: Vec<CouponId> = Entity::find()
+    let begun = tokio::time::Instant::now();
+    // The rest of the lease is for the last batch.
+    while begun.elapsed() < app.config.job_lease / 3 {
+        let due = due(app, now).await?;
+        if due.is_empty() {
+            return Ok(Ended::Again(now + TimeDelta::minutes(1)));
+        }
+        for uses in due {
+            app.change(&uses, lapse_of).await?;
+        }
+    }
+    Ok(Ended::Again(now))
+}
+
+/// Uses of one coupon that are due.
+type Due = (CouponId, Vec<Uuid>);
+
+/// Up to a batch of uses that are due, by their coupons.
+async fn due(app: &App, now: Instant) -> Result<Vec<Due>, Fault> {
+    let found: Vec<(CouponId, CouponUseId)> = Entity::find()
         .select_only()
-        .column(Column::CouponId)
-        .distinct()
+        .columns([Column::CouponId, Column::Id])
         .filter(Column::State.eq(CouponUseState::Reserved).and(Column::ReservedUntil.lte(now)))
-        .filter(Column::OrderId.is_null())
+        .order_by_asc(Column::ReservedUntil)
         .limit(BATCH)
         .into_tuple()
         .all(&app.db.read)
         .await?;
-    for coupon in due {
-        app.change(&coupon, lapse_of).await?;
+    let mut due: BTreeMap<CouponId, Vec<Uuid>> = BTreeMap::new();
+    for (coupon, used) in found {
+        due.entry(coupon).or_default().push(used.0);
     }
-    Ok(Ended::Again(now + TimeDelta::minutes(1)))
+    Ok(due.into_iter().collect())
 }
 
-async fn lapse_of(tx: &Tx, coupon: &CouponId) -> Result<(), Fault> {
+/// Those of them that nobody paid for or gave back meanwhile.
+async fn lapse_of(tx: &Tx, (coupon, uses): &Due) -> Result<(), Fault> {
+    let among = is_among(tx.db().get_database_backend(), "id", uses.iter().copied());
     let due = Column::State.eq(CouponUseState::Reserved).and(Column::ReservedUntil.lte(tx.now()));
-    give_back(tx, due.and(Column::OrderId.is_null()), *coupon).await?;
+    give_back(tx, among.and(due), *coupon).await?;
     Ok(())
 }
 

@@ -23,6 +23,8 @@ pub(super) enum Limit {
     Credentials,
     /// Refresh tokens from an address.
     Refreshes,
+    /// Codes of coupons from an address that were no coupon's.
+    Codes,
     /// Tries for a mailbox.
     Mailbox,
 }
@@ -44,6 +46,7 @@ impl Limit {
             Self::ApiKey => "api_key",
             Self::Credentials => "credentials",
             Self::Refreshes => "refreshes",
+            Self::Codes => "codes",
             Self::Mailbox => "mailbox",
         }
     }
@@ -54,7 +57,7 @@ impl Limit {
             Self::Address | Self::Rejections => (limits.max_requests_per_address, Self::ORDINARY_LENGTH),
             Self::Account => (limits.max_requests_per_account, Self::ORDINARY_LENGTH),
             Self::ApiKey => (limits.max_requests_per_api_key, Self::ORDINARY_LENGTH),
-            Self::Credentials => (limits.max_credentials_per_address, MINUTE),
+            Self::Credentials | Self::Codes => (limits.max_credentials_per_address, MINUTE),
             Self::Refreshes => (limits.max_refreshes_per_address, MINUTE),
             Self::Mailbox => (limits.max_credentials_per_mailbox, Self::LONGEST),
         };
@@ -89,6 +92,7 @@ pub(super) struct AllCounts {
     api_key: Counts,
     credentials: Counts,
     refreshes: Counts,
+    codes: Counts,
     mailbox: Counts,
 }
 
@@ -103,6 +107,7 @@ impl AllCounts {
             api_key: fresh(),
             credentials: fresh(),
             refreshes: fresh(),
+            codes: fresh(),
             mailbox: fresh(),
         }
     }
@@ -116,6 +121,7 @@ impl AllCounts {
             Limit::ApiKey => &self.api_key,
             Limit::Credentials => &self.credentials,
             Limit::Refreshes => &self.refreshes,
+            Limit::Codes => &self.codes,
             Limit::Mailbox => &self.mailbox,
         }
     }

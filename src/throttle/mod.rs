@@ -106,6 +106,30 @@ pub async fn attempt(app: &App, what: Attempt, viewer: &Viewer, client: &Client)
     admit_exactly(app, limit, client.network()).await
 }
 
+/// [`FaultKind::RateLimited`] if this client tried so many codes that were no coupon's that no more are looked up. Staff and
+/// servers of the shop, who ask for many people, are not limited.
+pub(crate) fn before_code(app: &App, viewer: &Viewer, client: &Client) -> Result<(), Fault> {
+    match Limit::Codes.window(&app.throttle.limits).filter(|_| may_guess(viewer)) {
+        Some(window) => {
+            let counts = app.throttle.counts.of(Limit::Codes);
+            counts.check(window, client.network(), now(app)).map_err(|wait| refused(Limit::Codes, wait))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Counts a code that was no coupon's: [`FaultKind::RateLimited`] if that is one too many.
+pub(crate) async fn after_wrong_code(app: &App, viewer: &Viewer, client: &Client) -> Result<(), Fault> {
+    if may_guess(viewer) { admit_exactly(app, Limit::Codes, client.network()).await } else { Ok(()) }
+}
+
+fn may_guess(viewer: &Viewer) -> bool {
+    match viewer {
+        Viewer::Anonymous | Viewer::Customer { .. } => true,
+        Viewer::Shop { .. } | Viewer::Staff { .. } => false,
+    }
+}
+
 /// What is tried for an account. Each is counted apart: whoever uses up one shuts none of the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tried {

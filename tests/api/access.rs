@@ -86,6 +86,14 @@ both_engines! {
         try_all(shop, "nobody", &Caller::anonymous(), "UNAUTHENTICATED", |_| false).await;
     }
 
+    async fn an_api_key_is_named_to_nobody_where_it_is_of_no_use(shop: &TestApp) {
+        let hints = [("{ me { id } }", "Sign in to do this."), ("{ customers { totalCount } }", "Sign in, or send an API key, to do this.")];
+        for (query, hint) in hints {
+            let answer = shop.graphql(&Caller::anonymous(), query, json!({})).await;
+            assert_eq!(answer.assert_error("UNAUTHENTICATED").body["errors"][0]["message"], hint);
+        }
+    }
+
     async fn a_customer_does_what_is_for_customers(shop: &TestApp) {
         let joan = shop.as_customer().await;
         try_all(shop, "a customer", &joan, "FORBIDDEN", |row| row.customer).await;

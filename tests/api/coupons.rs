@@ -216,4 +216,73 @@ both_engines! {
         shop.record(&server, cancelled).await;
         assert_eq!(used(shop, "FIVE").await, 0);
     }
+
+    async fn the_coupon_of_an_order_that_nobody_pays_comes_back_and_a_late_payment_takes_it_again(shop: &TestApp) {
+        let server = shop.as_server().await;
+        let (joan, eve) = (shop.as_member(&server, 0).await, shop.as_member(&server, 0).await);
+        regulars::worker::arm_recurring(&shop.app).await.unwrap();
+        shop.set_programme(json!({ "orderHoldDays": 3 })).await;
+        made(shop, json!({ "code": "ONE", "percent": "0.1", "totalLimit": 1 })).await;
+        made(shop, json!({ "code": "EACH", "percent": "0.1", "customerLimit": 1 })).await;
+        made(shop, json!({ "code": "MANY", "percent": "0.1" })).await;
+        let one = ordered(shop, &server, &joan, "ONE").await;
+        let each = ordered(shop, &server, &joan, "EACH").await;
+        let many = ordered(shop, &server, &joan, "MANY").await;
+        shop.clock.advance(TimeDelta::days(3) - TimeDelta::minutes(1));
+        shop.run_jobs().await;
+        assert_eq!([used(shop, "ONE").await, used(shop, "EACH").await, used(shop, "MANY").await], [1, 1, 1]);
+        shop.clock.advance(TimeDelta::minutes(2));
+        shop.run_jobs().await;
+        assert_eq!([used(shop, "ONE").await, used(shop, "EACH").await, used(shop, "MANY").await], [0, 0, 0]);
+        let theirs = ordered(shop, &server, &eve, "ONE").await;
+        assert_eq!(shop.step(&server, "orderPay", &theirs).await["couponRefusal"], Json::Null);
+        ordered(shop, &server, &joan, "EACH").await;
+        for (order, refusal) in [(one, "LIMIT_REACHED"), (each, "CUSTOMER_LIMIT_REACHED")] {
+            let paid = shop.step(&server, "orderPay", &order).await;
+            assert_eq!((&paid["couponRefusal"], &paid["flags"]), (&json!(refusal), &json!(["COUPON_REFUSED"])));
+        }
+        let paid = shop.step(&server, "orderPay", &many).await;
+        assert_eq!((&paid["couponRefusal"], &paid["flags"]), (&Json::Null, &json!([])));
+        assert_eq!([used(shop, "ONE").await, used(shop, "EACH").await, used(shop, "MANY").await], [1, 1, 1]);
+        // What was taken again is given back like any other, and time has no more to do with it.
+        shop.clock.advance(TimeDelta::days(30));
+        shop.run_jobs().await;
+        assert_eq!([used(shop, "ONE").await, used(shop, "EACH").await, used(shop, "MANY").await], [1, 0, 1]);
+        shop.step(&server, "orderCancel", &many).await;
+        assert_eq!(used(shop, "MANY").await, 0);
+    }
+
+    async fn of_orders_that_are_paid_and_cancelled_while_their_coupons_lapse_as_many_count_as_are_paid(shop: &TestApp) {
+        let server = shop.as_server().await;
+        let joan = shop.as_member(&server, 1_000).await;
+        regulars::worker::arm_recurring(&shop.app).await.unwrap();
+        shop.set_programme(json!({ "orderHoldDays": 1 })).await;
+        made(shop, json!({ "code": "TWENTY", "percent": "0.1", "totalLimit": 20 })).await;
+        // Half of them are paid with points too, so that each locks coupon and account.
+        let record = async |index: usize| {
+            let mut order = json!({ "customerId": joan.customer_id(), "coupon": "TWENTY" });
+            if index.is_multiple_of(2) {
+                order["holdId"] = shop.done(&joan, "pointsHold", json!({ "points": 10 })).await["hold"]["id"].clone();
+            }
+            shop.record(&server, order).await
+        };
+        let orders = join_all((0..20).map(record)).await;
+        assert_eq!(used(shop, "TWENTY").await, 20);
+        shop.clock.advance(TimeDelta::days(1) - TimeDelta::minutes(1));
+        let ends = orders.iter().enumerate().map(async |(index, order)| {
+            let input = json!({ "id": order["id"], "withoutPoints": true });
+            if index % 4 < 2 {
+                shop.mutate(&server, "orderPay", input).await.assert_done();
+            } else {
+                shop.step(&server, "orderCancel", order).await;
+            }
+        });
+        let lapse = async {
+            shop.clock.advance(TimeDelta::minutes(2));
+            shop.run_jobs().await;
+        };
+        futures_util::future::join(join_all(ends), lapse).await;
+        assert_eq!(used(shop, "TWENTY").await, 10);
+        shop.assert_ledger_adds_up().await;
+    }
 }

@@ -302,4 +302,63 @@ both_engines! {
         let eve = shop.as_member(&server, 0).await;
         assert_eq!(explained(shop, &eve, &entries(shop, &server, &joan).await[0]).await, Json::Null);
     }
+
+    async fn a_rule_that_is_used_up_does_not_stand_before_the_next_of_its_group(shop: &TestApp) {
+        let (server, owner) = (shop.as_server().await, shop.as_staff(Role::Owner).await);
+        let (joan, eve) = (shop.as_member(&server, 0).await, shop.as_member(&server, 0).await);
+        let review = |code: &str, bonus: i64, priority: i64, times: i64| {
+            json!({ "code": code, "name": "A review", "trigger": "EVENT", "event": "review", "bonus": bonus,
+                "priority": priority, "combination": "BEST_ONLY", "limit": { "times": times, "per": "EVER" } })
+        };
+        in_force(shop, &owner, review("first-review", 50, 9, 1)).await;
+        in_force(shop, &owner, review("next-reviews", 10, 5, 2)).await;
+        let stated = |one: &Caller| json!({ "customerId": one.customer_id(), "event": "review" });
+        shop.done(&server, "pointsEarn", stated(&eve)).await;
+        let answers = join_all((0..6).map(|_| shop.mutate(&server, "pointsEarn", stated(&joan)))).await;
+        let refused = answers.iter().filter(|answer| answer.payload()["userErrors"][0]["code"] == "LIMIT_REACHED");
+        // 50 once and 10 twice.
+        assert_eq!((refused.count(), shop.sums(&server, joan.customer_id()).await), (3, [70, 0, 0, 0]));
+        assert_eq!(shop.sums(&server, eve.customer_id()).await, [50, 0, 0, 0]);
+    }
+
+    async fn what_the_first_purchase_gave_does_not_come_again_after_it_is_cancelled(shop: &TestApp) {
+        let (server, owner) = (shop.as_server().await, shop.as_staff(Role::Owner).await);
+        let joan = shop.as_member(&server, 0).await;
+        let first = json!({ "code": "welcome", "name": "A welcome", "bonus": 100, "conditions": { "nthPurchase": 1 } });
+        in_force(shop, &owner, first).await;
+        shop.set_programme(json!({ "returnPolicy": "WITHIN_BALANCE" })).await;
+        let order = bought(shop, &server, &joan, json!([line("A-1", 1, "10.00")])).await;
+        // Spent before the order is cancelled: 10 of 110 are left to be taken back.
+        shop.done(&joan, "pointsRedeem", json!({ "points": 100, "reference": "a mug" })).await;
+        shop.step(&server, "orderCancel", &order).await;
+        assert_eq!(shop.sums(&server, joan.customer_id()).await, [0, 0, 0, 0]);
+        bought(shop, &server, &joan, json!([line("A-1", 1, "10.00")])).await;
+        assert_eq!(shop.sums(&server, joan.customer_id()).await, [10, 0, 0, 0]);
+    }
+
+    async fn a_birthday_that_is_made_up_for_gives_by_the_rules_of_its_day(shop: &TestApp) {
+        let (server, owner) = (shop.as_server().await, shop.as_staff(Role::Owner).await);
+        let joan = shop.as_member(&server, 0).await;
+        let birthday = |code: &str, bonus: i64| {
+            json!({ "code": code, "name": "Happy birthday", "trigger": "BIRTHDAY", "bonus": bonus })
+        };
+        regulars::worker::arm_recurring(&shop.app).await.unwrap();
+        let old = in_force(shop, &owner, birthday("old", 30)).await;
+        shop.done(&joan, "customerUpdate", json!({ "birthday": "1990-12-30" })).await;
+        // From noon on 15 January to noon on 31 December: her birthday was yesterday, and nobody worked.
+        shop.clock.advance(TimeDelta::days(350));
+        let owner = shop.as_staff(Role::Owner).await;
+        shop.done(&owner, "earningRuleRetire", json!({ "ruleId": old })).await;
+        in_force(shop, &owner, birthday("new", 7)).await;
+        // Two days later it is another year.
+        shop.clock.advance(TimeDelta::days(2));
+        for _ in 0..2 {
+            shop.run_jobs().await;
+            assert_eq!(shop.sums(&server, joan.customer_id()).await, [30, 0, 0, 0]);
+            shop.clock.advance(TimeDelta::days(1));
+        }
+        shop.clock.advance(TimeDelta::days(362));
+        shop.run_jobs().await;
+        assert_eq!(shop.sums(&server, joan.customer_id()).await, [37, 0, 0, 0]);
+    }
 }

@@ -142,4 +142,30 @@ both_engines! {
         assert_eq!(shop.record(&server, order).await["couponRefusal"], Json::Null);
         assert_eq!(shop.sums(&server, stays.customer_id()).await, [425, 0, 0, 0]);
     }
+
+    async fn staff_who_hand_over_or_undo_a_claim_are_in_the_audit_log(shop: &TestApp) {
+        let server = shop.as_server().await;
+        let joan = shop.as_member(&server, 1_000).await;
+        let owner = shop.as_staff(Role::Owner).await;
+        let reward = offered(shop, json!({ "sku": "MUG" })).await;
+        let claim = async || {
+            let claimed = shop.done(&joan, "rewardClaim", json!({ "rewardId": reward })).await;
+            json!({ "claimId": claimed["claim"]["id"] })
+        };
+        shop.done(&server, "rewardClaimFulfil", claim().await).await;
+        shop.done(&server, "rewardClaimCancel", claim().await).await;
+        assert_eq!(shop.audited(joan.customer_id()).await, []);
+        shop.done(&owner, "rewardClaimFulfil", claim().await).await;
+        shop.done(&owner, "rewardClaimCancel", claim().await).await;
+        let told = shop.audited(joan.customer_id()).await;
+        let acts: Vec<_> = told.iter().map(|(act, by, detail)| (act.as_str(), by.as_str(), &detail["before"], &detail["after"])).collect();
+        let state = |state: &str| json!({ "state": state });
+        let (claimed, fulfilled, cancelled) = (state("CLAIMED"), state("FULFILLED"), state("CANCELLED"));
+        let expected = [
+            ("reward.claim.fulfil", "STAFF", &claimed, &fulfilled),
+            ("reward.claim.cancel", "STAFF", &claimed, &cancelled),
+        ];
+        assert!(expected.iter().all(|entry| acts.contains(entry)) && acts.len() == 2, "{acts:?}");
+        assert!(told.iter().all(|(.., detail)| detail["claimId"].is_string()));
+    }
 }

@@ -177,6 +177,39 @@ both_engines! {
         limited.close().await;
     }
 
+    async fn codes_of_coupons_are_guessed_so_often_and_those_that_are_right_cost_nothing(shop: &TestApp) {
+        let server = shop.as_server().await;
+        let joan = shop.as_member(&server, 0).await;
+        let owner = shop.as_staff(entity::staff::Role::Owner).await;
+        shop.done(&owner, "couponCreate", json!({ "code": "TEN", "name": "Ten per cent", "percent": "0.1" })).await;
+        let limited = Limited::open(shop, &["--max-credentials-per-address", "3"]).await;
+        let cart = json!({ "currency": "EUR", "lines": [{ "sku": "A-1", "lineTotal": "10.00" }] });
+        let explain = async |caller: &Caller, code: &str| {
+            let query = "query ($code: String!, $cart: CouponCartInput!) { explainCoupon(code: $code, cart: $cart) { refusal } }";
+            limited.serving.post(caller, query, json!({ "code": code, "cart": cart })).await
+        };
+        let reserve = async |caller: &Caller, code: &str, key: &str| {
+            let mutation = "mutation ($input: CouponReserveInput!) { couponReserve(input: $input) { userErrors { code } } }";
+            let input = json!({ "code": code, "cart": cart, "idempotencyKey": key });
+            limited.serving.post(caller, mutation, json!({ "input": input })).await
+        };
+        for _ in 0..5 {
+            assert_eq!(explain(&joan, "TEN").await.at("/explainCoupon/refusal"), &Json::Null);
+        }
+        for code in ["ONE", "TWO"] {
+            assert_eq!(explain(&Caller::anonymous(), code).await.at("/explainCoupon/refusal"), "NOT_FOUND");
+        }
+        assert_eq!(reserve(&joan, "THREE", "k-1").await.at("/couponReserve/userErrors/0/code"), "NOT_FOUND");
+        // From then on nothing is looked up, whoever asks from there, right or wrong.
+        explain(&Caller::anonymous(), "TEN").await.assert_error("RATE_LIMITED");
+        explain(&joan, "FOUR").await.assert_error("RATE_LIMITED");
+        reserve(&joan, "TEN", "k-2").await.assert_error("RATE_LIMITED");
+        assert_eq!(explain(&server, "FIVE").await.at("/explainCoupon/refusal"), "NOT_FOUND");
+        shop.clock.advance(TimeDelta::minutes(2));
+        assert_eq!(explain(&Caller::anonymous(), "TEN").await.at("/explainCoupon/refusal"), &Json::Null);
+        limited.close().await;
+    }
+
     async fn a_document_that_is_not_parsed_tries_nothing(shop: &TestApp) {
         let limited = Limited::open(shop, &["--max-credentials-per-address", "1"]).await;
         let unknown = "mutation { signInWithPassword(input: { email: \"a@example.org\" }) { nothing } }";

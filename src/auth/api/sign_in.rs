@@ -64,7 +64,7 @@ pub struct SignInRequestCodePayload {
 /// A code that was mailed.
 #[derive(InputObject)]
 pub struct MailboxProveInput {
-    /// As `customerRegister` or `signInRequestCode` answered.
+    /// As `customerRegister`, `accountCreateFromOrder` or `signInRequestCode` answered.
     challenge_id: ID,
     /// Six digits.
     code: String,

@@ -102,7 +102,8 @@ pub(super) struct EarningConditionsInput {
     weekdays: Vec<EarningWeekday>,
     /// Orders whose lines add up to at least so much.
     minimum: Option<EarningMinimumInput>,
-    /// The customer's paid order of this number, 1 to 10000; 1 is the first purchase.
+    /// The customer's paid order of this number, 1 to 10000; 1 is the first purchase. Orders that were cancelled after they
+    /// were paid are counted too.
     nth_purchase: Option<i32>,
     /// Every so-manieth paid order of the customer, 1 to 10000; not together with `nthPurchase`.
     every_nth_purchase: Option<i32>,

@@ -16,15 +16,16 @@ use crate::customers::api::note_read;
 use crate::earning::definition::Invalid;
 use crate::earning::versions::{self, Publish, Retire, RuleError};
 use crate::earning::{backtest, explain};
-use crate::error::{Fault, Outcome, split};
+use crate::error::Outcome;
 use crate::graphql::access::Allowed;
 use crate::graphql::fault::ApiError;
 use crate::graphql::global_id::{NodeType, local_id};
 use crate::graphql::newest::{NewestPages, newest_first};
+use crate::graphql::once::{once, written};
 use crate::graphql::page::PageArguments;
 use crate::graphql::payload::UserError;
 use crate::graphql::scalars::{IdempotencyKey, PointsTotal};
-use crate::idempotency::Key;
+use crate::idempotency::Once;
 use crate::tx::Tx;
 use inputs::{EarningRuleDraftInput, EarningRulePublishInput, EarningRuleRetireInput};
 pub use loaders::loader;
@@ -210,13 +211,9 @@ async fn write<C: Serialize>(
     command: &C,
     work: impl AsyncFn(&Tx, &C) -> Outcome<EarningRuleId, RuleError>,
 ) -> Result<EarningRulePayload, ApiError> {
-    let app = ctx.data_unchecked::<App>();
-    let key = Key { scope: ctx.data_unchecked::<Viewer>().key_scope(), key: key.0, operation };
-    match split(app.write_once(&key, command, work).await)? {
-        Ok(once) => {
-            let row = Entity::find_by_id(once.value).one(&app.db.read).await?;
-            let row = row.ok_or_else(|| Fault::internal("a rule that was written is gone"))?;
-            let (rule, replayed) = (Some(EarningRule(row)), once.replayed);
+    match once(ctx, operation, key, command, work).await? {
+        Ok(Once { value, replayed }) => {
+            let rule = Some(EarningRule(written::<Entity>(ctx, value).await?));
             Ok(EarningRulePayload { rule, replayed, user_errors: Vec::new() })
         }
         Err(reason) => Ok(EarningRulePayload::refused(reason)),

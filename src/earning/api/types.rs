@@ -205,7 +205,7 @@ pub(super) struct EarningConditions {
     weekdays: Vec<EarningWeekday>,
     /// Orders whose lines add up to at least so much.
     minimum: Option<MoneyValue>,
-    /// The customer's paid order of this number.
+    /// The customer's paid order of this number; orders that were cancelled after they were paid are counted too.
     nth_purchase: Option<i32>,
     /// Every so-manieth paid order of the customer.
     every_nth_purchase: Option<i32>,

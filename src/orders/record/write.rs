@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use entity::Instant;
-use entity::id::{CustomerId, GuestId, LineId, OrderId};
+use entity::id::{AccountId, CustomerId, GuestId, LineId, OrderId};
 use entity::order::{Column, Entity, Model, OrderFlag, OrderState, RedemptionTax};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ActiveEnum, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, Value};
@@ -19,7 +19,7 @@ use crate::error::{Fault, split};
 use crate::money::{Currency, Money, spread};
 use crate::onboarding::{FirstOrder, welcome};
 use crate::orders::rules::{cut, lines_total};
-use crate::orders::{claim, events};
+use crate::orders::{claim, coupon, events};
 use crate::outbox::emit;
 use crate::points::orders::{self as points, Owner, PaidLine, PaidOrder, Pinned};
 use crate::rewards::orders as coupons;
@@ -87,6 +87,11 @@ impl<'a> Draft<'a> {
         Ok(Self { index, id, lines, record, owner, model })
     }
 
+    /// Where it earns.
+    pub(super) fn account(&self) -> AccountId {
+        self.owner.account()
+    }
+
     fn external_id(&self) -> &str {
         self.record.external_id.as_str()
     }
@@ -105,11 +110,16 @@ impl<'a> Draft<'a> {
         self.model.redemption_tax = Some(tax);
     }
 
-    /// The coupon it names, and the cart it is.
-    fn coupon(&self) -> Option<coupons::Named<'_>> {
+    /// The code of the coupon that it uses; history used none of ours.
+    fn code(&self) -> Option<&'a str> {
         let record = self.record;
         let is_used = !record.imported && record.state != OrderState::Cancelled;
-        let code = record.coupon.as_deref().filter(|_| is_used)?;
+        record.coupon.as_deref().filter(|_| is_used)
+    }
+
+    /// The coupon it uses, and the cart it is.
+    fn coupon(&self) -> Option<coupons::Named<'a>> {
+        let (record, code) = (self.record, self.code()?);
         let line = |line: &super::RecordLine| coupons::CartLine {
             sku: line.sku.clone(),
             categories: line.categories.clone(),
@@ -215,9 +225,11 @@ pub(super) async fn write<'a>(tx: &Tx, mut drafts: Vec<Draft<'a>>) -> Result<Wri
     // Two batches that share orders wait for each other in one direction only.
     drafts.sort_by(|a, b| a.external_id().cmp(b.external_id()));
     let new = insert_orders(tx, drafts).await?;
+    // In the order in which everybody locks: coupons, then accounts.
+    let locked = coupons::lock(tx, new.iter().filter_map(Draft::code)).await?;
     let (new, refused) = pin_holds(tx, new).await?;
     insert_lines(tx, &new).await?;
-    take_coupons(tx, &new).await?;
+    take_coupons(tx, &locked, &new).await?;
     let paid: Vec<PaidOrder> = new.iter().filter_map(Draft::paid).collect();
     if !paid.is_empty() {
         points::earn(tx, &paid).await?;
@@ -230,18 +242,14 @@ pub(super) async fn write<'a>(tx: &Tx, mut drafts: Vec<Draft<'a>>) -> Result<Wri
     Ok(Written { new, refused })
 }
 
-/// Takes the coupons that new orders name; history used none of ours.
-async fn take_coupons(tx: &Tx, new: &[Draft<'_>]) -> Result<(), Fault> {
+/// Takes the coupons that new orders name.
+async fn take_coupons(tx: &Tx, locked: &coupons::Locked, new: &[Draft<'_>]) -> Result<(), Fault> {
     let named: Vec<coupons::Named<'_>> = new.iter().filter_map(Draft::coupon).collect();
-    for (order, refusal) in coupons::use_coupons(tx, &named).await? {
-        Entity::update_many()
-            .col_expr(Column::CouponRefusal, Expr::val(refusal))
-            .filter(Column::Id.eq(order))
-            .exec(tx.db())
-            .await?;
+    for (order, refusal) in coupons::use_coupons(tx, locked, &named).await? {
+        coupon::refused(tx, order, refusal).await?;
     }
-    for draft in new.iter().filter(|draft| draft.model.paid_at.is_some() && draft.coupon().is_some()) {
-        coupons::paid(tx, draft.id).await?;
+    for draft in new.iter().filter(|draft| draft.model.paid_at.is_some() && draft.code().is_some()) {
+        coupon::paid(tx, draft.id).await?;
     }
     Ok(())
 }

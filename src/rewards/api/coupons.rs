@@ -10,21 +10,25 @@ use serde::Serialize;
 use super::coupon_inputs::{
     CouponCartInput, CouponCreateInput, CouponDisableInput, CouponReleaseInput, CouponReserveInput,
 };
-use super::{CouponUseErrorCode, key, meant};
+use super::{CouponUseErrorCode, meant};
 use crate::app::App;
 use crate::auth::viewer::Viewer;
-use crate::error::{Fault, Outcome, split};
+use crate::client::Client;
+use crate::error::{Fault, Outcome};
 use crate::graphql::access::Allowed;
 use crate::graphql::fault::ApiError;
 use crate::graphql::global_id::{NodeType, global_id, local_id};
 use crate::graphql::newest::{NewestPages, newest_first};
+use crate::graphql::once::{once, written};
 use crate::graphql::page::PageArguments;
 use crate::graphql::payload::UserError;
 use crate::graphql::scalars::{IdempotencyKey, MoneyValue};
+use crate::idempotency::Once;
 use crate::money::{Currency, Money, Rate};
 use crate::rewards::coupons::{self, CouponError, Disable};
 use crate::rewards::terms::{Discount, Refusal, Taken, Terms};
 use crate::rewards::uses::{self, Release, Reserve};
+use crate::throttle;
 use crate::tx::Tx;
 
 /// Where a use of a coupon is.
@@ -145,7 +149,7 @@ impl CouponUse {
         Ok(Money { minor: self.0.discount, currency: self.0.currency.parse()? }.into())
     }
 
-    /// When it is given back unless an order has it.
+    /// When it is given back: what a cart has, unless an order takes it; what an order has, unless it is paid by then.
     async fn reserved_until(&self) -> Instant {
         self.0.reserved_until
     }
@@ -231,7 +235,7 @@ impl CouponsQuery {
     }
 
     /// What a coupon would take off a cart, or why it cannot be used; null for a customer whom the caller may not name.
-    /// Writes nothing. For everyone.
+    /// Writes nothing. Whoever tries many codes that are no coupon's has to wait (`RATE_LIMITED`). For everyone.
     #[graphql(guard = "Allowed")]
     async fn explain_coupon(
         &self,
@@ -246,7 +250,9 @@ impl CouponsQuery {
         if customer_id.is_some() && owner.is_none() {
             return Ok(None);
         }
+        may_guess(ctx)?;
         let found = uses::explain(app, &code, owner.map(|customer| customer.0), &cart).await?;
+        note_guess(ctx, found.as_ref().err().copied()).await?;
         Ok(Some(match found {
             Ok((_, taken)) => CouponExplanation::of(&taken, cart.currency),
             Err(refusal) => CouponExplanation::refused(refusal),
@@ -291,7 +297,8 @@ impl CouponsMutation {
     }
 
     /// Sets one use of a coupon aside for a cart, for 30 minutes: the order of the same customer that names its code takes
-    /// it. Whoever has one reserved gets that one. For the customer, shop keys with `orders:write`.
+    /// it. Whoever has one reserved gets that one. Codes that are no coupon's are limited as in `explainCoupon`.
+    /// For the customer, shop keys with `orders:write`.
     #[graphql(guard = "Allowed")]
     async fn coupon_reserve(
         &self,
@@ -303,8 +310,13 @@ impl CouponsMutation {
             return Ok(CouponUsePayload::refused(Refusal::NotFound, "customerId"));
         };
         let reserve = Reserve { code: input.code, owner: customer.0, cart: input.cart.parse(app)? };
+        may_guess(ctx)?;
         let named = "code";
-        take(ctx, "couponReserve", input.idempotency_key, &reserve, named, uses::reserve).await
+        let payload =
+            take(ctx, "couponReserve", input.idempotency_key, &reserve, named, uses::reserve).await?;
+        let is_guess = payload.user_errors.iter().any(|error| error.code == CouponUseErrorCode::NotFound);
+        note_guess(ctx, is_guess.then_some(Refusal::NotFound)).await?;
+        Ok(payload)
     }
 
     /// Gives back what was reserved for a cart; what an order has goes back when the order is cancelled.
@@ -327,17 +339,13 @@ impl CouponsMutation {
 async fn write<C: Serialize>(
     ctx: &Context<'_>,
     operation: &'static str,
-    idempotency_key: IdempotencyKey,
+    key: IdempotencyKey,
     command: &C,
     work: impl AsyncFn(&Tx, &C) -> Outcome<CouponId, CouponError>,
 ) -> Result<CouponPayload, ApiError> {
-    let app = ctx.data_unchecked::<App>();
-    let key = key(ctx, operation, idempotency_key);
-    match split(app.write_once(&key, command, work).await)? {
-        Ok(once) => {
-            let row = Entity::find_by_id(once.value).one(&app.db.read).await?;
-            let row = row.ok_or_else(|| Fault::internal("a coupon that was written is gone"))?;
-            let (coupon, replayed) = (Some(Coupon(row)), once.replayed);
+    match once(ctx, operation, key, command, work).await? {
+        Ok(Once { value, replayed }) => {
+            let coupon = Some(Coupon(written::<Entity>(ctx, value).await?));
             Ok(CouponPayload { coupon, replayed, user_errors: Vec::new() })
         }
         Err(error) => Ok(CouponPayload::refused(error)),
@@ -347,22 +355,33 @@ async fn write<C: Serialize>(
 async fn take<C: Serialize>(
     ctx: &Context<'_>,
     operation: &'static str,
-    idempotency_key: IdempotencyKey,
+    key: IdempotencyKey,
     command: &C,
     named: &str,
     work: impl AsyncFn(&Tx, &C) -> Outcome<CouponUseId, Refusal>,
 ) -> Result<CouponUsePayload, ApiError> {
-    let app = ctx.data_unchecked::<App>();
-    let key = key(ctx, operation, idempotency_key);
-    match split(app.write_once(&key, command, work).await)? {
-        Ok(once) => {
-            let row = coupon_use::Entity::find_by_id(once.value).one(&app.db.read).await?;
-            let row = row.ok_or_else(|| Fault::internal("a use that was written is gone"))?;
-            let (coupon_use, replayed) = (Some(CouponUse(row)), once.replayed);
+    match once(ctx, operation, key, command, work).await? {
+        Ok(Once { value, replayed }) => {
+            let coupon_use = Some(CouponUse(written::<coupon_use::Entity>(ctx, value).await?));
             Ok(CouponUsePayload { coupon_use, replayed, user_errors: Vec::new() })
         }
         Err(refusal) => Ok(CouponUsePayload::refused(refusal, named)),
     }
+}
+
+/// Counts a code that is no coupon's; whoever tries many of them is told to wait.
+async fn note_guess(ctx: &Context<'_>, refusal: Option<Refusal>) -> Result<(), Fault> {
+    if refusal != Some(Refusal::NotFound) {
+        return Ok(());
+    }
+    let (viewer, client) = (ctx.data_unchecked::<Viewer>(), ctx.data_unchecked::<Client>());
+    throttle::after_wrong_code(ctx.data_unchecked::<App>(), viewer, client).await
+}
+
+/// Whether the caller may still try codes.
+fn may_guess(ctx: &Context<'_>) -> Result<(), Fault> {
+    let (viewer, client) = (ctx.data_unchecked::<Viewer>(), ctx.data_unchecked::<Client>());
+    throttle::before_code(ctx.data_unchecked::<App>(), viewer, client)
 }
 
 impl CouponExplanation {

@@ -15,8 +15,6 @@ use crate::auth::viewer::Viewer;
 use crate::customers::{self, CustomerBy};
 use crate::graphql::fault::ApiError;
 use crate::graphql::global_id::{NodeType, local_id};
-use crate::graphql::scalars::IdempotencyKey;
-use crate::idempotency::Key;
 
 /// Why a coupon cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -56,8 +54,4 @@ async fn meant(ctx: &Context<'_>, customer_id: Option<&ID>) -> Result<Option<Cus
         }
         _ => Ok(None),
     }
-}
-
-fn key(ctx: &Context<'_>, operation: &'static str, key: IdempotencyKey) -> Key {
-    Key { scope: ctx.data_unchecked::<Viewer>().key_scope(), key: key.0, operation }
 }

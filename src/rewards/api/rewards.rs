@@ -1,24 +1,26 @@
 //! Rewards over GraphQL.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
-use entity::id::{RewardClaimId, RewardId};
+use entity::id::RewardClaimId;
 use entity::reward::{Column, Entity, Model};
 use entity::{Instant, coupon, reward_claim};
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde::Serialize;
 
-use super::{key, meant};
+use super::meant;
 use crate::app::App;
 use crate::auth::viewer::Viewer;
-use crate::error::{Fault, Outcome, split};
+use crate::error::Outcome;
 use crate::graphql::access::Allowed;
 use crate::graphql::fault::ApiError;
 use crate::graphql::global_id::{NodeType, global_id, local_id};
 use crate::graphql::newest::{NewestPages, newest_first};
+use crate::graphql::once::{once, written};
 use crate::graphql::page::PageArguments;
 use crate::graphql::payload::UserError;
 use crate::graphql::scalars::{Decimal, IdempotencyKey};
+use crate::idempotency::Once;
 use crate::money::{Currency, Money, Rate};
 use crate::points::amount::Points;
 use crate::points::command::PointsError;
@@ -273,13 +275,10 @@ impl RewardsMutation {
             Ok(upsert) => upsert,
             Err(error) => return Ok(RewardPayload::refused(error)),
         };
-        let key = key(ctx, "rewardUpsert", idempotency_key);
-        match split(app.write_once(&key, &upsert, claims::upsert).await)? {
-            Ok(once) => {
-                let reward: RewardId = once.value;
-                let row = Entity::find_by_id(reward).one(&app.db.read).await?;
-                let reward = Some(Reward(row.ok_or_else(|| Fault::internal("a reward is gone"))?));
-                Ok(RewardPayload { reward, replayed: once.replayed, user_errors: Vec::new() })
+        match once(ctx, "rewardUpsert", idempotency_key, &upsert, claims::upsert).await? {
+            Ok(Once { value, replayed }) => {
+                let reward = Some(Reward(written::<Entity>(ctx, value).await?));
+                Ok(RewardPayload { reward, replayed, user_errors: Vec::new() })
             }
             Err(error) => Ok(RewardPayload::refused(error)),
         }
@@ -329,23 +328,20 @@ impl RewardsMutation {
 async fn run<C: Serialize>(
     ctx: &Context<'_>,
     operation: &'static str,
-    idempotency_key: IdempotencyKey,
+    key: IdempotencyKey,
     command: &C,
     named: &str,
     work: impl AsyncFn(&Tx, &C) -> Outcome<RewardClaimId, RewardError>,
 ) -> Result<RewardClaimPayload, ApiError> {
-    let app = ctx.data_unchecked::<App>();
-    let key = key(ctx, operation, idempotency_key);
-    match split(app.write_once(&key, command, work).await)? {
-        Ok(once) => {
-            let row = reward_claim::Entity::find_by_id(once.value).one(&app.db.read).await?;
-            let row = row.ok_or_else(|| Fault::internal("a claim that was written is gone"))?;
+    match once(ctx, operation, key, command, work).await? {
+        Ok(Once { value, replayed }) => {
+            let row = written::<reward_claim::Entity>(ctx, value).await?;
             let coupon = match row.coupon_id {
-                Some(coupon) => coupon::Entity::find_by_id(coupon).one(&app.db.read).await?,
+                Some(coupon) => Some(written::<coupon::Entity>(ctx, coupon).await?),
                 None => None,
             };
             let claim = Some(RewardClaim { row, code: coupon.map(|coupon| coupon.code) });
-            Ok(RewardClaimPayload { claim, replayed: once.replayed, user_errors: Vec::new() })
+            Ok(RewardClaimPayload { claim, replayed, user_errors: Vec::new() })
         }
         Err(error) => Ok(RewardClaimPayload::refused(error, named)),
     }
