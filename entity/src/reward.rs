@@ -34,6 +34,8 @@ pub struct Model {
     pub created_at: Instant,
     /// Last changed.
     pub updated_at: Instant,
+    /// The codes of the tiers whose members can claim it; everybody, if empty.
+    pub tiers: Json,
 }
 
 /// None is walked: rows are found through their owner by id.

@@ -12,8 +12,10 @@ use super::histories::{BOUGHT, History, Op, op, run_programme};
 use super::liability::report;
 use super::model::Stage;
 use super::programme::{Expiry, Programme, ReturnPolicy};
+use super::rules::total_value;
 use super::verify;
 use crate::app::App;
+use crate::money::Currency;
 use crate::testing::{self, Engine};
 
 const MEMBERS: usize = 20;
@@ -46,6 +48,9 @@ async fn what_is_owed_is_what_there_is(engine: Engine) {
         expiry: Expiry::Months(1),
         return_policy: ReturnPolicy::AllowDebt,
         refund_grace_days: 5,
+        redemption_rates: [("EUR", 100), ("JPY", 3), ("BHD", 700)]
+            .map(|(code, rate)| (code.to_owned(), rate))
+            .into(),
         ..Programme::default()
     };
     run_programme(app, programme);
@@ -92,6 +97,26 @@ async fn what_is_owed_is_what_there_is(engine: Engine) {
     assert!(most.iter().all(|points| *points > 0), "{most:?} tell of everything");
 }
 
+/// In each currency the worth of a sum is that of its points, rounded down once; the worths of its parts by month add up
+/// to no more, and each part loses less than one minor unit.
+fn compare_worths(app: &App, reported: &super::liability::Liability, lots: &[points_lot::Model]) {
+    let lots: i128 = lots.iter().map(|lot| i128::from(lot.remaining)).sum();
+    for (code, rate) in &app.settings().programme.redemption_rates {
+        let currency: Currency = code.parse().unwrap();
+        let worth = |points: i64| total_value(points, currency, *rate);
+        let whole = worth(reported.outstanding);
+        assert_eq!(
+            i128::from(whole),
+            lots * i128::from(currency.minor_per_unit()) / i128::from(*rate),
+            "{code}"
+        );
+        let months = reported.months.iter().map(|(_, points)| *points);
+        let parts: Vec<i64> = months.chain([reported.later, reported.never]).map(worth).collect();
+        let lost = whole - parts.iter().sum::<i64>();
+        assert!((0..=i64::try_from(parts.len()).unwrap()).contains(&lost), "{code}: {lost}");
+    }
+}
+
 /// Compares the report with the ledger, every lot and every model; answers pending, outstanding, held and debt.
 async fn compare(app: &App, histories: &mut [History<'_>]) -> [i64; 4] {
     for history in histories.iter_mut() {
@@ -107,6 +132,7 @@ async fn compare(app: &App, histories: &mut [History<'_>]) -> [i64; 4] {
     let lots = points_lot::Entity::find().all(&app.db.read).await.unwrap();
     assert!(lots.iter().all(|lot| lot.remaining >= 0 && lot.pending >= 0));
     assert_eq!(lots.iter().map(|lot| i64::from(lot.remaining)).sum::<i64>(), available);
+    compare_worths(app, &reported, &lots);
     let endings = endings(histories);
     let sum = |of: &dyn Fn(Option<Instant>) -> bool| {
         endings.iter().filter(|(end, _)| of(*end)).map(|(_, points)| points).sum::<i64>()

@@ -1,5 +1,7 @@
 //! Rewards: offered for points, claimed by customers, handed over or undone.
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
 use entity::id::{AccountId, CouponId, CustomerId, HoldId, RewardClaimId, RewardId};
 use entity::points_entry::ActorKind;
@@ -22,6 +24,7 @@ use crate::outbox::{self, Event};
 use crate::points::amount::Points;
 use crate::points::command::{Act, Command, PointsError};
 use crate::points::ledger::post;
+use crate::tiers;
 use crate::tx::Tx;
 
 /// What a reward is.
@@ -47,6 +50,8 @@ pub(crate) struct Upsert {
     pub(crate) starts_at: Option<Instant>,
     pub(crate) ends_at: Option<Instant>,
     pub(crate) archived: bool,
+    /// Codes of tiers.
+    pub(crate) tiers: BTreeSet<String>,
 }
 
 /// Why a reward was not stated, claimed, handed over or undone.
@@ -63,6 +68,8 @@ pub(crate) enum RewardError {
     },
     /// Not offered yet, or not any more.
     NotOffered,
+    /// For members of other tiers.
+    TierRequired,
     /// None is left.
     OutOfStock,
     /// The customer has claimed as many as one may.
@@ -76,6 +83,9 @@ pub(crate) enum RewardError {
 /// Makes or changes the reward with this code. The stock that is given is what is left from now on.
 pub(crate) async fn upsert(tx: &Tx, upsert: &Upsert) -> Outcome<RewardId, RewardError> {
     check(upsert).map_err(Stop::Refused)?;
+    if !upsert.tiers.iter().all(|code| tx.settings().tiers.rank(code).is_some()) {
+        return refuse(RewardError::Invalid { field: "tiers", problem: "must be tiers of the shop" });
+    }
     dialect::lock(tx.db(), &format!("reward\u{1f}{}", upsert.code)).await?;
     let found = reward::Entity::find().filter(Reward::Code.eq(upsert.code.as_str())).one(tx.db()).await?;
     let id = match &found {
@@ -109,6 +119,7 @@ pub(crate) async fn upsert(tx: &Tx, upsert: &Upsert) -> Outcome<RewardId, Reward
         .col_expr(Reward::StartsAt, Expr::val(upsert.starts_at))
         .col_expr(Reward::EndsAt, Expr::val(upsert.ends_at))
         .col_expr(Reward::Archived, Expr::val(upsert.archived))
+        .col_expr(Reward::Tiers, Expr::val(serde_json::to_value(&upsert.tiers)?))
         .col_expr(Reward::UpdatedAt, Expr::val(tx.now()))
         .filter(Reward::Id.eq(id))
         .exec(tx.db())
@@ -160,6 +171,16 @@ fn terms(discount: Discount) -> Terms {
     Terms { discount, categories, skus, minimum: None, with_points: true, back_on_cancel: true }
 }
 
+/// Whether a customer has a tier that the reward is for.
+async fn has_tier_for(tx: &Tx, row: &reward::Model, customer: CustomerId) -> Result<bool, Fault> {
+    let wanted: BTreeSet<String> = serde_json::from_value(row.tiers.clone())?;
+    if wanted.is_empty() {
+        return Ok(true);
+    }
+    let held = tiers::held(tx.db(), [customer]).await?;
+    Ok(held.get(&customer).is_some_and(|tier| wanted.contains(tier)))
+}
+
 /// A reward to be claimed.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Claim {
@@ -185,6 +206,9 @@ pub(crate) async fn claim(tx: &Tx, claim: &Claim) -> Outcome<RewardClaimId, Rewa
     };
     if !is_offered(&row, tx.now()) {
         return refuse(RewardError::NotOffered);
+    }
+    if !has_tier_for(tx, &row, claim.customer).await? {
+        return refuse(RewardError::TierRequired);
     }
     if taken.rows_affected != 1 {
         return refuse(RewardError::OutOfStock);

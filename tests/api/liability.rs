@@ -52,6 +52,23 @@ both_engines! {
         assert_eq!((&told["later"], &told["never"]), (&figure("7", "0.04", "3"), &figure("69", "0.46", "34")));
     }
 
+    async fn switching_the_currency_and_back_leaves_every_balance_and_worth_as_it_was(shop: &TestApp) {
+        let server = shop.as_server().await;
+        let rates = json!([{ "currency": "EUR", "pointsPerUnit": 100 }, { "currency": "JPY", "pointsPerUnit": 2 }]);
+        shop.set_programme(json!({ "redemptionRates": rates, "defaultRate": "1" })).await;
+        let joan = shop.as_member(&server, 1_000).await;
+        shop.done(&joan, "pointsHold", json!({ "points": 250, "currency": "EUR" })).await;
+        let analyst = shop.as_staff(Role::Analyst).await;
+        let before = (report(shop, &analyst).await, shop.sums(&server, joan.customer_id()).await);
+        // 750 points are € 7.50 at 100 a euro, and ¥ 375 at 2 a yen, whatever the shop's own currency is.
+        assert_eq!(before.0["outstanding"], figure("750", "7.50", "375"));
+        for currency in ["JPY", "EUR"] {
+            shop.set(json!({ "currency": currency })).await;
+            let after = (report(shop, &analyst).await, shop.sums(&server, joan.customer_id()).await);
+            assert_eq!(after, before, "{currency}");
+        }
+    }
+
     async fn an_empty_shop_owes_nothing(shop: &TestApp) {
         let analyst = shop.as_staff(Role::Analyst).await;
         let told = report(shop, &analyst).await;

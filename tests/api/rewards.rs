@@ -143,6 +143,20 @@ both_engines! {
         assert_eq!(shop.sums(&server, stays.customer_id()).await, [425, 0, 0, 0]);
     }
 
+    async fn a_reward_of_a_tier_is_for_its_members_only(shop: &TestApp) {
+        let (server, owner) = (shop.as_server().await, shop.as_staff(Role::Owner).await);
+        let mug = json!({ "code": "mug", "name": "A mug", "cost": 10, "sku": "MUG", "tiers": ["gold"] });
+        shop.refused(&owner, "rewardUpsert", mug.clone(), "INVALID").await;
+        let gold = json!([{ "code": "gold", "name": "Gold", "threshold": "100" }]);
+        shop.set(json!({ "tiers": { "tiers": gold } })).await;
+        let mug = shop.done(&owner, "rewardUpsert", mug).await["reward"]["id"].clone();
+        let (joan, jane) = (shop.as_member(&server, 100).await, shop.as_member(&server, 99).await);
+        shop.refused(&jane, "rewardClaim", json!({ "rewardId": mug }), "TIER_REQUIRED").await;
+        shop.done(&joan, "rewardClaim", json!({ "rewardId": mug })).await;
+        // What is spent still counts for the tier.
+        shop.done(&joan, "rewardClaim", json!({ "rewardId": mug })).await;
+    }
+
     async fn staff_who_hand_over_or_undo_a_claim_are_in_the_audit_log(shop: &TestApp) {
         let server = shop.as_server().await;
         let joan = shop.as_member(&server, 1_000).await;

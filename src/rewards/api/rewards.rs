@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::meant;
 use crate::app::App;
 use crate::auth::viewer::Viewer;
-use crate::error::Outcome;
+use crate::error::{Fault, Outcome};
 use crate::graphql::access::Allowed;
 use crate::graphql::fault::ApiError;
 use crate::graphql::global_id::{NodeType, global_id, local_id};
@@ -86,7 +86,12 @@ impl Reward {
         self.0.ends_at
     }
 
-    /// Whether it can be claimed now.
+    /// The codes of the tiers whose members can claim it; everybody can, if empty.
+    async fn tiers(&self) -> Result<Vec<String>, ApiError> {
+        Ok(serde_json::from_value(self.0.tiers.clone()).map_err(Fault::from)?)
+    }
+
+    /// Whether it can be claimed now, by members of its tiers if it is for those.
     async fn available(&self, ctx: &Context<'_>) -> bool {
         let now = ctx.data_unchecked::<App>().clock.now();
         claims::is_offered(&self.0, now) && self.0.stock != Some(0)
@@ -162,6 +167,9 @@ pub(super) struct RewardUpsertInput {
     starts_at: Option<Instant>,
     /// Until when; without end, if left out.
     ends_at: Option<Instant>,
+    /// The codes of the tiers whose members can claim it; everybody can, if left out.
+    #[graphql(default)]
+    tiers: Vec<String>,
     /// Not offered any more.
     #[graphql(default)]
     archived: bool,
@@ -198,6 +206,8 @@ pub enum RewardErrorCode {
     Invalid,
     /// Not offered yet, or not any more.
     NotOffered,
+    /// For members of other tiers.
+    TierRequired,
     /// None is left.
     OutOfStock,
     /// The customer has claimed as many as one may.
@@ -378,6 +388,7 @@ impl RewardUpsertInput {
             starts_at: self.starts_at,
             ends_at: self.ends_at,
             archived: self.archived,
+            tiers: self.tiers.into_iter().collect(),
         })
     }
 }
@@ -391,6 +402,9 @@ fn told(error: RewardError, named: &str) -> UserError<RewardErrorCode> {
         }
         RewardError::Invalid { field, problem } => (Code::Invalid, field, format!("{field} {problem}.")),
         RewardError::NotOffered => (Code::NotOffered, named, "The reward is not offered now.".to_owned()),
+        RewardError::TierRequired => {
+            (Code::TierRequired, named, "The reward is for members of other tiers.".to_owned())
+        }
         RewardError::OutOfStock => (Code::OutOfStock, named, "None is left.".to_owned()),
         RewardError::CustomerLimitReached => {
             (Code::CustomerLimitReached, named, "You have claimed as many as you may.".to_owned())
