@@ -94,4 +94,6 @@ ids! {
     WaitlistEntryId,
     /// A cart that the shop told of.
     CartId,
+    /// A friend whom a customer brought.
+    ReferralId,
 }

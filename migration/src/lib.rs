@@ -23,6 +23,7 @@ mod m20261122_expiry;
 mod m20261122_expiry_warnings;
 mod m20261122_merged;
 mod m20261122_redemption_tax;
+mod m20261122_referrals;
 mod m20261122_rewards;
 
 /// All migrations, oldest first. Take the lock in `regulars::db::migrate` before running them.
@@ -53,6 +54,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_expiry::Migration),
             Box::new(m20261122_expiry_warnings::Migration),
             Box::new(m20261122_redemption_tax::Migration),
+            Box::new(m20261122_referrals::Migration),
         ]
     }
 }

@@ -30,6 +30,7 @@ use crate::orders::api::{OrdersMutation, OrdersQuery};
 use crate::points::api::{
     AdjustmentsMutation, AdjustmentsQuery, LiabilityQuery, PointsMutation, PointsQuery,
 };
+use crate::referrals::api::{ReferralsMutation, ReferralsQuery};
 use crate::rewards::api::{CouponsMutation, CouponsQuery, RewardsMutation, RewardsQuery};
 use crate::settings::api::{SettingsMutation, SettingsQuery};
 
@@ -61,6 +62,7 @@ pub struct Query(
     EarningQuery,
     CouponsQuery,
     RewardsQuery,
+    ReferralsQuery,
     LiabilityQuery,
     node::NodeQuery,
 );
@@ -82,6 +84,7 @@ pub struct Mutation(
     EarningMutation,
     CouponsMutation,
     RewardsMutation,
+    ReferralsMutation,
 );
 
 /// The schema with the application in it.
@@ -109,4 +112,5 @@ pub fn request_data(app: &App, request: Request) -> Request {
         .data(crate::earning::api::loader(app))
         .data(crate::catalog::api::loader(app))
         .data(crate::customers::api::loader(app))
+        .data(crate::referrals::api::loader(app))
 }

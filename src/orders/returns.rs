@@ -15,6 +15,7 @@ use crate::actor::Actor;
 use crate::db::bulk::Rows;
 use crate::error::{Fault, Outcome, Stop, refuse};
 use crate::points::orders::{self as points, ReturnedLine};
+use crate::referrals;
 use crate::tx::Tx;
 
 /// Pieces of an order come back.
@@ -129,7 +130,9 @@ pub(super) async fn take_back(
     }
     rows.insert(tx.db()).await?;
     let returned: Vec<ReturnedLine> = pieces.iter().map(|piece| returned_line(order, piece)).collect();
+    let owed = referrals::orders::returned(tx, order.id).await?;
     points::returned(tx, owner_of(order)?, order.hold_id, &returned, by, at).await?;
+    referrals::take_back(tx, owed.as_slice(), by, Some(at)).await?;
     events::tell(tx, "order.returned", order, order.state, at, told(pieces)).await
 }
 

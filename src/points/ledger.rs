@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use entity::id::{AccountId, HoldId, LineId, LotId};
+use entity::id::{AccountId, HoldId, LineId, LotId, ReferralId};
 use entity::{points_account, points_hold, points_lot};
 
 use super::account::{Account, Tracked};
@@ -75,6 +75,7 @@ struct Needs {
     spending: BTreeSet<AccountId>,
     lots: BTreeSet<LotId>,
     lines: BTreeSet<LineId>,
+    referrals: BTreeSet<ReferralId>,
     holds: BTreeSet<HoldId>,
     refilled: BTreeSet<HoldId>,
     /// Accounts of which everything is needed.
@@ -122,6 +123,10 @@ impl Needs {
                 self.spending.insert(command.account);
                 self.lines.insert(returned.line);
             }
+            Act::TakeBack(referral) => {
+                self.spending.insert(command.account);
+                self.referrals.insert(*referral);
+            }
         }
     }
 }
@@ -168,7 +173,7 @@ async fn load(tx: &Tx, commands: &[Command]) -> Result<Loaded, Fault> {
         consumptions = store::consumptions(tx, &needs.refilled).await?;
         needs.lots.extend(consumptions.iter().map(|consumed| consumed.lot_id));
     }
-    lots.extend(store::named_lots(tx, &needs.lots, &needs.lines).await?);
+    lots.extend(store::named_lots(tx, &needs.lots, &needs.lines, &needs.referrals).await?);
     attach_lots(&mut accounts, lots);
     for consumed in consumptions {
         let owner = accounts

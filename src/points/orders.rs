@@ -1,7 +1,7 @@
 //! What an order does to points: called by the orders slice inside its own transaction.
 
 use entity::Instant;
-use entity::id::{AccountId, CustomerId, GuestId, HoldId, LineId, OrderId, ReturnId};
+use entity::id::{AccountId, CustomerId, GuestId, HoldId, LineId, OrderId, ReferralId, ReturnId};
 use entity::points_lot::LotSource;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -214,6 +214,7 @@ fn earnings(tx: &Tx, order: &PaidOrder, gains: Vec<Gain>) -> impl Iterator<Item 
             line: Some(order.lines.get(gain.line)?.line),
             rule: Some((gain.rule, gain.version)),
             reason: None,
+            referral: None,
         };
         Some(Command {
             account: order.owner.account(),
@@ -333,6 +334,26 @@ pub(crate) async fn returned(
     let commands: Vec<Command> =
         refunds.chain(lines.iter().map(|line| command(Act::ClawBack(of(line))))).collect();
     for posted in post(tx, &commands).await? {
+        must(posted)?;
+    }
+    Ok(())
+}
+
+/// Takes back what referrals gave these accounts.
+pub(crate) async fn take_back(
+    tx: &Tx,
+    given: &[(AccountId, ReferralId)],
+    by: Actor,
+    at: Option<Instant>,
+) -> Result<(), Fault> {
+    let command = |(account, referral): &(AccountId, ReferralId)| Command {
+        account: *account,
+        act: Act::TakeBack(*referral),
+        by,
+        effective_at: at,
+        imported: false,
+    };
+    for posted in post(tx, &given.iter().map(command).collect::<Vec<_>>()).await? {
         must(posted)?;
     }
     Ok(())

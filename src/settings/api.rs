@@ -16,7 +16,7 @@ use crate::graphql::scalars::IdempotencyKey;
 use crate::idempotency::Key;
 use crate::money::Currency;
 use crate::tx::Tx;
-use accounts::{LeapDayBirthday, PointsAdjustmentLimits, RegistrationPolicy};
+use accounts::{LeapDayBirthday, PointsAdjustmentLimits, ReferralTerms, RegistrationPolicy};
 use programme::{PointsProgramme, PointsProgrammeInput};
 
 pub mod accounts;
@@ -69,6 +69,8 @@ pub struct SettingsNode {
     adjustment_limits: PointsAdjustmentLimits,
     /// When somebody born on 29 February has a birthday in a year without that day.
     leap_day_birthday: LeapDayBirthday,
+    /// How many friends of one referrer count, and when.
+    referrals: ReferralTerms,
 }
 
 /// A change of the settings. What is not given stays as it is.
@@ -98,6 +100,8 @@ pub struct ShopSettingsUpdateInput {
     adjustment_limits: Option<PointsAdjustmentLimits>,
     /// When somebody born on 29 February has a birthday in a year without that day.
     leap_day_birthday: Option<LeapDayBirthday>,
+    /// How many friends of one referrer count, and when: all of it, in place of what was before.
+    referrals: Option<ReferralTerms>,
 }
 
 /// Why the settings were not changed.
@@ -207,6 +211,7 @@ impl ShopSettingsUpdateInput {
             storefront_url: self.storefront_url.into(),
             adjustment_limits: self.adjustment_limits.map(Into::into),
             leap_day_birthday: self.leap_day_birthday.map(Into::into),
+            referrals: self.referrals.map(Into::into),
         };
         Ok((key, update))
     }
@@ -239,7 +244,11 @@ impl ShopSettingsUpdatePayload {
 fn path_of(field: &str) -> Vec<String> {
     let is_own =
         matches!(field, "name" | "timeZone" | "currency" | "locale" | "storefrontUrl" | "adjustmentLimits");
-    let parent: &[&str] = if is_own { &["input"] } else { &["input", "programme"] };
+    let parent: &[&str] = match field {
+        "vestingDays" | "yearlyLimit" => &["input", "referrals"],
+        _ if is_own => &["input"],
+        _ => &["input", "programme"],
+    };
     parent.iter().chain([&field]).map(|part| (*part).to_owned()).collect()
 }
 
@@ -259,6 +268,7 @@ impl TryFrom<&ShopSettings> for SettingsNode {
             storefront_url: settings.storefront_url.clone(),
             adjustment_limits: settings.adjustment_limits.into(),
             leap_day_birthday: settings.leap_day_birthday.into(),
+            referrals: settings.referrals.into(),
         })
     }
 }

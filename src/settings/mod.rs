@@ -20,6 +20,7 @@ use crate::money::Currency;
 use crate::notices::{LOOK_EVERY, Notice};
 use crate::points::amount::{Points, PointsDelta};
 use crate::points::programme::Programme;
+use crate::referrals::ReferralTerms;
 use crate::tx::Tx;
 
 /// What a shop can set while it runs.
@@ -49,6 +50,8 @@ pub struct ShopSettings {
     pub adjustment_limits: AdjustmentLimits,
     /// When somebody born on 29 February has a birthday in a year without that day.
     pub leap_day_birthday: LeapDayBirthday,
+    /// How many friends of one referrer count, and when.
+    pub referrals: ReferralTerms,
 }
 
 /// The most points that each role may adjust by at once without a second person; no bound, if none.
@@ -96,6 +99,7 @@ impl Default for ShopSettings {
             storefront_url: None,
             adjustment_limits: AdjustmentLimits::default(),
             leap_day_birthday: LeapDayBirthday::default(),
+            referrals: ReferralTerms::default(),
         }
     }
 }

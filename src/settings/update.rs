@@ -16,6 +16,7 @@ use crate::customers::profile::Locale;
 use crate::error::{Outcome, refuse};
 use crate::money::{Currency, Rate};
 use crate::points::programme::{Activation, Expiry, Programme, ReturnPolicy};
+use crate::referrals::ReferralTerms;
 use crate::tx::Tx;
 
 /// A change of the settings; what is none stays as it is.
@@ -46,6 +47,9 @@ pub struct Update {
     pub adjustment_limits: Option<AdjustmentLimits>,
     /// When somebody born on 29 February has a birthday in a year without that day.
     pub leap_day_birthday: Option<LeapDayBirthday>,
+    /// How many friends of one referrer count, and when; all of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub referrals: Option<ReferralTerms>,
 }
 
 /// A change of the points programme; what is none stays as it is.
@@ -121,6 +125,8 @@ impl Update {
         }
         let programme = self.programme.applied_to(before.programme);
         let currency = self.currency.unwrap_or(before.currency);
+        let referrals = self.referrals.unwrap_or(before.referrals);
+        referrals.validate().map_err(|(field, problem)| invalid(field, problem))?;
         let storefront_url = match self.storefront_url.clone() {
             None => before.storefront_url,
             Some(None) => None,
@@ -143,6 +149,7 @@ impl Update {
             storefront_url,
             adjustment_limits: self.adjustment_limits.unwrap_or(before.adjustment_limits),
             leap_day_birthday: self.leap_day_birthday.unwrap_or(before.leap_day_birthday),
+            referrals,
         })
     }
 }

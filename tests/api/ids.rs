@@ -176,6 +176,8 @@ fn places(shop: &TestApp, there: &Existing, mine: &str) -> Vec<Place> {
         place("product", "id", Product, Nobody, json!({})),
         place("node", "id", Order, Strangers, json!({})),
         place("orders", "filter.customerId", Customer, Nobody, json!({ "filter": {} })),
+        place("referrals", "filter.customerId", Customer, Nobody, json!({ "filter": {} })),
+        customer("referralAccept", Strangers, json!({ "code": "ABCD-EFGH-2345" })),
         place("auditEntries", "filter.customerId", Customer, Nobody, json!({ "filter": {} })),
         place("auditEntries", "filter.staffId", Staff, Nobody, json!({ "filter": {} })),
         place("customerMergePreview", "fromId", Customer, Nobody, json!({ "intoId": mine })),
