@@ -34,6 +34,7 @@ pub mod referrals;
 pub mod rewards;
 pub mod settings;
 pub mod throttle;
+pub mod tiers;
 pub mod tx;
 pub mod worker;
 

@@ -96,4 +96,6 @@ ids! {
     CartId,
     /// A friend whom a customer brought.
     ReferralId,
+    /// A change of a customer's tier.
+    TierChangeId,
 }

@@ -8,6 +8,7 @@ pub mod coupon_use;
 pub mod customer;
 pub mod customer_address;
 pub mod customer_key;
+pub mod customer_tier;
 pub mod customer_word;
 pub mod earning_rule;
 pub mod earning_rule_version;
@@ -42,6 +43,8 @@ pub mod shop_settings;
 pub mod staff;
 pub mod staff_invitation;
 pub mod staff_recovery_code;
+pub mod tier_change;
+pub mod tier_day;
 pub mod waitlist_entry;
 
 /// An instant in UTC, cut to microseconds before it is stored.

@@ -25,6 +25,7 @@ mod m20261122_merged;
 mod m20261122_redemption_tax;
 mod m20261122_referrals;
 mod m20261122_rewards;
+mod m20261122_tiers;
 
 /// All migrations, oldest first. Take the lock in `regulars::db::migrate` before running them.
 #[derive(Debug)]
@@ -55,6 +56,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_expiry_warnings::Migration),
             Box::new(m20261122_redemption_tax::Migration),
             Box::new(m20261122_referrals::Migration),
+            Box::new(m20261122_tiers::Migration),
         ]
     }
 }

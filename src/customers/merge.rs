@@ -32,6 +32,7 @@ use crate::points::merges;
 use crate::points::orders::Owner;
 use crate::referrals;
 use crate::rewards;
+use crate::tiers;
 use crate::tx::Tx;
 
 /// Two customers who are one.
@@ -63,6 +64,7 @@ pub(crate) async fn merge(tx: &Tx, merge: &Merge) -> Outcome<CustomerId, Custome
         Err(PointsError::BalanceLimit) => return refuse(CustomerError::BalanceLimit),
         Err(_reason) => return Err(Fault::internal("the ledger refused a merge").into()),
     }
+    tiers::merge(tx, from.id, into.id).await?;
     earning::move_uses(tx, from.id, into.id).await?;
     rewards::move_uses(tx, from.id.0, into.id.0).await?;
     referrals::take_back(tx, &owed, tx.caller().actor, None).await?;

@@ -33,8 +33,12 @@ impl Rows {
 
     /// Inserts them; a key that is there already is a fault.
     pub(crate) async fn insert(self, tx: &DatabaseTransaction) -> Result<(), Fault> {
+        self.write_all(tx, &Action::Insert { conflict: "" }).await
+    }
+
+    async fn write_all(self, tx: &DatabaseTransaction, action: &Action<'_>) -> Result<(), Fault> {
         let expected = self.values.len();
-        if self.run(tx, &Action::Insert { conflict: "" }).await? == expected {
+        if self.run(tx, action).await? == expected {
             return Ok(());
         }
         Err(Fault::internal("an insert wrote fewer rows than it was given"))
@@ -53,6 +57,28 @@ impl Rows {
     /// Inserts those whose key is not there yet; answers how many that were.
     pub(crate) async fn insert_missing(self, tx: &DatabaseTransaction) -> Result<usize, Fault> {
         self.run(tx, &Action::Insert { conflict: " ON CONFLICT DO NOTHING" }).await
+    }
+
+    /// Inserts them; where a row with the same `key` is there already, the last column of the two is added up.
+    pub(crate) async fn insert_or_add(
+        self,
+        tx: &DatabaseTransaction,
+        key: &'static [&'static str],
+    ) -> Result<(), Fault> {
+        let last = self.columns[self.columns.len() - 1];
+        let table = self.table;
+        let key = key.join(", ");
+        let conflict =
+            format!(" ON CONFLICT ({key}) DO UPDATE SET {last} = {table}.{last} + excluded.{last}");
+        self.write_all(tx, &Action::Insert { conflict: &conflict }).await
+    }
+
+    /// Inserts them; a row with the same first column that is there already gets the values of the others.
+    pub(crate) async fn insert_or_replace(self, tx: &DatabaseTransaction) -> Result<(), Fault> {
+        let [key, rest @ ..] = self.columns else { return Ok(()) };
+        let set: Vec<String> = rest.iter().map(|column| format!("{column} = excluded.{column}")).collect();
+        let conflict = format!(" ON CONFLICT ({key}) DO UPDATE SET {}", set.join(", "));
+        self.write_all(tx, &Action::Insert { conflict: &conflict }).await
     }
 
     /// Updates the rows whose first column is equal and that `guard` allows, which may name the table as `t` and the new
@@ -74,7 +100,7 @@ impl Rows {
         self.run(tx, &Action::Update { guard }).await
     }
 
-    async fn run(self, tx: &DatabaseTransaction, action: &Action) -> Result<usize, Fault> {
+    async fn run(self, tx: &DatabaseTransaction, action: &Action<'_>) -> Result<usize, Fault> {
         if self.values.is_empty() {
             return Ok(0);
         }
@@ -85,7 +111,7 @@ impl Rows {
         Ok(usize::try_from(affected)?)
     }
 
-    async fn run_as_arrays(self, tx: &DatabaseTransaction, action: &Action) -> Result<u64, DbErr> {
+    async fn run_as_arrays(self, tx: &DatabaseTransaction, action: &Action<'_>) -> Result<u64, DbErr> {
         let columns = self.columns.join(", ");
         let (setting, table) = (self.setting(), self.table);
         let Unnested { sql: source, parameters } = unnest(self.columns, self.values);
@@ -102,7 +128,7 @@ impl Rows {
         execute(tx, sql, parameters).await.map(|result| result.rows_affected())
     }
 
-    async fn run_as_values(self, tx: &DatabaseTransaction, action: &Action) -> Result<u64, DbErr> {
+    async fn run_as_values(self, tx: &DatabaseTransaction, action: &Action<'_>) -> Result<u64, DbErr> {
         let mut affected = 0;
         let mut rows = self.values.iter();
         for length in CHUNKS {
@@ -114,7 +140,7 @@ impl Rows {
         Ok(affected)
     }
 
-    fn values_sql(&self, action: &Action, length: usize) -> String {
+    fn values_sql(&self, action: &Action<'_>, length: usize) -> String {
         let columns = self.columns.join(", ");
         let row = format!("({})", vec!["?"; self.columns.len()].join(", "));
         let values = vec![row; length].join(", ");
@@ -147,8 +173,8 @@ fn matching(columns: &[&str], guard: &str) -> String {
     format!("t.{key} = v.{key}{guard}")
 }
 
-enum Action {
-    Insert { conflict: &'static str },
+enum Action<'a> {
+    Insert { conflict: &'a str },
     InsertUnlocked { lock: &'static str },
     Update { guard: &'static str },
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, TimeDelta};
-use entity::id::{EarningRuleId, OrderId};
+use entity::id::{CustomerId, EarningRuleId, OrderId};
 use entity::{Instant, order, order_line};
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -18,6 +18,7 @@ use crate::error::Fault;
 use crate::money::Currency;
 use crate::points::rules::Basis;
 use crate::settings::ShopSettings;
+use crate::tiers;
 
 /// Orders that are looked at.
 const MOST: u64 = 20_000;
@@ -106,6 +107,7 @@ impl Trial<'_> {
         let mut lines = self.lines(orders).await?;
         let numbers = self.numbers(orders).await?;
         let born = self.born(orders).await?;
+        let tiers = self.tiers(orders).await?;
         let version = i32::try_from(self.settings.version).unwrap_or(i32::MAX);
         for order in orders {
             let lines = lines.remove(&order.id).unwrap_or_default();
@@ -119,7 +121,9 @@ impl Trial<'_> {
             let born = order.customer_id.and_then(|customer| born.get(&customer.0).copied());
             let (weekday, on_birthday) = facts::day_of(self.settings, order.placed_at, born);
             let number = numbers.get(&order.id).copied();
-            let facts = OrderFacts { at: order.placed_at, currency, weekday, number, on_birthday, lines };
+            let tier = order.customer_id.and_then(|customer| tiers.get(&customer)).map(String::as_str);
+            let facts =
+                OrderFacts { at: order.placed_at, currency, weekday, number, on_birthday, tier, lines };
             let points = |rules: &[Rule]| -> i64 {
                 let gains = evaluate(&self.settings.programme, version, rules, &facts);
                 gains.iter().map(|gain| i64::from(gain.points)).sum()
@@ -192,6 +196,14 @@ impl Trial<'_> {
         let customers = orders.iter().filter_map(|order| order.customer_id);
         let found = facts::born(&self.app.db.read, customers).await?;
         Ok(found.into_iter().map(|(customer, born)| (customer.0, born)).collect())
+    }
+
+    /// The tiers that buyers have now: those of the past would be those of another programme.
+    async fn tiers(&self, orders: &[order::Model]) -> Result<BTreeMap<CustomerId, String>, Fault> {
+        if !facts::asks_for_tier(&self.after) && !facts::asks_for_tier(&self.before) {
+            return Ok(BTreeMap::new());
+        }
+        tiers::held(&self.app.db.read, orders.iter().filter_map(|order| order.customer_id)).await
     }
 }
 

@@ -10,6 +10,7 @@ use crate::error::Fault;
 use crate::money::Currency;
 use crate::points::orders::Owner;
 use crate::points::rules::Basis;
+use crate::tiers;
 
 /// A line of a cart.
 #[derive(Clone, Debug)]
@@ -52,9 +53,16 @@ pub(crate) async fn earned(
         }
         _ => None,
     };
+    let tier = match customer {
+        Some(customer) if facts::asks_for_tier(&rules) => {
+            tiers::held(db, std::iter::once(customer)).await?.remove(&customer)
+        }
+        _ => None,
+    };
     let (weekday, on_birthday) = facts::day_of(&settings, now, born);
     let lines = lines.iter().map(CartLine::facts).collect();
-    let order = OrderFacts { at: now, currency, weekday, number, on_birthday, lines };
+    let tier = tier.as_deref();
+    let order = OrderFacts { at: now, currency, weekday, number, on_birthday, tier, lines };
     let version = i32::try_from(settings.version).unwrap_or(i32::MAX);
     Ok(evaluate(&settings.programme, version, &rules, &order))
 }

@@ -118,6 +118,9 @@ pub(crate) struct Conditions {
     pub(crate) purchase: Option<Purchase>,
     /// Orders placed on the customer's birthday.
     pub(crate) birthday: bool,
+    /// Orders of members of any of these tiers; of everybody, if empty.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) tiers: BTreeSet<String>,
 }
 
 /// Which of a customer's paid orders, counted from 1.
@@ -198,8 +201,12 @@ impl Definition {
 
 impl Conditions {
     fn validate(&self) -> Result<(), Invalid> {
-        let lists =
-            [("categories", &self.categories), ("skus", &self.skus), ("currencies", &self.currencies)];
+        let lists = [
+            ("categories", &self.categories),
+            ("skus", &self.skus),
+            ("currencies", &self.currencies),
+            ("tiers", &self.tiers),
+        ];
         for (field, values) in lists {
             if values.len() > MOST_VALUES {
                 return invalid(field, "must be 500 at most");

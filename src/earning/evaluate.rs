@@ -49,6 +49,8 @@ pub(crate) struct OrderFacts<'a> {
     pub(crate) number: Option<u32>,
     /// Whether that day is its buyer's birthday.
     pub(crate) on_birthday: Option<bool>,
+    /// The tier that its buyer has before it counts.
+    pub(crate) tier: Option<&'a str>,
     pub(crate) lines: Vec<LineFacts<'a>>,
 }
 
@@ -209,6 +211,7 @@ fn holds(conditions: &Conditions, order: &OrderFacts<'_>) -> bool {
         && conditions.minimum.as_ref().is_none_or(enough)
         && conditions.purchase.is_none_or(|which| order.number.is_some_and(|number| which.is(number)))
         && (!conditions.birthday || order.on_birthday == Some(true))
+        && (conditions.tiers.is_empty() || order.tier.is_some_and(|tier| conditions.tiers.contains(tier)))
 }
 
 /// Whether a rule that is for the order is for this line of it.

@@ -17,6 +17,7 @@ use crate::error::Fault;
 use crate::points::orders::{self as points, Owner, PaidLine, PaidOrder};
 use crate::points::rules::Basis;
 use crate::settings::ShopSettings;
+use crate::tiers;
 use crate::tx::Tx;
 
 /// What each of these orders, which are paid, earns by the rules in force when it was placed.
@@ -28,11 +29,18 @@ pub(crate) async fn of_orders(tx: &Tx, orders: &[PaidOrder]) -> Result<Vec<Vec<G
     } else {
         BTreeMap::new()
     };
+    let tiers = if asks_for_tier(&rules) {
+        tiers::held(tx.db(), orders.iter().filter_map(|order| customer_of(order.owner))).await?
+    } else {
+        BTreeMap::new()
+    };
     let settings = tx.settings();
     let version = i32::try_from(settings.version).unwrap_or(i32::MAX);
     let gains = orders.iter().zip(numbers).map(|(order, number)| {
-        let born = customer_of(order.owner).and_then(|customer| born.get(&customer).copied());
-        let facts = facts(settings, order, number, born);
+        let customer = customer_of(order.owner);
+        let born = customer.and_then(|customer| born.get(&customer).copied());
+        let tier = customer.and_then(|customer| tiers.get(&customer));
+        let facts = OrderFacts { tier: tier.map(String::as_str), ..facts(settings, order, number, born) };
         evaluate(&settings.programme, version, &rules, &facts)
     });
     Ok(gains.collect())
@@ -56,7 +64,8 @@ fn facts<'a>(
         },
     };
     let lines = order.lines.iter().map(line).collect();
-    OrderFacts { at: order.placed_at, currency: order.currency, weekday, number, on_birthday, lines }
+    let (at, currency) = (order.placed_at, order.currency);
+    OrderFacts { at, currency, weekday, number, on_birthday, tier: None, lines }
 }
 
 /// The day of the week in the shop's time zone, and whether somebody born on `born` has their birthday then.
@@ -76,6 +85,10 @@ pub(super) fn asks_for_number(rules: &[Rule]) -> bool {
 
 pub(super) fn asks_for_birthday(rules: &[Rule]) -> bool {
     rules.iter().any(|rule| rule.definition.conditions.birthday)
+}
+
+pub(super) fn asks_for_tier(rules: &[Rule]) -> bool {
+    rules.iter().any(|rule| !rule.definition.conditions.tiers.is_empty())
 }
 
 fn customer_of(owner: Owner) -> Option<CustomerId> {

@@ -60,6 +60,7 @@ fn order(lines: Vec<LineFacts<'_>>) -> OrderFacts<'_> {
         weekday: Weekday::Sunday,
         number: None,
         on_birthday: None,
+        tier: None,
         lines,
     }
 }

@@ -103,6 +103,8 @@ pub const OPERATIONS: &[Operation] = &[
     op("customers", false, Some(Scope::CustomersRead), Some(Permission::CustomersRead)),
     op("customerMergePreview", false, None, Some(Permission::CustomersManage)),
     dangerous("customerMerge", Permission::CustomersManage),
+    everyone("tiers"),
+    op("customerTierSet", false, None, Some(Permission::CustomersManage)),
     op("customer", false, Some(Scope::CustomersRead), Some(Permission::CustomersRead)),
     op("guest", false, Some(Scope::CustomersRead), Some(Permission::CustomersRead)),
     op("order", true, Some(Scope::OrdersRead), Some(Permission::OrdersRead)),

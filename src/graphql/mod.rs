@@ -33,6 +33,7 @@ use crate::points::api::{
 use crate::referrals::api::{ReferralsMutation, ReferralsQuery};
 use crate::rewards::api::{CouponsMutation, CouponsQuery, RewardsMutation, RewardsQuery};
 use crate::settings::api::{SettingsMutation, SettingsQuery};
+use crate::tiers::api::{TierMutation, TierQuery};
 
 /// Reading.
 ///
@@ -64,6 +65,7 @@ pub struct Query(
     RewardsQuery,
     ReferralsQuery,
     LiabilityQuery,
+    TierQuery,
     node::NodeQuery,
 );
 
@@ -85,6 +87,7 @@ pub struct Mutation(
     CouponsMutation,
     RewardsMutation,
     ReferralsMutation,
+    TierMutation,
 );
 
 /// The schema with the application in it.
@@ -113,4 +116,5 @@ pub fn request_data(app: &App, request: Request) -> Request {
         .data(crate::catalog::api::loader(app))
         .data(crate::customers::api::loader(app))
         .data(crate::referrals::api::loader(app))
+        .data(crate::tiers::api::loader(app))
 }

@@ -14,7 +14,7 @@ use super::{OrderError, OrderRef, events};
 use crate::actor::Actor;
 use crate::db::bulk::Rows;
 use crate::error::{Fault, Outcome, Stop, refuse};
-use crate::points::orders::{self as points, ReturnedLine};
+use crate::points::orders::{self as points, ReturnedLine, ReturnedOrder};
 use crate::referrals;
 use crate::tx::Tx;
 
@@ -131,7 +131,16 @@ pub(super) async fn take_back(
     rows.insert(tx.db()).await?;
     let returned: Vec<ReturnedLine> = pieces.iter().map(|piece| returned_line(order, piece)).collect();
     let owed = referrals::orders::returned(tx, order.id).await?;
-    points::returned(tx, owner_of(order)?, order.hold_id, &returned, by, at).await?;
+    let back = ReturnedOrder {
+        owner: owner_of(order)?,
+        hold: order.hold_id,
+        currency: order.currency.parse()?,
+        paid_at: order.paid_at,
+        lines: &returned,
+        by,
+        at,
+    };
+    points::returned(tx, &back).await?;
     referrals::take_back(tx, owed.as_slice(), by, Some(at)).await?;
     events::tell(tx, "order.returned", order, order.state, at, told(pieces)).await
 }
@@ -155,6 +164,7 @@ fn returned_line(order: &Model, piece: &Piece<'_>) -> ReturnedLine {
         returned_before: line.returned,
         returned: line.returned + quantity,
         redeemed_points: line.redeemed_points,
+        spent: line.line_total - line.redeemed_value,
     }
 }
 

@@ -60,7 +60,7 @@ pub(crate) fn apply(
         Act::Undo(hold) => returns::undo_redeemed(account, command, *hold, ctx)?,
         Act::Refund(returned) => returns::give_back_redeemed(account, command, returned, ctx),
         Act::ClawBack(returned) => returns::take_back_earned(account, command, returned, ctx),
-        Act::TakeBack(referral) => returns::take_back_referral(account, command, *referral, ctx),
+        Act::TakeBack { referral, .. } => returns::take_back_referral(account, command, *referral, ctx),
         Act::JoinOut => joins::join_out(account, command, ctx),
         Act::JoinIn(lot) => joins::join_in(account, command, lot, ctx)?,
         Act::MergeOut => merges::merge_out(account, command, ctx)?,

@@ -71,7 +71,12 @@ pub(crate) enum Act {
     /// Pieces of a line come back: what they earned is taken back.
     ClawBack(Return),
     /// What a referral gave is taken back.
-    TakeBack(ReferralId),
+    TakeBack {
+        /// Which.
+        referral: ReferralId,
+        /// When it gave that: it counts for tiers no more.
+        earned_at: Instant,
+    },
     /// Every waiting earn of a guest leaves.
     JoinOut,
     /// An earn of a guest arrives.
@@ -160,6 +165,8 @@ pub(crate) struct Return {
     pub(crate) returned: i32,
     /// The order's hold and how many of its points this line carries.
     pub(crate) redeemed: Option<(HoldId, i32)>,
+    /// When the line earned, if it did.
+    pub(crate) earned_at: Option<Instant>,
 }
 
 /// An earn on its way from one account to another.

@@ -22,7 +22,7 @@ pub(crate) fn of(command: &Command, posting: &Posting, account: &Account, now: I
         Act::Redeem(..) => "points.redeemed",
         Act::Adjust(..) => "points.adjusted",
         Act::Refund(_) | Act::Undo(_) => "points.refunded",
-        Act::ClawBack(_) | Act::TakeBack(_) => "points.clawed_back",
+        Act::ClawBack(_) | Act::TakeBack { .. } => "points.clawed_back",
         Act::JoinOut | Act::JoinIn(_) => "points.joined",
         Act::MergeOut | Act::MergeIn(_) => "points.merged",
         Act::Expire => "points.expired",

@@ -242,6 +242,7 @@ impl<'a> History<'a> {
             returned_before: before,
             returned,
             redeemed: None,
+            earned_at: None,
         })
     }
 
@@ -254,6 +255,7 @@ impl<'a> History<'a> {
             returned_before: before,
             returned,
             redeemed: Some((self.holds[hold], self.member.asides[hold].carried)),
+            earned_at: None,
         })
     }
 

@@ -7,7 +7,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use entity::id::{AccountId, HoldId, LineId, LotId, ReferralId};
-use entity::{points_account, points_hold, points_lot};
+use entity::points_lot::LotSource;
+use entity::{Instant, points_account, points_hold, points_lot};
 
 use super::account::{Account, Tracked};
 use super::apply::{Context, apply, settle};
@@ -17,6 +18,7 @@ use crate::app::App;
 use crate::error::{Fault, FaultKind, Outcome, Stop, split};
 use crate::idempotency::{self, Claim, Key, Once};
 use crate::outbox;
+use crate::tiers::{self, Earned};
 use crate::tx::{Tx, Waiting};
 
 /// Posts `commands` in order. A refused one leaves its account as it was and does not disturb its neighbours.
@@ -36,10 +38,28 @@ pub(crate) async fn post(tx: &Tx, commands: &[Command]) -> Result<Vec<Result<Pos
         events::of(command, posting.as_ref().ok()?, accounts.get(&command.account)?, tx.now())
     });
     let happened: Vec<_> = happened.collect();
+    let earned = commands.iter().zip(&postings).filter_map(|(command, posting)| {
+        counts_for_tiers(command, posting.as_ref().ok()?, accounts.get(&command.account)?, tx.now())
+    });
+    let earned: Vec<_> = earned.collect();
     let changed: Vec<Account> = accounts.into_values().collect();
     store::save(tx, &changed).await?;
     outbox::emit(tx, happened).await?;
+    tiers::count_earned(tx, &earned).await?;
     Ok(postings)
+}
+
+/// Points that were earned, or taken back of those: these count for tiers, and nothing else does.
+fn counts_for_tiers(command: &Command, posting: &Posting, account: &Account, now: Instant) -> Option<Earned> {
+    let at = match &command.act {
+        Act::Earn(earn) if earn.source != LotSource::Adjustment => command.effective_at.unwrap_or(now),
+        Act::ClawBack(returned) => returned.earned_at?,
+        Act::TakeBack { earned_at, .. } => *earned_at,
+        _ => return None,
+    };
+    let Account { row, .. } = account;
+    let (account, customer, points, imported) = (row.id, row.customer_id, posting.points, command.imported);
+    (points != 0).then_some(Earned { account, customer, at, points, imported })
 }
 
 /// Whoever names an account that was merged means the one it was merged into.
@@ -123,7 +143,7 @@ impl Needs {
                 self.spending.insert(command.account);
                 self.lines.insert(returned.line);
             }
-            Act::TakeBack(referral) => {
+            Act::TakeBack { referral, .. } => {
                 self.spending.insert(command.account);
                 self.referrals.insert(*referral);
             }

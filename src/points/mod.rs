@@ -7,7 +7,7 @@ mod account;
 mod adjustments;
 pub mod amount;
 pub mod api;
-mod apply;
+pub(crate) mod apply;
 pub(crate) mod command;
 mod events;
 mod holds;

@@ -1,5 +1,7 @@
 //! What an order does to points: called by the orders slice inside its own transaction.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use entity::Instant;
 use entity::id::{AccountId, CustomerId, GuestId, HoldId, LineId, OrderId, ReferralId, ReturnId};
 use entity::points_lot::LotSource;
@@ -16,6 +18,7 @@ use crate::db::bulk::Rows;
 use crate::earning::{self, Gain};
 use crate::error::{Fault, Outcome, Stop};
 use crate::money::{Currency, Money};
+use crate::tiers::{self, Spent};
 use crate::tx::Tx;
 
 /// Whose an account is.
@@ -84,6 +87,27 @@ pub struct ReturnedLine {
     pub returned: i32,
     /// Points of the order's hold that this line carries.
     pub redeemed_points: i32,
+    /// Minor units that were paid for it with money.
+    pub spent: i64,
+}
+
+/// An order of which pieces come back.
+#[derive(Clone, Copy, Debug)]
+pub struct ReturnedOrder<'a> {
+    /// Whose account it earned on.
+    pub owner: Owner,
+    /// The points that paid part of it.
+    pub hold: Option<HoldId>,
+    /// What its amounts are in.
+    pub currency: Currency,
+    /// When it was paid; none if it never was.
+    pub paid_at: Option<Instant>,
+    /// Which pieces.
+    pub lines: &'a [ReturnedLine],
+    /// Who says so.
+    pub by: Actor,
+    /// When they came back.
+    pub at: Instant,
 }
 
 /// What a hold is worth to the order that it is pinned to.
@@ -173,19 +197,41 @@ pub(crate) async fn earn(tx: &Tx, orders: &[PaidOrder]) -> Result<(), Fault> {
     for posted in post(tx, &commands).await? {
         unless_full(posted)?;
     }
-    Ok(())
+    tiers::count_spent(tx, &orders.iter().map(spent).collect::<Vec<_>>()).await
+}
+
+/// What was paid for the goods of an order with money.
+fn spent(order: &PaidOrder) -> Spent {
+    let PaidOrder { owner, currency, paid_at: at, imported, .. } = *order;
+    let amount = order.lines.iter().map(|line| line.line_total - line.redeemed_value).sum();
+    Spent { owner, currency, at, amount, imported }
 }
 
 /// Locks these accounts before `post` does, for what is decided on what they had so far.
 /// Answers those there are; of one that was merged, the one it was merged into.
 pub(crate) async fn lock_accounts(tx: &Tx, accounts: &[AccountId]) -> Result<Vec<AccountId>, Fault> {
-    let mut wanted = accounts.iter().copied().collect();
+    let owners = lock_owners(tx, accounts).await?;
+    let found: BTreeSet<AccountId> = owners.into_values().map(|(account, _)| account).collect();
+    Ok(found.into_iter().collect())
+}
+
+/// The same, with whose they are: the account that each of these means, and its customer, if it is one's.
+pub(crate) async fn lock_owners(
+    tx: &Tx,
+    accounts: &[AccountId],
+) -> Result<BTreeMap<AccountId, (AccountId, Option<CustomerId>)>, Fault> {
+    let mut meant: BTreeMap<AccountId, AccountId> = accounts.iter().map(|id| (*id, *id)).collect();
     loop {
-        let rows = store::lock(tx, &wanted).await?;
-        if rows.iter().all(|row| row.merged_into.is_none()) {
-            return Ok(rows.into_iter().map(|row| row.id).collect());
+        let rows = store::lock(tx, &meant.values().copied().collect()).await?;
+        let heirs: BTreeMap<_, _> = rows.iter().filter_map(|row| Some((row.id, row.merged_into?))).collect();
+        if heirs.is_empty() {
+            let owners: BTreeMap<_, _> = rows.into_iter().map(|row| (row.id, row.customer_id)).collect();
+            let owner = |(named, id)| Some((named, (id, *owners.get(&id)?)));
+            return Ok(meant.into_iter().filter_map(owner).collect());
         }
-        wanted = rows.iter().map(|row| row.merged_into.unwrap_or(row.id)).collect();
+        for id in meant.values_mut() {
+            *id = heirs.get(id).copied().unwrap_or(*id);
+        }
     }
 }
 
@@ -310,14 +356,8 @@ pub(crate) async fn delivered(
 }
 
 /// Takes back what returned pieces earned and gives back what was redeemed on them, all lines of a return in one batch.
-pub(crate) async fn returned(
-    tx: &Tx,
-    owner: Owner,
-    hold: Option<HoldId>,
-    lines: &[ReturnedLine],
-    by: Actor,
-    at: Instant,
-) -> Result<(), Fault> {
+pub(crate) async fn returned(tx: &Tx, order: &ReturnedOrder<'_>) -> Result<(), Fault> {
+    let ReturnedOrder { owner, hold, currency, paid_at, lines, by, at } = *order;
     let command =
         |act: Act| Command { account: owner.account(), act, by, effective_at: Some(at), imported: false };
     let of = |line: &ReturnedLine| Return {
@@ -328,6 +368,7 @@ pub(crate) async fn returned(
         returned_before: line.returned_before,
         returned: line.returned,
         redeemed: hold.map(|hold| (hold, line.redeemed_points)),
+        earned_at: paid_at,
     };
     // Redeemed points go back first, those of all lines, so that what is taken back finds them.
     let refunds = lines.iter().filter(|_| hold.is_some()).map(|line| command(Act::Refund(of(line))));
@@ -336,19 +377,32 @@ pub(crate) async fn returned(
     for posted in post(tx, &commands).await? {
         must(posted)?;
     }
-    Ok(())
+    let Some(paid_at) = paid_at else { return Ok(()) };
+    let back = lines.iter().map(ReturnedLine::spent_back).sum::<i64>();
+    tiers::count_spent(tx, &[Spent { owner, currency, at: paid_at, amount: -back, imported: false }]).await
 }
 
-/// Takes back what referrals gave these accounts.
-pub(crate) async fn take_back(
-    tx: &Tx,
-    given: &[(AccountId, ReferralId)],
-    by: Actor,
-    at: Option<Instant>,
-) -> Result<(), Fault> {
-    let command = |(account, referral): &(AccountId, ReferralId)| Command {
-        account: *account,
-        act: Act::TakeBack(*referral),
+impl ReturnedLine {
+    /// Minor units of what was paid with money that this return takes back; any sequence of returns sums to the whole.
+    fn spent_back(&self) -> i64 {
+        let share = |pieces: i32| self.spent * i64::from(pieces) / i64::from(self.bought.max(1));
+        share(self.returned) - share(self.returned_before)
+    }
+}
+
+/// What a referral gave an account.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Given {
+    pub(crate) account: AccountId,
+    pub(crate) referral: ReferralId,
+    pub(crate) earned_at: Instant,
+}
+
+/// Takes back what referrals gave.
+pub(crate) async fn take_back(tx: &Tx, given: &[Given], by: Actor, at: Option<Instant>) -> Result<(), Fault> {
+    let command = |given: &Given| Command {
+        account: given.account,
+        act: Act::TakeBack { referral: given.referral, earned_at: given.earned_at },
         by,
         effective_at: at,
         imported: false,
@@ -361,6 +415,7 @@ pub(crate) async fn take_back(
 
 /// Moves a guest identity's pending points to the customer that it proved to be, where they activate by the normal rules.
 pub(crate) async fn join(tx: &Tx, guest: GuestId, customer: CustomerId) -> Result<(), Fault> {
+    let named = (guest, customer);
     let (guest, customer) = (Owner::Guest(guest).account(), Owner::Customer(customer).account());
     let command = |account: AccountId, act: Act| Command {
         account,
@@ -378,5 +433,5 @@ pub(crate) async fn join(tx: &Tx, guest: GuestId, customer: CustomerId) -> Resul
     for posted in post(tx, &arriving).await? {
         unless_full(posted)?;
     }
-    Ok(())
+    tiers::move_to_customer(tx, named.0, named.1).await
 }

@@ -179,5 +179,6 @@ impl Programme {
 }
 
 fn ensure(holds: bool, field: &'static str, problem: &'static str) -> Result<(), SettingsError> {
-    if holds { Ok(()) } else { Err(SettingsError::Invalid { field, problem }) }
+    let inside = Some("programme");
+    if holds { Ok(()) } else { Err(SettingsError::Invalid { inside, field, problem }) }
 }

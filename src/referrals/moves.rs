@@ -110,8 +110,11 @@ impl Owed {
 pub(crate) async fn take_back(tx: &Tx, owed: &[Owed], by: Actor, at: Option<Instant>) -> Result<(), Fault> {
     let mut given = Vec::new();
     for Owed { row, accounts: [referrer, friend] } in owed {
-        given.extend((row.referrer_points > 0).then_some((*referrer, row.id)));
-        given.extend((row.friend_points > 0).then_some((*friend, row.id)));
+        let earned_at = row.rewarded_at.ok_or_else(|| Fault::internal("what was given has its instant"))?;
+        for (account, points) in [(*referrer, row.referrer_points), (*friend, row.friend_points)] {
+            let of_account = points::Given { account, referral: row.id, earned_at };
+            given.extend((points > 0).then_some(of_account));
+        }
     }
     points::take_back(tx, &given, by, at).await
 }

@@ -15,6 +15,7 @@ use crate::graphql::payload::UserError;
 use crate::graphql::scalars::IdempotencyKey;
 use crate::idempotency::Key;
 use crate::money::Currency;
+use crate::tiers::api::{TierProgramme, TierProgrammeInput};
 use crate::tx::Tx;
 use accounts::{LeapDayBirthday, PointsAdjustmentLimits, ReferralTerms, RegistrationPolicy};
 use programme::{PointsProgramme, PointsProgrammeInput};
@@ -71,6 +72,8 @@ pub struct SettingsNode {
     leap_day_birthday: LeapDayBirthday,
     /// How many friends of one referrer count, and when.
     referrals: ReferralTerms,
+    /// The tiers of its members.
+    tiers: TierProgramme,
 }
 
 /// A change of the settings. What is not given stays as it is.
@@ -102,6 +105,8 @@ pub struct ShopSettingsUpdateInput {
     leap_day_birthday: Option<LeapDayBirthday>,
     /// How many friends of one referrer count, and when: all of it, in place of what was before.
     referrals: Option<ReferralTerms>,
+    /// All tiers, in place of those before.
+    tiers: Option<TierProgrammeInput>,
 }
 
 /// Why the settings were not changed.
@@ -163,7 +168,10 @@ impl SettingsMutation {
         if let Some(field) = input.guarded(viewer) {
             return Ok(ShopSettingsUpdatePayload::refused(&SettingsError::OwnersOnly { field }));
         }
-        let (key, command) = input.parse(viewer)?;
+        let (key, command) = match input.parse(viewer, app.settings().currency)? {
+            Ok(parsed) => parsed,
+            Err(reason) => return Ok(ShopSettingsUpdatePayload::refused(&reason)),
+        };
         let done = match split(
             app.write_once(&key, &command, async |tx: &Tx, command| update::update(tx, command).await).await,
         )? {
@@ -191,7 +199,15 @@ impl ShopSettingsUpdateInput {
         (!self.storefront_url.is_undefined()).then_some("storefrontUrl")
     }
 
-    fn parse(self, viewer: &Viewer) -> Result<(Key, Update), ApiError> {
+    fn parse(
+        self,
+        viewer: &Viewer,
+        currency: Currency,
+    ) -> Result<Result<(Key, Update), SettingsError>, ApiError> {
+        let tiers = match self.tiers.map(|tiers| tiers.parse(self.currency.unwrap_or(currency))).transpose() {
+            Ok(tiers) => tiers,
+            Err(invalid) => return Ok(Err(invalid)),
+        };
         let key =
             Key { scope: viewer.key_scope(), key: self.idempotency_key.0, operation: "shopSettingsUpdate" };
         let by = match viewer {
@@ -212,8 +228,9 @@ impl ShopSettingsUpdateInput {
             adjustment_limits: self.adjustment_limits.map(Into::into),
             leap_day_birthday: self.leap_day_birthday.map(Into::into),
             referrals: self.referrals.map(Into::into),
+            tiers,
         };
-        Ok((key, update))
+        Ok(Ok((key, update)))
     }
 }
 
@@ -227,12 +244,12 @@ impl ShopSettingsUpdatePayload {
             },
             SettingsError::OwnersOnly { field } => UserError {
                 code: ShopSettingsErrorCode::OwnersOnly,
-                field: Some(path_of(field)),
+                field: Some(path_of(None, field)),
                 message: "Only owners change this.".to_owned(),
             },
-            SettingsError::Invalid { field, problem } => UserError {
+            SettingsError::Invalid { inside, field, problem } => UserError {
                 code: ShopSettingsErrorCode::Invalid,
-                field: Some(path_of(field)),
+                field: Some(path_of(*inside, field)),
                 message: format!("{field} {problem}."),
             },
         };
@@ -240,16 +257,9 @@ impl ShopSettingsUpdatePayload {
     }
 }
 
-/// Where in the input a value is: what is no setting of the shop itself is one of its programme.
-fn path_of(field: &str) -> Vec<String> {
-    let is_own =
-        matches!(field, "name" | "timeZone" | "currency" | "locale" | "storefrontUrl" | "adjustmentLimits");
-    let parent: &[&str] = match field {
-        "vestingDays" | "yearlyLimit" => &["input", "referrals"],
-        _ if is_own => &["input"],
-        _ => &["input", "programme"],
-    };
-    parent.iter().chain([&field]).map(|part| (*part).to_owned()).collect()
+/// Where in the input a value is: the shop's own, or one of its programme or tiers.
+fn path_of(inside: Option<&str>, field: &str) -> Vec<String> {
+    ["input"].into_iter().chain(inside).chain([field]).map(str::to_owned).collect()
 }
 
 impl TryFrom<&ShopSettings> for SettingsNode {
@@ -269,6 +279,7 @@ impl TryFrom<&ShopSettings> for SettingsNode {
             adjustment_limits: settings.adjustment_limits.into(),
             leap_day_birthday: settings.leap_day_birthday.into(),
             referrals: settings.referrals.into(),
+            tiers: TierProgramme::from(&settings.tiers),
         })
     }
 }

@@ -21,6 +21,7 @@ use crate::notices::{LOOK_EVERY, Notice};
 use crate::points::amount::{Points, PointsDelta};
 use crate::points::programme::Programme;
 use crate::referrals::ReferralTerms;
+use crate::tiers::programme::TierProgramme;
 use crate::tx::Tx;
 
 /// What a shop can set while it runs.
@@ -52,6 +53,8 @@ pub struct ShopSettings {
     pub leap_day_birthday: LeapDayBirthday,
     /// How many friends of one referrer count, and when.
     pub referrals: ReferralTerms,
+    /// The tiers of its members.
+    pub tiers: TierProgramme,
 }
 
 /// The most points that each role may adjust by at once without a second person; no bound, if none.
@@ -100,6 +103,7 @@ impl Default for ShopSettings {
             adjustment_limits: AdjustmentLimits::default(),
             leap_day_birthday: LeapDayBirthday::default(),
             referrals: ReferralTerms::default(),
+            tiers: TierProgramme::default(),
         }
     }
 }
@@ -119,6 +123,8 @@ pub enum SettingsError {
     },
     /// A value is out of its bounds.
     Invalid {
+        /// What it is part of, if it is not the shop's own.
+        inside: Option<&'static str>,
         /// Which.
         field: &'static str,
         /// What is wrong with it.
@@ -142,6 +148,7 @@ pub async fn change(
     by: Option<StaffId>,
 ) -> Outcome<ShopSettings, SettingsError> {
     settings.programme.validate().map_err(Stop::Refused)?;
+    settings.tiers.validate().map_err(Stop::Refused)?;
     let current = load(tx.db()).await?.version;
     if current != settings.version {
         return refuse(SettingsError::VersionConflict { current });

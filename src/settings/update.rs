@@ -17,6 +17,7 @@ use crate::error::{Outcome, refuse};
 use crate::money::{Currency, Rate};
 use crate::points::programme::{Activation, Expiry, Programme, ReturnPolicy};
 use crate::referrals::ReferralTerms;
+use crate::tiers::{self, programme::TierProgramme};
 use crate::tx::Tx;
 
 /// A change of the settings; what is none stays as it is.
@@ -50,6 +51,8 @@ pub struct Update {
     /// How many friends of one referrer count, and when; all of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub referrals: Option<ReferralTerms>,
+    /// The tiers, in place of those before.
+    pub tiers: Option<TierProgramme>,
 }
 
 /// A change of the points programme; what is none stays as it is.
@@ -95,12 +98,16 @@ pub(crate) async fn update(tx: &Tx, update: &Update) -> Outcome<i64, SettingsErr
     if current.version != update.expected_version {
         return refuse(SettingsError::VersionConflict { current: current.version });
     }
+    let before = (current.tiers.clone(), current.time_zone);
     let next = match update.applied_to(current) {
         Ok(next) => next,
         Err(invalid) => return refuse(invalid),
     };
     let after = serde_json::to_value(update)?;
     let changed = change(tx, &next, update.by).await?;
+    if before != (changed.tiers.clone(), changed.time_zone) {
+        tiers::recompute_all(tx).await?;
+    }
     let detail = json!({ "version": changed.version, "after": after });
     audit::record(tx, [Entry { act: "settings.update", subject: None, customer: None, detail }]).await?;
     Ok(changed.version)
@@ -108,7 +115,7 @@ pub(crate) async fn update(tx: &Tx, update: &Update) -> Outcome<i64, SettingsErr
 
 impl Update {
     fn applied_to(&self, before: ShopSettings) -> Result<ShopSettings, SettingsError> {
-        let invalid = |field, problem| SettingsError::Invalid { field, problem };
+        let invalid = |field, problem| SettingsError::Invalid { inside: None, field, problem };
         let time_zone = match &self.time_zone {
             None => before.time_zone,
             Some(name) => {
@@ -126,7 +133,9 @@ impl Update {
         let programme = self.programme.applied_to(before.programme);
         let currency = self.currency.unwrap_or(before.currency);
         let referrals = self.referrals.unwrap_or(before.referrals);
-        referrals.validate().map_err(|(field, problem)| invalid(field, problem))?;
+        let in_referrals =
+            |(field, problem)| SettingsError::Invalid { inside: Some("referrals"), field, problem };
+        referrals.validate().map_err(in_referrals)?;
         let storefront_url = match self.storefront_url.clone() {
             None => before.storefront_url,
             Some(None) => None,
@@ -150,6 +159,7 @@ impl Update {
             adjustment_limits: self.adjustment_limits.unwrap_or(before.adjustment_limits),
             leap_day_birthday: self.leap_day_birthday.unwrap_or(before.leap_day_birthday),
             referrals,
+            tiers: self.tiers.clone().unwrap_or(before.tiers),
         })
     }
 }

@@ -217,6 +217,7 @@ fn places(shop: &TestApp, there: &Existing, mine: &str) -> Vec<Place> {
         customer("customerAddressCreate", Strangers, json!({ "address": address })),
         customer("customerDisable", Nobody, json!({ "reason": "fraud" })),
         customer("customerEnable", Nobody, json!({ "reason": "no fraud" })),
+        customer("customerTierSet", Nobody, json!({ "reason": "no fraud" })),
         customer("pointsEarn", Nobody, json!({ "points": 1, "reason": "a review" })),
         customer("pointsHold", Strangers, json!({ "points": 1 })),
         customer("pointsRedeem", Strangers, json!({ "points": 1, "reference": "a gift" })),

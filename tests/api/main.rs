@@ -50,6 +50,7 @@ mod standing;
 mod support;
 mod taxes;
 mod throttle;
+mod tiers;
 mod transport;
 mod waitlist;
 mod write_once;

@@ -68,7 +68,7 @@ where
 }
 
 /// Reads what somebody gives as the reason of an act that is kept.
-fn reason(text: &str) -> Result<String, ApiError> {
+pub(crate) fn reason(text: &str) -> Result<String, ApiError> {
     let text = text.trim();
     let fits = (1..=500).contains(&text.chars().count()) && !text.chars().any(char::is_control);
     if fits {

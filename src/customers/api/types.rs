@@ -26,6 +26,7 @@ use crate::orders::api::{OrderPages, orders_of};
 use crate::points::api::{PointsAccount, account_of};
 use crate::points::orders::Owner;
 use crate::referrals::api::CustomerReferrals;
+use crate::tiers::api::{CustomerTier, tier_of};
 
 /// What made a customer buy first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -172,6 +173,12 @@ impl Customer {
     #[graphql(guard = "AllowedAs(\"customer\")")]
     async fn points(&self, ctx: &Context<'_>) -> Result<Option<PointsAccount>, ApiError> {
         account_of(ctx.data_unchecked::<App>(), Owner::Customer(self.0.id).account()).await
+    }
+
+    /// The tier, what keeps it and what leads to the next; needs what `customer` needs; null if the shop has no tiers.
+    #[graphql(guard = "AllowedAs(\"customer\")")]
+    async fn tier(&self, ctx: &Context<'_>) -> Result<Option<CustomerTier>, ApiError> {
+        tier_of(ctx, self.0.id).await
     }
 
     /// Orders, those placed last first; needs what `orders` needs.

@@ -109,6 +109,9 @@ pub(super) struct EarningConditionsInput {
     /// Only orders placed on the customer's birthday.
     #[graphql(default)]
     birthday: bool,
+    /// Only orders of members who have any of these tiers, by code, when the order is paid.
+    #[graphql(default)]
+    tiers: Vec<String>,
 }
 
 /// An amount that an order must reach.
@@ -248,6 +251,7 @@ impl EarningConditionsInput {
             minimum: minimum.transpose()?,
             purchase,
             birthday: self.birthday,
+            tiers: self.tiers.into_iter().collect(),
         })
     }
 }

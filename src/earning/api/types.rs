@@ -211,6 +211,8 @@ pub(super) struct EarningConditions {
     every_nth_purchase: Option<i32>,
     /// Only orders placed on the customer's birthday.
     birthday: bool,
+    /// Only orders of members who have any of these tiers, by code, when the order is paid.
+    tiers: Vec<String>,
 }
 
 impl EarningConditions {
@@ -234,6 +236,7 @@ impl EarningConditions {
             nth_purchase: nth,
             every_nth_purchase: every,
             birthday: conditions.birthday,
+            tiers: conditions.tiers.iter().cloned().collect(),
         })
     }
 }

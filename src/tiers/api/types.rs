@@ -1,0 +1,159 @@
+//! A customer's tier as clients see it.
+
+use std::collections::BTreeMap;
+
+use async_graphql::{ComplexObject, Context, Enum, SimpleObject};
+use chrono::{DateTime, Utc};
+use entity::customer_tier;
+use entity::id::CustomerId;
+use entity::tier_change::{Column, Entity, Model, TierCause};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+
+use super::programme::{Tier, amount};
+use crate::app::App;
+use crate::error::Fault;
+use crate::graphql::fault::ApiError;
+use crate::graphql::scalars::{Date, Decimal};
+use crate::points::orders::Owner;
+use crate::tiers::counted::counted;
+use crate::tiers::programme::{TierProgramme, Window};
+use crate::tiers::settle::{standing, stored, untouched};
+use crate::tiers::standing::{Calendar, Counted, missing_to_keep, sum, window_start, with_grace};
+
+/// Changes that a customer's tier tells of.
+const MOST_CHANGES: u64 = 50;
+
+/// The tier of a customer, what keeps it and what leads to the next.
+#[derive(Clone, Debug, SimpleObject)]
+#[graphql(complex)]
+pub struct CustomerTier {
+    #[graphql(skip)]
+    customer: CustomerId,
+    /// What the customer has; null below the first.
+    tier: Option<Tier>,
+    /// Since when; null for somebody who never had one.
+    since: Option<DateTime<Utc>>,
+    /// When it ends if nothing more counts; null if it does not.
+    until: Option<DateTime<Utc>>,
+    /// When it is lost then: its end and the days of grace.
+    lost_at: Option<DateTime<Utc>>,
+    /// The tier that staff gave the customer at least; null if they gave none.
+    given: Option<Tier>,
+    /// When that ends; null if it does not.
+    given_until: Option<DateTime<Utc>>,
+    /// What counts now: points, or whole units of the programme's currency.
+    counted: Decimal,
+    /// The first day of what counts now; null if everything ever does.
+    counted_since: Option<Date>,
+    /// The next higher tier; null for who has the highest.
+    next: Option<Tier>,
+    /// What is still to come until then.
+    missing: Option<Decimal>,
+    /// What is still to come for the tier not to end at `until`; null if it has no end or nothing can move it.
+    missing_to_keep: Option<Decimal>,
+}
+
+/// What changed a tier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "TierCause")]
+pub enum TierChangeCause {
+    /// Points that were earned, or what was spent.
+    Reached,
+    /// A return or a cancelled order.
+    Returned,
+    /// Time: the tier ended.
+    PeriodEnded,
+    /// The shop changed its tiers.
+    ProgrammeChanged,
+    /// Staff gave it or took it back.
+    Staff,
+    /// A guest or another customer turned out to be this one.
+    Merged,
+}
+
+/// A change of a customer's tier.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct TierChange {
+    /// From 1 without gaps.
+    number: i32,
+    /// The code of the tier before; null below the first.
+    from: Option<String>,
+    /// The code of the tier after; null below the first.
+    to: Option<String>,
+    /// What did it.
+    cause: TierChangeCause,
+    /// As staff wrote it.
+    reason: Option<String>,
+    /// When.
+    at: DateTime<Utc>,
+}
+
+#[ComplexObject]
+impl CustomerTier {
+    /// How it came to be, the last change first; 50 at most.
+    async fn changes(&self, ctx: &Context<'_>) -> Result<Vec<TierChange>, ApiError> {
+        let rows: Vec<Model> = Entity::find()
+            .filter(Column::CustomerId.eq(self.customer))
+            .order_by_desc(Column::Number)
+            .limit(MOST_CHANGES)
+            .all(&ctx.data_unchecked::<App>().db.read)
+            .await
+            .map_err(Fault::from)?;
+        Ok(rows.into_iter().map(change).collect())
+    }
+}
+
+fn change(row: Model) -> TierChange {
+    let Model { number, from_tier: from, to_tier: to, cause, reason, at, .. } = row;
+    TierChange { number, from, to, cause: cause.into(), reason, at }
+}
+
+/// The tiers of these customers; none if the shop has no tiers.
+pub(super) async fn tiers_of(
+    app: &App,
+    customers: &[CustomerId],
+) -> Result<BTreeMap<CustomerId, CustomerTier>, Fault> {
+    let settings = app.settings();
+    if settings.tiers.tiers.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let calendar = Calendar { now: app.clock.now(), zone: settings.time_zone };
+    let accounts = customers.iter().map(|customer| Owner::Customer(*customer).account());
+    let mut counted = counted(&app.db.read, &settings.tiers, accounts, calendar.today()).await?;
+    let mut rows = stored(&app.db.read, &customers.iter().copied().collect()).await?;
+    let mut tier = |customer: CustomerId| {
+        let row = rows.remove(&customer).unwrap_or_else(|| untouched(customer, calendar.now));
+        let counted = counted.remove(&Owner::Customer(customer).account()).unwrap_or_default();
+        (customer, shown(&settings.tiers, &row, &counted, calendar))
+    };
+    Ok(customers.iter().map(|customer| tier(*customer)).collect())
+}
+
+fn shown(
+    programme: &TierProgramme,
+    row: &customer_tier::Model,
+    counted: &Counted,
+    calendar: Calendar,
+) -> CustomerTier {
+    let (basis, today) = (programme.basis, calendar.today());
+    let standing = standing(programme, row);
+    let tier = |rank: usize| programme.tiers.get(rank).map(|tier| Tier::of(basis, tier));
+    let sum = sum(programme.window, counted, today);
+    let next = programme.tiers.get(standing.tier.map_or(0, |term| term.rank + 1));
+    let to_keep = standing.tier.and_then(|held| missing_to_keep(programme, counted, held, calendar.zone));
+    let start = (programme.window != Window::Lifetime).then(|| window_start(programme.window, today));
+    CustomerTier {
+        customer: row.customer_id,
+        tier: standing.tier.and_then(|term| tier(term.rank)),
+        since: (row.changes > 0).then_some(row.since),
+        until: row.until,
+        lost_at: row.until.and_then(|until| with_grace(programme, until)),
+        given: standing.kept.and_then(|term| tier(term.rank)),
+        given_until: row.kept_until,
+        counted: amount(basis, sum),
+        counted_since: start.map(Date),
+        missing: next.map(|next| amount(basis, (next.threshold - sum).max(0))),
+        next: next.map(|next| Tier::of(basis, next)),
+        missing_to_keep: to_keep.map(|missing| amount(basis, missing)),
+    }
+}
