@@ -43,6 +43,11 @@ pub(crate) async fn pay(tx: &Tx, cmd: &Pay) -> Outcome<OrderId, OrderError> {
     let state = next(order.state, Happening::Pay).map_err(Stop::Refused)?;
     let at = instant(cmd.at.unwrap_or_else(|| tx.now()), tx.now(), "at").map_err(Stop::Refused)?;
     let owner = owner_of(&order)?;
+    // Before the account is locked: whoever merges customers locks referrals first.
+    if !order.imported {
+        let counts = referrals::Paid { order: order.id, owner, at, delivered_at: None };
+        referrals::paid(tx, &counts).await?;
+    }
     if let Some(hold) = order.hold_id {
         if cmd.without_points {
             points::release(tx, owner, hold, cmd.by).await?;
@@ -67,10 +72,6 @@ pub(crate) async fn pay(tx: &Tx, cmd: &Pay) -> Outcome<OrderId, OrderError> {
         imported: order.imported,
         lines: lines.into_iter().map(paid_line).collect::<Result<_, _>>()?,
     };
-    if !order.imported {
-        let counts = referrals::Paid { order: order.id, owner, paid_at: at, delivered_at: None };
-        referrals::paid(tx, &counts).await?;
-    }
     points::earn(tx, &[paid]).await?;
     if order.coupon.is_some() {
         coupons::paid(tx, order.id).await?;

@@ -18,7 +18,9 @@ pub(crate) async fn joined(tx: &Tx, guest: GuestId, customer: CustomerId) -> Res
     let mut owed = Vec::new();
     owed.extend(one_friend(tx, Owner::Guest(guest), customer).await?);
     owed.extend(not_oneself(tx, customer).await?);
-    owed.iter_mut().for_each(|owed| owed.moved(Owner::Guest(guest), customer));
+    for owed in &mut owed {
+        owed.moved(Owner::Guest(guest), customer);
+    }
     lock(tx, &owed, &[Owner::Guest(guest), Owner::Customer(customer)]).await?;
     Ok(owed)
 }
@@ -38,7 +40,9 @@ pub(crate) async fn merged(tx: &Tx, from: CustomerId, into: CustomerId) -> Resul
         .exec(tx.db())
         .await?;
     owed.extend(not_oneself(tx, into).await?);
-    owed.iter_mut().for_each(|owed| owed.moved(Owner::Customer(from), into));
+    for owed in &mut owed {
+        owed.moved(Owner::Customer(from), into);
+    }
     lock(tx, &owed, &[Owner::Customer(from), Owner::Customer(into)]).await?;
     Ok(owed)
 }

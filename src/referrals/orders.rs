@@ -38,7 +38,8 @@ pub(crate) async fn bind(tx: &Tx, named: &Named<'_>) -> Result<Option<ReferralRe
 pub(crate) struct Paid {
     pub(crate) order: OrderId,
     pub(crate) owner: Owner,
-    pub(crate) paid_at: Instant,
+    /// When it was paid.
+    pub(crate) at: Instant,
     /// When it was delivered, if it was already.
     pub(crate) delivered_at: Option<Instant>,
 }
@@ -52,8 +53,8 @@ async fn qualify(tx: &Tx, paid: &Paid, which: sea_orm::sea_query::SimpleExpr) ->
     let counts = Entity::update_many()
         .col_expr(Column::State, Expr::val(ReferralState::Qualified.to_value()))
         .col_expr(Column::OrderId, Expr::val(paid.order))
-        .col_expr(Column::QualifiedAt, Expr::val(paid.paid_at))
-        .col_expr(Column::VestsAt, Expr::val(vests_at(tx, paid.delivered_at.unwrap_or(paid.paid_at))))
+        .col_expr(Column::QualifiedAt, Expr::val(paid.at))
+        .col_expr(Column::VestsAt, Expr::val(vests_at(tx, paid.delivered_at.unwrap_or(paid.at))))
         .filter(which)
         .exec(tx.db())
         .await?;
@@ -147,10 +148,10 @@ async fn kept(tx: &Tx, row: &Model) -> Result<Option<Paid>, Fault> {
         .limit(CANDIDATES);
     for next in candidates.all(tx.db()).await? {
         let is_other = row.order_id != Some(next.id);
-        if let Some(paid_at) = next.paid_at.filter(|_| is_other)
+        if let Some(at) = next.paid_at.filter(|_| is_other)
             && has_pieces_left(tx, next.id).await?
         {
-            return Ok(Some(Paid { order: next.id, owner, paid_at, delivered_at: next.delivered_at }));
+            return Ok(Some(Paid { order: next.id, owner, at, delivered_at: next.delivered_at }));
         }
     }
     Ok(None)

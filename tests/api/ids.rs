@@ -176,8 +176,6 @@ fn places(shop: &TestApp, there: &Existing, mine: &str) -> Vec<Place> {
         place("product", "id", Product, Nobody, json!({})),
         place("node", "id", Order, Strangers, json!({})),
         place("orders", "filter.customerId", Customer, Nobody, json!({ "filter": {} })),
-        place("referrals", "filter.customerId", Customer, Nobody, json!({ "filter": {} })),
-        customer("referralAccept", Strangers, json!({ "code": "ABCD-EFGH-2345" })),
         place("auditEntries", "filter.customerId", Customer, Nobody, json!({ "filter": {} })),
         place("auditEntries", "filter.staffId", Staff, Nobody, json!({ "filter": {} })),
         place("customerMergePreview", "fromId", Customer, Nobody, json!({ "intoId": mine })),
@@ -249,6 +247,16 @@ fn places(shop: &TestApp, there: &Existing, mine: &str) -> Vec<Place> {
         of_one("apiKeyRevoke", "input.id", ApiKey, Nobody),
         of_one("pointsAdjustmentApprove", "input.id", PointsAdjustment, Nobody),
         of_one("pointsAdjustmentReject", "input.id", PointsAdjustment, Nobody),
+    ]
+}
+
+/// Those of customers who bring friends.
+fn places_of_friends() -> [Place; 2] {
+    use HiddenFrom::{Nobody, Strangers};
+    let named = json!({ "input": { "code": "ABCD-EFGH-2345" } });
+    [
+        place("referrals", "filter.customerId", NodeType::Customer, Nobody, json!({ "filter": {} })),
+        place("referralAccept", "input.customerId", NodeType::Customer, Strangers, named),
     ]
 }
 
@@ -330,7 +338,8 @@ both_engines! {
     async fn an_id_of_nothing_and_of_what_is_not_the_callers_are_one_answer_everywhere(shop: &TestApp) {
         let (server, owner) = (shop.as_server().await, shop.as_staff(Role::Owner).await);
         let (there, eve) = (Existing::made(shop, &server, &owner).await, shop.as_member(&server, 100).await);
-        let places = places(shop, &there, eve.customer_id());
+        let mut places = places(shop, &there, eve.customer_id());
+        places.extend(places_of_friends());
         let told = Told::by(shop).await;
         let fields = told.root_fields();
         let in_schema: BTreeSet<(String, String)> = fields

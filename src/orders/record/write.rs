@@ -269,9 +269,9 @@ async fn name_referrers(tx: &Tx, new: &[Draft<'_>]) -> Result<(), Fault> {
                     .await?;
             }
         }
-        if let Some(paid_at) = draft.model.paid_at {
+        if let Some(at) = draft.model.paid_at {
             let (owner, delivered_at) = (draft.owner, draft.model.delivered_at);
-            referrals::paid(tx, &referrals::Paid { order, owner, paid_at, delivered_at }).await?;
+            referrals::paid(tx, &referrals::Paid { order, owner, at, delivered_at }).await?;
         }
     }
     Ok(())

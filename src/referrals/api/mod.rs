@@ -123,7 +123,7 @@ impl ReferralsQuery {
     ) -> Result<NewestPages<Referral>, ApiError> {
         let found = Entity::find().filter(filter.map_or_else(Condition::all, ReferralsFilter::condition));
         let arguments = PageArguments { first, after, last, before };
-        newest_first(ctx, found, Column::Id, arguments, |row| (row.id.0, Referral(row))).await
+        newest_first(ctx, found, Column::Id, arguments, |row| (row.id.0, Referral::shown(ctx, row))).await
     }
 }
 

@@ -11,13 +11,17 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use super::loaders::{CodeOf, CountsOf, ReceivedBy, ReferralLoader};
 use crate::app::App;
+use crate::audit::reads::Person;
 use crate::auth::viewer::Viewer;
+use crate::customers::api::note_read;
 use crate::error::Fault;
 use crate::graphql::fault::ApiError;
 use crate::graphql::global_id::{NodeType, global_id};
 use crate::graphql::newest::{NewestPages, newest_first};
 use crate::graphql::page::PageArguments;
 use crate::points::amount::Points;
+use crate::points::orders::Owner;
+use crate::referrals::friend_of;
 
 /// Where a referral is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -85,6 +89,19 @@ impl ReferralReason {
 /// A friend whom a customer brought.
 #[derive(Clone, Debug)]
 pub struct Referral(pub(super) Model);
+
+impl Referral {
+    /// To be shown to the shop; that staff read of the two is written down.
+    pub(super) fn shown(ctx: &Context<'_>, row: Model) -> Self {
+        note_read(ctx, Person::Customer(row.referrer_id));
+        match friend_of(&row) {
+            Some(Owner::Customer(customer)) => note_read(ctx, Person::Customer(customer)),
+            Some(Owner::Guest(guest)) => note_read(ctx, Person::Guest(guest)),
+            None => {}
+        }
+        Self(row)
+    }
+}
 
 /// Who is between whom, and why, is for the shop.
 fn is_shop(ctx: &Context<'_>) -> bool {
