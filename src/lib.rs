@@ -16,6 +16,7 @@ pub mod db;
 pub mod demo;
 pub mod earning;
 pub mod error;
+pub mod export;
 pub mod external_id;
 pub mod graphql;
 pub mod http;

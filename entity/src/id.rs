@@ -96,6 +96,8 @@ ids! {
     CartId,
     /// A friend whom a customer brought.
     ReferralId,
+    /// A balance that was brought over from another programme.
+    OpeningBalanceId,
     /// A change of a customer's tier.
     TierChangeId,
 }

@@ -18,6 +18,7 @@ pub mod id;
 pub mod idempotency_key;
 pub mod job;
 pub mod mailbox_challenge;
+pub mod opening_balance;
 pub mod order;
 pub mod order_line;
 pub mod order_return;

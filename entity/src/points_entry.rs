@@ -89,6 +89,9 @@ pub enum EntryKind {
     /// Came from a customer who turned out to be this one.
     #[sea_orm(string_value = "MERGE_IN")]
     MergeIn,
+    /// Brought over from another programme.
+    #[sea_orm(string_value = "OPENING")]
+    Opening,
 }
 
 /// Who moved points.

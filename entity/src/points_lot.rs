@@ -22,6 +22,9 @@ pub enum LotSource {
     /// A friend who was brought: for either of the two.
     #[sea_orm(string_value = "REFERRAL")]
     Referral,
+    /// Another programme, from which it was brought over.
+    #[sea_orm(string_value = "OPENING")]
+    Opening,
 }
 
 /// Where a lot is.

@@ -22,6 +22,7 @@ mod m20261122_earning;
 mod m20261122_expiry;
 mod m20261122_expiry_warnings;
 mod m20261122_merged;
+mod m20261122_opening_balances;
 mod m20261122_redemption_tax;
 mod m20261122_referrals;
 mod m20261122_rewards;
@@ -57,6 +58,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_redemption_tax::Migration),
             Box::new(m20261122_referrals::Migration),
             Box::new(m20261122_tiers::Migration),
+            Box::new(m20261122_opening_balances::Migration),
         ]
     }
 }

@@ -1,4 +1,4 @@
-//! `regulars import`: brings a shop's past and its products in.
+//! `regulars import`: brings a shop's past, its products and the balances of another programme in.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Write, stderr, stdin, stdout};
@@ -13,8 +13,9 @@ use super::{Misconfigured, config};
 use crate::app::App;
 use crate::config::ConfigArgs;
 use crate::import::{
-    BadRow, Control, Format, Orders, ProductFormat, ProductTotals, Products, Reading, Stopped, Totals,
-    Unreadable, examine, examine_products, load, load_products,
+    BadRow, BalanceTotals, Balances, Control, Format, Orders, ProductFormat, ProductTotals, Products,
+    Reading, Stopped, Totals, Unreadable, examine, examine_balances, examine_products, load, load_balances,
+    load_products,
 };
 
 /// Bytes that are read at once.
@@ -34,6 +35,8 @@ enum What {
     Orders(OrdersArgs),
     /// Products from a file, by sku; what a file does not say of one is left as it is
     Products(ProductsArgs),
+    /// Balances of another programme, by reference; those that are in already are left as they are
+    Balances(BalancesArgs),
 }
 
 /// What every import takes.
@@ -71,11 +74,25 @@ struct ProductsArgs {
     format: Option<ProductFormat>,
 }
 
+/// What `regulars import balances` takes.
+#[derive(Clone, Debug, Args)]
+struct BalancesArgs {
+    #[command(flatten)]
+    from: FileArgs,
+    /// How it is written; by the file's ending if not given, else csv
+    #[arg(long, value_enum)]
+    format: Option<ProductFormat>,
+    /// Tell what would be recorded, and record nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
 /// Imports; answers 1 if any row was bad or the import stopped, else 0.
 pub(super) async fn run(args: ImportArgs) -> Result<ExitCode> {
     match args.what {
         What::Orders(args) => orders(&args).await,
         What::Products(args) => products(&args).await,
+        What::Balances(args) => balances(&args).await,
     }
 }
 
@@ -100,6 +117,24 @@ async fn products(args: &ProductsArgs) -> Result<ExitCode> {
     };
     let record = async |products, totals: &mut ProductTotals, tell: Tell<'_>| {
         load_products(app, products, totals, tell).await
+    };
+    imported(&args.from, open, look, record).await
+}
+
+async fn balances(args: &BalancesArgs) -> Result<ExitCode> {
+    let app = &app(&args.from).await?;
+    let by_ending = if is_ndjson(&args.from.file) { ProductFormat::Ndjson } else { ProductFormat::Csv };
+    let format = args.format.unwrap_or(by_ending);
+    let open = |input| Balances::open(input, format);
+    let look = async |balances, totals: &mut BalanceTotals, tell: Tell<'_>| {
+        examine_balances(app, balances, totals, tell).await
+    };
+    if args.dry_run {
+        let totals = pass(&args.from.file, &open, look).await?;
+        return printed(&totals);
+    }
+    let record = async |balances, totals: &mut BalanceTotals, tell: Tell<'_>| {
+        load_balances(app, balances, totals, tell).await
     };
     imported(&args.from, open, look, record).await
 }
@@ -133,7 +168,11 @@ async fn imported<S, T: Control>(
             bail!("{bad} of {rows} rows are bad: nothing was imported");
         }
     }
-    let totals = pass(&args.file, &open, record).await?;
+    printed(&pass(&args.file, &open, record).await?)
+}
+
+/// Writes the totals; answers 1 if any row was bad, else 0.
+fn printed(totals: &impl Control) -> Result<ExitCode> {
     write!(stdout(), "{totals}").context("writing the totals")?;
     Ok(if totals.bad_rows() > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

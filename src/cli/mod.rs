@@ -5,6 +5,7 @@
 mod api_key;
 mod audit;
 mod demo;
+mod export;
 mod file;
 mod import;
 mod keys;
@@ -47,6 +48,8 @@ enum Command {
     Schema(schema::SchemaArgs),
     /// Brings a shop's past in
     Import(import::ImportArgs),
+    /// Writes what the shop holds as comma-separated values
+    Export(export::ExportArgs),
     /// Checks the points ledger
     Ledger(ledger::LedgerArgs),
     /// Checks the audit log
@@ -68,6 +71,7 @@ impl Command {
             Self::Migrate(args) => migrate::run(args).await,
             Self::Schema(args) => Ok(schema::run(&args)),
             Self::Import(args) => import::run(args).await,
+            Self::Export(args) => export::run(args).await,
             Self::Ledger(args) => ledger::run(args).await,
             Self::Audit(args) => audit::run(args).await,
             Self::Staff(args) => staff::run(args).await,

@@ -145,6 +145,9 @@ fn text(settings: &ShopSettings, entry: &Model, about: &About) -> Result<String,
             format!("{points}{of_order} joined your account on {on}: you had ordered before you had one.")
         }
         EntryKind::MergeOut => format!("{points} moved to your other account on {on}, when both became one."),
+        EntryKind::Opening => {
+            format!("You had {points} when we took over your balance on {on}, and you kept them.")
+        }
         EntryKind::MergeIn => format!("{points} came from your other account on {on}, when both became one."),
     })
 }

@@ -82,7 +82,11 @@ async fn run(
 
 /// Whose credentials these are, unless the account or key asks too often. Of a client who was rejected too often, only those
 /// are taken that are known to be good before anything is looked up: others behind the same address have theirs.
-async fn authenticate(app: &App, authorization: &str, client: &Client) -> Result<Authenticated, Refusal> {
+pub(super) async fn authenticate(
+    app: &App,
+    authorization: &str,
+    client: &Client,
+) -> Result<Authenticated, Refusal> {
     let limited = |fault: Fault| Refusal::of(&fault);
     let stranger = throttle::before_authentication(app, client);
     let authenticated = auth::authenticate(app, Some(authorization), stranger).await;
@@ -107,7 +111,7 @@ fn rejected() -> Refusal {
 }
 
 /// Who sends this, as far as the network and trusted proxies tell.
-fn client(request: &HttpRequest, state: &State) -> Client {
+pub(super) fn client(request: &HttpRequest, state: &State) -> Client {
     static WARNED: Once = Once::new();
     let headers = request.headers();
     let agent = headers.get(header::USER_AGENT).map(|agent| String::from_utf8_lossy(agent.as_bytes()));
@@ -128,7 +132,7 @@ fn client(request: &HttpRequest, state: &State) -> Client {
 }
 
 /// The `Authorization` header; two of them, or one that is no text, cannot be credentials.
-fn authorization(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+pub(super) fn authorization(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
     let mut given = headers.get_all(header::AUTHORIZATION);
     match (given.next(), given.next()) {
         (None, _) => Ok(None),

@@ -1,9 +1,10 @@
-//! The only actix code: GraphQL over HTTP, public keys, health, metrics and the page for developers.
+//! The only actix code: GraphQL over HTTP, exports, public keys, health, metrics and the page for developers.
 
 mod accept;
 mod answer;
 mod edge;
 mod endpoint;
+mod exports;
 mod forwarded;
 mod operations;
 mod params;
@@ -24,6 +25,7 @@ use tokio::sync::watch;
 
 use crate::app::App;
 use crate::config::Mode;
+use crate::export::What;
 use crate::graphql::{self, Schema};
 use answer::Refusal;
 
@@ -97,6 +99,12 @@ fn routes(config: &mut ServiceConfig, is_development: bool) {
     config
         .service(web::resource("/graphql").route(web::to(endpoint::graphql)))
         .service(read_only("/.well-known/jwks.json").route(reading().to(public_keys::jwks)))
+        .service(read_only("/export/members.csv").route(
+            exporting().to(async |request, state| exports::export(request, state, What::Members).await),
+        ))
+        .service(read_only("/export/entries.csv").route(
+            exporting().to(async |request, state| exports::export(request, state, What::Entries).await),
+        ))
         .service(read_only("/healthz").route(reading().to(operations::alive)))
         .service(read_only("/readyz").route(reading().to(operations::ready)))
         .service(read_only("/metrics").route(reading().to(operations::numbers)))
@@ -109,6 +117,11 @@ fn routes(config: &mut ServiceConfig, is_development: bool) {
 fn read_only(path: &str) -> actix_web::Resource {
     let refuse = async |request: HttpRequest| method_not_allowed(&request, "GET, HEAD");
     web::resource(path).default_service(web::to(refuse))
+}
+
+/// A file is made for who reads it: asking for its headers alone makes none.
+fn exporting() -> actix_web::Route {
+    web::route().guard(Get())
 }
 
 fn reading() -> actix_web::Route {

@@ -1,10 +1,11 @@
-//! Importing a shop's past and its products: files that are read in a stream and recorded in batches.
+//! Importing a shop's past, its products and the balances of another programme: files that are read in a stream and recorded in batches.
 //!
-//! Reading is pure and apart from writing: [`Orders`] and [`Products`] turn bytes into records and bad rows, in bounded
-//! memory whatever the bytes are; [`load`] and [`load_products`] record them. What is in already is recognised by its order
-//! id or sku, so an import that stopped is run again and goes on.
+//! Reading is pure and apart from writing: [`Orders`], [`Products`] and [`Balances`] turn bytes into records and bad rows,
+//! in bounded memory whatever the bytes are; [`load`], [`load_products`] and [`load_balances`] record them. What is in
+//! already is recognised by its order id, sku or reference, so an import that stopped is run again and goes on.
 
 mod ahead;
+mod balances;
 mod cdnow;
 mod csv;
 mod group;
@@ -22,11 +23,12 @@ mod totals;
 mod values;
 
 pub use ahead::{Source, Stopped};
+pub use balances::{Balances, examine_balances, load_balances};
 pub use load::{examine, load};
 pub use orders::{Item, Orders, Unreadable};
 pub use products::{ProductFormat, Products, examine_products, load_products};
 pub use row::{BadRow, Place, Row};
-pub use totals::{Control, ProductTotals, Totals};
+pub use totals::{BalanceTotals, Control, ProductTotals, Totals};
 
 /// How a file is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

@@ -83,6 +83,47 @@ impl fmt::Display for ProductTotals {
     }
 }
 
+/// What an import of balances did, or would do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BalanceTotals {
+    /// Rows of data read.
+    pub rows: u64,
+    /// Balances that are new.
+    pub recorded: u64,
+    /// Balances that were in already.
+    pub unchanged: u64,
+    /// Rows left out.
+    pub bad_rows: u64,
+    /// Customers that are new; a trial counts one again for each 500 rows that name it.
+    pub new_customers: u64,
+    /// Points of all rows that could be read.
+    pub points_of_file: i64,
+    /// Points of the new balances.
+    pub points: i64,
+    /// What all members could spend before it began; none of a trial.
+    pub available_before: Option<i64>,
+    /// What they can spend after it.
+    pub available_after: Option<i64>,
+}
+
+/// One number a line.
+impl fmt::Display for BalanceTotals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "rows read: {}", self.rows)?;
+        writeln!(f, "balances recorded: {}", self.recorded)?;
+        writeln!(f, "balances unchanged: {}", self.unchanged)?;
+        writeln!(f, "bad rows: {}", self.bad_rows)?;
+        writeln!(f, "customers new: {}", self.new_customers)?;
+        writeln!(f, "points of the file: {}", self.points_of_file)?;
+        writeln!(f, "points recorded: {}", self.points)?;
+        if let (Some(before), Some(after)) = (self.available_before, self.available_after) {
+            writeln!(f, "points available before: {before}")?;
+            writeln!(f, "points available after: {after}")?;
+        }
+        Ok(())
+    }
+}
+
 /// What the numbers of every import tell; each is written one number a line.
 pub trait Control: fmt::Display + Default {
     /// Rows of data read.
@@ -121,6 +162,21 @@ impl Control for ProductTotals {
         let by_this_run = self.new + self.changed;
         let all = by_this_run + self.unchanged;
         format!("{all} products of this file are in ({by_this_run} of them by this run)")
+    }
+}
+
+impl Control for BalanceTotals {
+    fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    fn bad_rows(&self) -> u64 {
+        self.bad_rows
+    }
+
+    fn so_far(&self) -> String {
+        let all = self.recorded + self.unchanged;
+        format!("{all} balances of this file are in ({} of them by this run)", self.recorded)
     }
 }
 

@@ -114,7 +114,7 @@ pub(super) fn external(text: &str, column: &str) -> Result<ExternalId, String> {
     ExternalId::try_from(text.trim().to_owned()).map_err(|error| format!("{column} {error}"))
 }
 
-fn email(text: &str) -> Result<EmailAddress, String> {
+pub(super) fn email(text: &str) -> Result<EmailAddress, String> {
     EmailAddress::try_from(text.to_owned()).map_err(|error| format!("email {error}"))
 }
 

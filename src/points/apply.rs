@@ -12,7 +12,7 @@ use super::account::{About, Account, Tracked};
 use super::command::{Act, Command, Earn, PointsError, Posting, When};
 use super::programme::Programme;
 use super::warnings::UNWARNED;
-use super::{holds, joins, merges, returns};
+use super::{holds, joins, merges, opening, returns};
 use crate::actor::Actor;
 
 /// What a decision may know besides the account.
@@ -57,6 +57,7 @@ pub(crate) fn apply(
             holds::redeem(account, command, amount.get(), reference.as_ref(), ctx)?
         }
         Act::Adjust(delta, reason) => adjust(account, command, *delta, reason, ctx)?,
+        Act::Open(opening) => opening::open(account, command, opening, ctx)?,
         Act::Undo(hold) => returns::undo_redeemed(account, command, *hold, ctx)?,
         Act::Refund(returned) => returns::give_back_redeemed(account, command, returned, ctx),
         Act::ClawBack(returned) => returns::take_back_earned(account, command, returned, ctx),
@@ -173,7 +174,7 @@ fn earn_points(
     Ok(Posting { points: amount, entries: vec![entry], lot: Some(lot_id), ..Posting::default() })
 }
 
-fn new_lot(account: &Account, earn: &Earn, ctx: &Context<'_>) -> points_lot::Model {
+pub(crate) fn new_lot(account: &Account, earn: &Earn, ctx: &Context<'_>) -> points_lot::Model {
     points_lot::Model {
         id: LotId((ctx.ids)()),
         account_id: account.row.id,

@@ -8,6 +8,7 @@ use entity::points_lot::LotSource;
 use serde::{Deserialize, Serialize};
 
 use super::amount::Points;
+use super::opening::Opening;
 use crate::actor::Actor;
 use crate::money::{Currency, Money};
 
@@ -64,6 +65,8 @@ pub(crate) enum Act {
     Redeem(Points, Option<String>),
     /// By staff: up into a new lot, down from what is available.
     Adjust(i32, String),
+    /// `ISSUED → AVAILABLE`: a balance is brought over from another programme.
+    Open(Opening),
     /// A redemption for something that is no order is undone: its points go back to their lots.
     Undo(HoldId),
     /// Pieces of a line come back: what was redeemed on them goes back to its lots.

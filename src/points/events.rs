@@ -21,6 +21,7 @@ pub(crate) fn of(command: &Command, posting: &Posting, account: &Account, now: I
         Act::Capture { .. } => "points.captured",
         Act::Redeem(..) => "points.redeemed",
         Act::Adjust(..) => "points.adjusted",
+        Act::Open(_) => "points.opened",
         Act::Refund(_) | Act::Undo(_) => "points.refunded",
         Act::ClawBack(_) | Act::TakeBack { .. } => "points.clawed_back",
         Act::JoinOut | Act::JoinIn(_) => "points.joined",

@@ -38,7 +38,8 @@ pub(crate) fn is_activity(kind: EntryKind) -> bool {
         | EntryKind::Repay
         | EntryKind::JoinOut
         | EntryKind::MergeOut
-        | EntryKind::MergeIn => false,
+        | EntryKind::MergeIn
+        | EntryKind::Opening => false,
     }
 }
 

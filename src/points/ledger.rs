@@ -114,7 +114,7 @@ impl Needs {
 
     fn add(&mut self, command: &Command) {
         match &command.act {
-            Act::Earn(_) | Act::JoinIn(_) | Act::Expire => {}
+            Act::Earn(_) | Act::JoinIn(_) | Act::Open(_) | Act::Expire => {}
             Act::MergeOut => {
                 self.leaving.insert(command.account);
             }

@@ -137,6 +137,15 @@ async fn sums_of_accounts(db: &DatabaseTransaction) -> Result<Accounts, Fault> {
     Ok(Accounts { pending, available, held, debt, all })
 }
 
+/// What all members can spend.
+pub(crate) async fn available(app: &App) -> Result<i64, Fault> {
+    let sum = points_account::Entity::find()
+        .select_only()
+        .expr(big_sum(points_account::Column::Available.into_expr()))
+        .into_tuple::<Option<i64>>();
+    Ok(sum.one(&app.db.read).await?.flatten().unwrap_or_default())
+}
+
 /// Pending and remaining of all lots.
 async fn sums_of_lots(db: &DatabaseTransaction) -> Result<(i64, i64), Fault> {
     use points_lot::Column;

@@ -18,6 +18,7 @@ pub(crate) mod ledger;
 pub(crate) mod liability;
 pub(crate) mod merges;
 
+pub mod opening;
 pub mod orders;
 mod preview;
 pub mod programme;

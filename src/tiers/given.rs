@@ -1,13 +1,15 @@
 //! Staff give a tier, or take back what they gave.
 
+use std::collections::BTreeSet;
+
 use entity::Instant;
-use entity::id::CustomerId;
+use entity::id::{AccountId, CustomerId};
 use serde::Serialize;
 use serde_json::json;
 
 use super::settle::{Why, save, settle, stored, untouched};
 use crate::audit::{self, Entry};
-use crate::error::{Outcome, refuse};
+use crate::error::{Fault, Outcome, refuse};
 use crate::points::orders::{self as points, Owner};
 use crate::tx::Tx;
 
@@ -67,4 +69,33 @@ pub(crate) async fn give(tx: &Tx, give: &Give) -> Outcome<CustomerId, TierError>
     settle(tx, [customer], &Why::by_staff(give.reason.clone())).await?;
     audit::record(tx, [Entry::of_customer("customer.tier", customer, detail)]).await?;
     Ok(customer)
+}
+
+/// A tier that a customer had in another programme.
+#[derive(Clone, Debug)]
+pub(crate) struct Brought {
+    pub(crate) customer: CustomerId,
+    /// Of one of the shop's.
+    pub(crate) code: String,
+    /// Until when; without end if none.
+    pub(crate) until: Option<Instant>,
+}
+
+/// Gives what was brought over from another programme, unless staff gave something already.
+pub(crate) async fn bring(tx: &Tx, brought: &[Brought]) -> Result<(), Fault> {
+    if brought.is_empty() {
+        return Ok(());
+    }
+    let named: Vec<AccountId> = brought.iter().map(|one| Owner::Customer(one.customer).account()).collect();
+    let owners = points::lock_owners(tx, &named).await?;
+    let customers: BTreeSet<CustomerId> = owners.into_values().filter_map(|(_, customer)| customer).collect();
+    let mut rows = stored(tx.db(), &customers).await?;
+    for Brought { customer, code, until } in brought {
+        let row = rows.entry(*customer).or_insert_with(|| untouched(*customer, tx.now()));
+        if row.kept.is_none() {
+            (row.kept, row.kept_until) = (Some(code.clone()), *until);
+        }
+    }
+    save(tx, rows.into_values()).await?;
+    settle(tx, customers, &Why::REACHED_BEFORE).await
 }

@@ -17,6 +17,7 @@ mod earning;
 mod email_change;
 mod enumeration;
 mod expiry;
+mod exports;
 mod ids;
 mod jobs;
 mod keys;

@@ -77,6 +77,8 @@ pub enum PointsEntryKind {
     MergeOut,
     /// Came from a customer who turned out to be this one.
     MergeIn,
+    /// Brought over from another programme.
+    Opening,
 }
 
 /// Who moved points.
