@@ -31,6 +31,7 @@ pub mod orders;
 pub mod outbox;
 pub mod points;
 pub mod readiness;
+pub mod referrals;
 pub mod rewards;
 pub mod settings;
 pub mod throttle;

@@ -20,6 +20,7 @@ use crate::jobs::{self, Ended, Job};
 use crate::messages;
 use crate::outbox;
 use crate::points;
+use crate::referrals;
 use crate::rewards;
 use crate::tiers;
 use crate::tx::Tx;
@@ -30,10 +31,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const AT_ONCE: usize = 8;
 
 /// Jobs that are due again and again; each is one row, armed by its own last run.
-const RECURRING: [(&str, &str); 7] = [
+const RECURRING: [(&str, &str); 8] = [
     (points::jobs::SWEEP, "0 * * * * *"),
     (earning::BIRTHDAYS, "0 0 * * * *"),
     (rewards::LAPSE, "0 * * * * *"),
+    (referrals::VEST, "0 * * * * *"),
     (tiers::SWEEP, "0 * * * * *"),
     (prune::KIND, prune::SCHEDULE),
     (seal::KIND, seal::SCHEDULE),
@@ -119,6 +121,7 @@ async fn dispatch(app: &App, job: &Model) -> Result<Ended, Fault> {
     match job.kind.as_str() {
         points::jobs::SWEEP => points::jobs::sweep(app).await,
         rewards::LAPSE => rewards::lapse(app).await,
+        referrals::VEST => referrals::vest(app).await,
         tiers::SWEEP => tiers::sweep(app).await,
         tiers::RECOMPUTE => tiers::recompute(app, job).await,
         earning::BIRTHDAYS => earning::birthdays(app).await,

@@ -94,6 +94,8 @@ ids! {
     WaitlistEntryId,
     /// A cart that the shop told of.
     CartId,
+    /// A friend whom a customer brought.
+    ReferralId,
     /// A balance that was brought over from another programme.
     OpeningBalanceId,
     /// A change of a customer's tier.

@@ -33,6 +33,8 @@ pub mod points_lot;
 pub mod product;
 pub mod product_term;
 pub mod rate_limit;
+pub mod referral;
+pub mod referral_code;
 pub mod refresh_token;
 pub mod reward;
 pub mod reward_claim;

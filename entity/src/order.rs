@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Instant;
 use crate::id::{CustomerId, GuestId, HoldId, OrderId};
+use crate::referral::ReferralReason;
 /// Where an order is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
@@ -113,6 +114,10 @@ pub struct Model {
     pub coupon_refusal: Option<String>,
     /// As the shop had it when points were set aside for the order.
     pub redemption_tax: Option<RedemptionTax>,
+    /// Why the referral code on it did not count.
+    pub referral_refusal: Option<ReferralReason>,
+    /// A keyed hash of what the shop's payment provider calls the card that paid it.
+    pub card_hash: Option<Vec<u8>>,
 }
 
 /// None is walked: rows are found through their owner by id.

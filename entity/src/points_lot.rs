@@ -4,7 +4,7 @@ use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::Instant;
-use crate::id::{AccountId, LineId, LotId};
+use crate::id::{AccountId, LineId, LotId, ReferralId};
 /// What gave a lot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
@@ -19,6 +19,9 @@ pub enum LotSource {
     /// Staff.
     #[sea_orm(string_value = "ADJUSTMENT")]
     Adjustment,
+    /// A friend who was brought: for either of the two.
+    #[sea_orm(string_value = "REFERRAL")]
+    Referral,
     /// Another programme, from which it was brought over.
     #[sea_orm(string_value = "OPENING")]
     Opening,
@@ -84,6 +87,8 @@ pub struct Model {
     pub activity_period: Option<i32>,
     /// Days before its end of the last warning; 366 before the first.
     pub warned_days: i32,
+    /// The referral that gave it: if that is undone, it is taken back.
+    pub referral_id: Option<ReferralId>,
 }
 
 /// None is walked: rows are found through their owner by id.

@@ -22,6 +22,9 @@ pub enum KeyPurpose {
     /// Derives long tokens: of claims, first sign-ins and invitations.
     #[sea_orm(string_value = "LINK_TOKEN")]
     LinkToken,
+    /// Hashes what people are compared by, such as cards. It stays: what one key hashed no other finds again.
+    #[sea_orm(string_value = "COMPARISON")]
+    Comparison,
 }
 
 /// A signing key or secret of this deployment, shared by its instances.

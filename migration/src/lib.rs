@@ -25,6 +25,7 @@ mod m20261122_histories;
 mod m20261122_merged;
 mod m20261122_opening_balances;
 mod m20261122_redemption_tax;
+mod m20261122_referrals;
 mod m20261122_reward_tiers;
 mod m20261122_rewards;
 mod m20261122_tiers;
@@ -58,6 +59,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_expiry_warnings::Migration),
             Box::new(m20261122_redemption_tax::Migration),
             Box::new(m20261122_histories::Migration),
+            Box::new(m20261122_referrals::Migration),
             Box::new(m20261122_tiers::Migration),
             Box::new(m20261122_opening_balances::Migration),
             Box::new(m20261122_reward_tiers::Migration),

@@ -1,5 +1,5 @@
-//! Keys of the server: what signs access tokens and derives mailed codes. They live in the database, so that every
-//! instance has the same; the first instance that needs one makes it.
+//! Keys of the server: what signs access tokens, derives mailed codes and hashes what is only compared. They live in the
+//! database, so that every instance has the same; the first instance that needs one makes it.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -44,6 +44,7 @@ pub(crate) struct Ring {
     signing: HashMap<Audience, Signing>,
     code: Option<hmac::Key>,
     link: Option<hmac::Key>,
+    comparison: Option<hmac::Key>,
     published: JwkSet,
 }
 
@@ -102,6 +103,11 @@ impl Keys {
         self.ring().link.clone().ok_or_else(|| Fault::internal("no key derives link tokens"))
     }
 
+    /// What hashes what people are compared by.
+    pub(crate) fn comparison(&self) -> Result<hmac::Key, Fault> {
+        self.ring().comparison.clone().ok_or_else(|| Fault::internal("no key hashes comparisons"))
+    }
+
     /// What verifies tokens, for others to do so: a JSON Web Key Set.
     pub(crate) fn published(&self) -> JwkSet {
         self.ring().published.clone()
@@ -139,6 +145,12 @@ impl Ring {
                 KeyPurpose::LinkToken => {
                     if row.retired_at.is_none() {
                         ring.link = Some(hmac::Key::new(hmac::HMAC_SHA256, &row.material));
+                    }
+                    continue;
+                }
+                KeyPurpose::Comparison => {
+                    if row.retired_at.is_none() {
+                        ring.comparison = Some(hmac::Key::new(hmac::HMAC_SHA256, &row.material));
                     }
                     continue;
                 }
@@ -184,7 +196,9 @@ pub(super) async fn make(tx: &Tx, purpose: KeyPurpose) -> Result<Model, Fault> {
         KeyPurpose::CustomerToken | KeyPurpose::StaffToken => {
             Ed25519KeyPair::generate()?.to_pkcs8()?.as_ref().to_vec()
         }
-        KeyPurpose::MailboxCode | KeyPurpose::LinkToken => secret::random::<32>()?.to_vec(),
+        KeyPurpose::MailboxCode | KeyPurpose::LinkToken | KeyPurpose::Comparison => {
+            secret::random::<32>()?.to_vec()
+        }
     };
     let row = ActiveModel {
         id: Set(tx.id()),

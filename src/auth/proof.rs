@@ -13,6 +13,7 @@ use serde_json::json;
 use super::link::{self, Link};
 use super::sessions::{self, Opened, Tokens};
 use super::{AuthError, code, mailbox, release};
+use crate::actor::Actor;
 use crate::app::App;
 use crate::carts;
 use crate::customers::{self, OrderAddresses, words};
@@ -23,6 +24,7 @@ use crate::onboarding;
 use crate::orders;
 use crate::outbox::{self, Event};
 use crate::points::orders::{self as points, Owner};
+use crate::referrals;
 use crate::rewards;
 use crate::tx::Tx;
 
@@ -297,7 +299,9 @@ async fn attach_orders(tx: &Tx, proven: &Model, customer: CustomerId) -> Result<
     }
     orders::attach(tx, guest.id, customer).await?;
     rewards::move_uses(tx, guest.id.0, customer.0).await?;
+    let owed = referrals::joined(tx, guest.id, customer).await?;
     points::join(tx, guest.id, customer).await?;
+    referrals::take_back(tx, &owed, Actor::SYSTEM, None).await?;
     outbox::emit(
         tx,
         [Event {

@@ -30,6 +30,7 @@ use crate::outbox::{self, Event};
 use crate::points::command::PointsError;
 use crate::points::merges;
 use crate::points::orders::Owner;
+use crate::referrals;
 use crate::rewards;
 use crate::tiers;
 use crate::tx::Tx;
@@ -57,6 +58,7 @@ pub(crate) async fn merge(tx: &Tx, merge: &Merge) -> Outcome<CustomerId, Custome
     move_guests(tx, from.id, into.id).await?;
     waitlist::reassign(tx, from.id, into.id).await?;
     carts::reassign(tx, from.id, into.id).await?;
+    let owed = referrals::merged(tx, from.id, into.id).await?;
     match merges::merge(tx, from.id, into.id).await? {
         Ok(()) => {}
         Err(PointsError::BalanceLimit) => return refuse(CustomerError::BalanceLimit),
@@ -65,6 +67,7 @@ pub(crate) async fn merge(tx: &Tx, merge: &Merge) -> Outcome<CustomerId, Custome
     tiers::merge(tx, from.id, into.id).await?;
     earning::move_uses(tx, from.id, into.id).await?;
     rewards::move_uses(tx, from.id.0, into.id.0).await?;
+    referrals::take_back(tx, &owed, tx.caller().actor, None).await?;
     words::refresh(tx, &[from.id, into.id]).await?;
     sessions::end_all(tx, Audience::Customer, from.id.0, None).await?;
     mailbox::end_all_of(tx, from.id).await?;

@@ -111,6 +111,8 @@ fn order(
         shipping_address: None,
         billing_address: None,
         locale: None,
+        referral_code: None,
+        card: None,
         imported: true,
         by: Actor::SYSTEM,
     })

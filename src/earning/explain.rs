@@ -8,7 +8,7 @@ use entity::{earning_rule, order, order_line, points_account, points_hold, point
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter};
 
-use super::definition::Effect;
+use super::definition::{Effect, Trigger};
 use super::evaluate::Rule;
 use super::versions;
 use crate::app::App;
@@ -114,10 +114,11 @@ fn text(settings: &ShopSettings, entry: &Model, about: &About) -> Result<String,
         }
         EntryKind::Adjust => adjusted(entry, &points, &on),
         EntryKind::ClawBack => {
-            format!(
-                "{points} that you had earned{} were taken back on {on}, because of a return.",
-                for_line(about)
-            )
+            let (what, why) = match for_friend(about) {
+                Some(what) => (format!(" {what}"), "because the invitation does not count any more"),
+                None => (for_line(about), "because of a return"),
+            };
+            format!("{points} that you had earned{what} were taken back on {on}, {why}.")
         }
         EntryKind::Expire => {
             // An end is the first instant of the day after the last.
@@ -127,11 +128,17 @@ fn text(settings: &ShopSettings, entry: &Model, about: &About) -> Result<String,
         EntryKind::Lapse => {
             format!("{points}{of_order} ended on {on}, because nobody had made an account with the address.")
         }
-        EntryKind::Owe => format!(
-            "You returned something{} after spending what it had earned: {points} will be taken from what you earn next, \
-             as of {on}.",
-            for_line(about)
-        ),
+        EntryKind::Owe => {
+            let what = match for_friend(about) {
+                Some(what) => {
+                    format!("You spent what you had earned {what} before the invitation ceased to count")
+                }
+                None => {
+                    format!("You returned something{} after spending what it had earned", for_line(about))
+                }
+            };
+            format!("{what}: {points} will be taken from what you earn next, as of {on}.")
+        }
         EntryKind::Repay => format!("{points} were set against what you owed after a return, on {on}."),
         EntryKind::JoinOut => format!("{points}{of_order} moved to your account on {on}."),
         EntryKind::JoinIn => {
@@ -159,7 +166,8 @@ fn earned(
             (None, Some(reason)) => format!(": {reason}"),
             (None, None) => String::new(),
         };
-        return Ok(format!("You earned {points} on {on}{what}."));
+        let why = for_friend(about).map(|why| format!(" {why}")).unwrap_or_default();
+        return Ok(format!("You earned {points} on {on}{why}{what}."));
     };
     let currency: Currency = order.currency.parse()?;
     let paid = Money { minor: line.line_total - line.redeemed_value, currency };
@@ -202,6 +210,15 @@ fn for_line(about: &About) -> String {
         (Some(line), Some(order)) => format!(" with {} of order {}", line.name, order.external_id),
         _ => of_order(about),
     }
+}
+
+/// What a referral gave points for.
+fn for_friend(about: &About) -> Option<&'static str> {
+    about.lot.as_ref()?.referral_id?;
+    Some(match about.rule.as_ref().map(|rule| &rule.definition.trigger) {
+        Some(Trigger::Referred) => "as a friend who was invited",
+        _referrer => "for inviting a friend",
+    })
 }
 
 /// What a hold was for.

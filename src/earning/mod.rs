@@ -20,4 +20,6 @@ mod tests;
 pub use definition::Weekday;
 pub(crate) use evaluate::Gain;
 pub(crate) use facts::of_orders;
-pub(crate) use occasions::{BIRTHDAYS, EventError, Stated, birthdays, event, joined, move_uses};
+pub(crate) use occasions::{
+    BIRTHDAYS, Brought, EventError, Stated, birthdays, brought, event, joined, move_uses,
+};

@@ -1,4 +1,5 @@
-//! What customers earn for other things than orders: for joining, on their birthday, for what the shop states.
+//! What customers earn for other things than orders: for joining, on their birthday, for friends whom they brought, for
+//! what the shop states.
 //!
 //! Invariant: how often an account used a limited rule is counted behind the lock on that account, so that no occasion
 //! gives twice, whoever tells of it and however often.
@@ -8,7 +9,7 @@ use std::collections::BTreeSet;
 
 use chrono::{Datelike, Days, NaiveDate, TimeDelta};
 use entity::earning_use::{Column, Entity, Model};
-use entity::id::{AccountId, CustomerId};
+use entity::id::{AccountId, CustomerId, ReferralId};
 use entity::points_lot::LotSource;
 use entity::{Instant, customer};
 use sea_orm::sea_query::{Expr, ExprTrait};
@@ -72,7 +73,7 @@ pub(crate) async fn event(tx: &Tx, stated: &Stated) -> Outcome<Posting, EventErr
         return refuse(EventError::Unknown);
     }
     let day = today(tx.settings(), tx.now());
-    let given = Given { by: stated.by, reason: stated.reason.clone(), day };
+    let given = Given { by: stated.by, reason: stated.reason.clone(), day, referral: None };
     let account = points::lock_accounts(tx, &[stated.account]).await?;
     if account.is_empty() {
         return refuse(EventError::Points(PointsError::NotFound));
@@ -94,16 +95,49 @@ pub(crate) async fn joined(tx: &Tx, customer: CustomerId) -> Result<(), Fault> {
     credit(tx, &rules, &[Owner::Customer(customer).account()], today(tx.settings(), tx.now())).await
 }
 
-/// Gives; an account that is full earns no more, and what it was for happened all the same.
+/// A friend whose order has passed its return window.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Brought {
+    /// What entries of the ledger name.
+    pub(crate) referral: ReferralId,
+    /// Who brought the friend.
+    pub(crate) referrer: AccountId,
+    /// The friend.
+    pub(crate) friend: AccountId,
+    /// When the order was placed.
+    pub(crate) placed_at: Instant,
+}
+
+/// Gives both sides of a referral what the rules in force when its order was placed give; both accounts are locked.
+/// Answers the referrer's points and the friend's.
+pub(crate) async fn brought(tx: &Tx, brought: &Brought) -> Result<[i32; 2], Fault> {
+    let day = today(tx.settings(), tx.now());
+    let given = Given { by: Actor::SYSTEM, reason: None, day, referral: Some(brought.referral) };
+    let mut points = [0; 2];
+    let sides = [(Trigger::Referrer, brought.referrer), (Trigger::Referred, brought.friend)];
+    for (points, (trigger, account)) in points.iter_mut().zip(sides) {
+        let rules = rules_for(tx, &trigger, brought.placed_at).await?;
+        *points = sum(give(tx, &rules, &[account], &given).await?)?;
+    }
+    Ok(points)
+}
+
+/// Gives; answers nothing, since what it was for happened all the same.
 async fn credit(tx: &Tx, rules: &[Rule], accounts: &[AccountId], day: NaiveDate) -> Result<(), Fault> {
     if rules.is_empty() {
         return Ok(());
     }
-    let given = Given { by: Actor::SYSTEM, reason: None, day };
+    let given = Given { by: Actor::SYSTEM, reason: None, day, referral: None };
     let accounts = points::lock_accounts(tx, accounts).await?;
-    for posted in give(tx, rules, &accounts, &given).await? {
+    sum(give(tx, rules, &accounts, &given).await?).map(drop)
+}
+
+/// How much was given; an account that is full earns no more.
+fn sum(posted: Vec<Result<Posting, PointsError>>) -> Result<i32, Fault> {
+    let mut points = 0_i32;
+    for posted in posted {
         match posted {
-            Ok(_) => {}
+            Ok(posting) => points = points.saturating_add(posting.points),
             Err(reason @ PointsError::BalanceLimit) => {
                 tracing::warn!(?reason, "points of an occasion were not credited");
             }
@@ -113,7 +147,7 @@ async fn credit(tx: &Tx, rules: &[Rule], accounts: &[AccountId], day: NaiveDate)
             }
         }
     }
-    Ok(())
+    Ok(points)
 }
 
 /// How entries tell of an occasion, and to which period limits count it.
@@ -121,6 +155,7 @@ struct Given {
     by: Actor,
     reason: Option<String>,
     day: NaiveDate,
+    referral: Option<ReferralId>,
 }
 
 /// Posts what `rules` give to each of `accounts`, which are locked, as far as their limits allow. Of those of a group of
@@ -145,13 +180,14 @@ async fn give(
                 served.insert((group, account));
             }
             let earn = Earn {
-                source: LotSource::Grant,
+                source: if given.referral.is_some() { LotSource::Referral } else { LotSource::Grant },
                 amount,
                 activation: When::Now,
                 order: None,
                 line: None,
                 rule: Some((rule.code.clone(), rule.version)),
                 reason: given.reason.clone(),
+                referral: given.referral,
             };
             let act = Act::Earn(earn);
             commands.push(Command { account, act, by: given.by, effective_at: None, imported: false });

@@ -54,10 +54,12 @@ pub enum NodeType {
     RewardClaim,
     /// A cart.
     Cart,
+    /// A friend whom a customer brought.
+    Referral,
 }
 
 impl NodeType {
-    const ALL: [Self; 23] = [
+    const ALL: [Self; 24] = [
         Self::Customer,
         Self::Guest,
         Self::Order,
@@ -81,6 +83,7 @@ impl NodeType {
         Self::Reward,
         Self::RewardClaim,
         Self::Cart,
+        Self::Referral,
     ];
 
     /// The type of this name.
@@ -113,6 +116,7 @@ impl NodeType {
             Self::Reward => "Reward",
             Self::RewardClaim => "RewardClaim",
             Self::Cart => "Cart",
+            Self::Referral => "Referral",
         }
     }
 }

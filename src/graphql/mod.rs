@@ -31,6 +31,7 @@ use crate::orders::api::{OrdersMutation, OrdersQuery};
 use crate::points::api::{
     AdjustmentsMutation, AdjustmentsQuery, LiabilityQuery, PointsMutation, PointsQuery,
 };
+use crate::referrals::api::{ReferralsMutation, ReferralsQuery};
 use crate::rewards::api::{CouponsMutation, CouponsQuery, RewardsMutation, RewardsQuery};
 use crate::settings::api::{SettingsMutation, SettingsQuery};
 use crate::tiers::api::{TierMutation, TierQuery};
@@ -63,6 +64,7 @@ pub struct Query(
     EarningQuery,
     CouponsQuery,
     RewardsQuery,
+    ReferralsQuery,
     LiabilityQuery,
     TierQuery,
     node::NodeQuery,
@@ -85,6 +87,7 @@ pub struct Mutation(
     EarningMutation,
     CouponsMutation,
     RewardsMutation,
+    ReferralsMutation,
     TierMutation,
 );
 
@@ -113,5 +116,6 @@ pub fn request_data(app: &App, request: Request) -> Request {
         .data(crate::earning::api::loader(app))
         .data(crate::catalog::api::loader(app))
         .data(crate::customers::api::loader(app))
+        .data(crate::referrals::api::loader(app))
         .data(crate::tiers::api::loader(app))
 }

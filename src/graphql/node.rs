@@ -75,7 +75,8 @@ fn may_see(viewer: &Viewer, of: NodeType, id: Uuid) -> bool {
         | NodeType::CouponUse
         | NodeType::Reward
         | NodeType::RewardClaim
-        | NodeType::Cart => false,
+        | NodeType::Cart
+        | NodeType::Referral => false,
     }
 }
 

@@ -66,6 +66,8 @@ pub(super) fn order(texts: &OrderTexts<'_>, reading: &Reading) -> Result<Record,
         shipping_address: None,
         billing_address: None,
         locale: None,
+        referral_code: None,
+        card: None,
         imported: true,
         by: IMPORTER,
     })

@@ -93,7 +93,8 @@ impl OrdersMutation {
         #[graphql(desc = "The order.")] input: OrderRecordInput,
     ) -> Result<Payload<refusals::Record>, ApiError> {
         let key = input.idempotency_key.clone();
-        let record = match input.into_record(caller(ctx).1.actor()) {
+        let (app, viewer) = caller(ctx);
+        let record = match input.into_record(&app.keys.comparison()?, viewer.actor()) {
             Ok(record) => record,
             Err(reason) => return Ok(Payload::refused(&reason)),
         };
@@ -109,9 +110,10 @@ impl OrdersMutation {
         #[graphql(desc = "Which order, and how it was paid.")] input: OrderPayInput,
     ) -> Result<Payload<refusals::Pay>, ApiError> {
         let key = input.idempotency_key.clone();
-        match input.command(caller(ctx).1.actor())? {
-            Some(command) => once(ctx, "orderPay", key, &command, pay).await,
-            None => Ok(Payload::refused(&OrderError::NotFound)),
+        let (app, viewer) = caller(ctx);
+        match input.command(&app.keys.comparison()?, viewer.actor())? {
+            Ok(command) => once(ctx, "orderPay", key, &command, pay).await,
+            Err(reason) => Ok(Payload::refused(&reason)),
         }
     }
 

@@ -1,7 +1,7 @@
 //! An order is paid: the points set aside for it are spent, and it earns.
 
 use entity::Instant;
-use entity::id::HoldId;
+use entity::id::{HoldId, OrderId};
 use entity::order::{Column, Entity, Model};
 use entity::order_line;
 use sea_orm::sea_query::Expr;
@@ -15,6 +15,8 @@ use super::{OrderError, OrderRef, coupon, events};
 use crate::actor::Actor;
 use crate::error::{Fault, Outcome, Stop};
 use crate::points::orders::{self as points, PaidLine, PaidOrder};
+use crate::referrals::CardHash;
+use crate::referrals::orders as referrals;
 use crate::tx::Tx;
 
 /// An order is paid.
@@ -26,19 +28,27 @@ pub(crate) struct Pay {
     pub(crate) at: Option<Instant>,
     /// It was paid in full with money: give the hold back, whatever became of it.
     pub(crate) without_points: bool,
+    /// The card that paid it, if that was not known when it was recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) card: Option<CardHash>,
     /// Who says so.
     #[serde(skip)]
     pub(crate) by: Actor,
 }
 
 /// Uses the order's coupon for good, captures its hold, then earns for its lines.
-pub(crate) async fn pay(tx: &Tx, cmd: &Pay) -> Outcome<entity::id::OrderId, OrderError> {
+pub(crate) async fn pay(tx: &Tx, cmd: &Pay) -> Outcome<OrderId, OrderError> {
     let mut order = locked(tx, &cmd.order).await?;
     let state = next(order.state, Happening::Pay).map_err(Stop::Refused)?;
     let at = instant(cmd.at.unwrap_or_else(|| tx.now()), tx.now(), "at").map_err(Stop::Refused)?;
     let owner = owner_of(&order)?;
     if order.coupon.is_some() {
         coupon::paid(tx, order.id).await?;
+    }
+    // Before the account is locked: whoever merges customers locks referrals first.
+    if !order.imported {
+        let counts = referrals::Paid { order: order.id, owner, at, delivered_at: None };
+        referrals::paid(tx, &counts).await?;
     }
     if let Some(hold) = order.hold_id {
         if cmd.without_points {
@@ -49,6 +59,9 @@ pub(crate) async fn pay(tx: &Tx, cmd: &Pay) -> Outcome<entity::id::OrderId, Orde
         }
     }
     move_to(tx, &order, state, Column::PaidAt, at).await?;
+    if let Some(card) = &cmd.card {
+        keep_card(tx, order.id, card).await?;
+    }
     let lines = lines_of(tx, order.id).await?;
     let paid = PaidOrder {
         order: order.id,
@@ -64,6 +77,15 @@ pub(crate) async fn pay(tx: &Tx, cmd: &Pay) -> Outcome<entity::id::OrderId, Orde
     points::earn(tx, &[paid]).await?;
     events::tell(tx, "order.paid", &order, state, at, json!({})).await?;
     Ok(order.id)
+}
+
+async fn keep_card(tx: &Tx, order: OrderId, card: &CardHash) -> Result<(), Fault> {
+    Entity::update_many()
+        .col_expr(Column::CardHash, Expr::val(card.bytes()))
+        .filter(Column::Id.eq(order))
+        .exec(tx.db())
+        .await?;
+    Ok(())
 }
 
 /// A refusal of the points slice as one of ours.

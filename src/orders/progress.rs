@@ -9,6 +9,7 @@ use super::rules::{Happening, instant, next};
 use super::{OrderError, Step, events};
 use crate::error::{Outcome, Stop};
 use crate::points::orders as points;
+use crate::referrals::orders as referrals;
 use crate::tx::Tx;
 
 /// The order left.
@@ -28,6 +29,7 @@ pub(crate) async fn deliver(tx: &Tx, cmd: &Step) -> Outcome<OrderId, OrderError>
     let at = instant(cmd.at.unwrap_or_else(|| tx.now()), tx.now(), "at").map_err(Stop::Refused)?;
     move_to(tx, &order, state, Column::DeliveredAt, at).await?;
     let lines: Vec<LineId> = lines_of(tx, order.id).await?.iter().map(|line| line.id).collect();
+    referrals::delivered(tx, order.id, at).await?;
     points::delivered(tx, owner_of(&order)?, &lines, at, cmd.by).await?;
     events::tell(tx, "order.delivered", &order, state, at, json!({})).await?;
     Ok(order.id)

@@ -20,6 +20,7 @@ use crate::error::{Fault, Outcome, refuse};
 use crate::external_id::ExternalId;
 use crate::idempotency;
 use crate::money::Currency;
+use crate::referrals::CardHash;
 use crate::tx::Tx;
 
 /// The channel of an order that does not say.
@@ -46,6 +47,12 @@ pub struct Record {
     pub placed_at: Option<Instant>,
     /// Code of a coupon.
     pub coupon: Option<String>,
+    /// Code of the customer who brought the buyer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub referral_code: Option<String>,
+    /// The card that pays it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub card: Option<CardHash>,
     /// Points that pay part of it.
     pub hold: Option<HoldId>,
     /// Where it is already; what has happened so far happened when it was placed.

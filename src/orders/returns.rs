@@ -15,6 +15,7 @@ use crate::actor::Actor;
 use crate::db::bulk::Rows;
 use crate::error::{Fault, Outcome, Stop, refuse};
 use crate::points::orders::{self as points, ReturnedLine, ReturnedOrder};
+use crate::referrals;
 use crate::tx::Tx;
 
 /// Pieces of an order come back.
@@ -129,6 +130,7 @@ pub(super) async fn take_back(
     }
     rows.insert(tx.db()).await?;
     let returned: Vec<ReturnedLine> = pieces.iter().map(|piece| returned_line(order, piece)).collect();
+    let owed = referrals::orders::returned(tx, order.id).await?;
     let back = ReturnedOrder {
         owner: owner_of(order)?,
         hold: order.hold_id,
@@ -139,6 +141,7 @@ pub(super) async fn take_back(
         at,
     };
     points::returned(tx, &back).await?;
+    referrals::take_back(tx, owed.as_slice(), by, Some(at)).await?;
     events::tell(tx, "order.returned", order, order.state, at, told(pieces)).await
 }
 

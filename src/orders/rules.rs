@@ -25,6 +25,9 @@ pub fn check(record: &Record, now: Instant) -> Result<(), OrderError> {
     if let Some(coupon) = &record.coupon {
         visible(coupon).map_err(|problem| OrderError::invalid("coupon", problem))?;
     }
+    if let Some(code) = &record.referral_code {
+        visible(code).map_err(|problem| OrderError::invalid("referralCode", problem))?;
+    }
     if record.lines.is_empty() || record.lines.len() > MOST_LINES {
         return Err(OrderError::invalid("lines", "must be 1 to 500"));
     }

@@ -61,6 +61,7 @@ pub(crate) fn apply(
         Act::Undo(hold) => returns::undo_redeemed(account, command, *hold, ctx)?,
         Act::Refund(returned) => returns::give_back_redeemed(account, command, returned, ctx),
         Act::ClawBack(returned) => returns::take_back_earned(account, command, returned, ctx),
+        Act::TakeBack { referral, .. } => returns::take_back_referral(account, command, *referral, ctx),
         Act::JoinOut => joins::join_out(account, command, ctx),
         Act::JoinIn(lot) => joins::join_in(account, command, lot, ctx)?,
         Act::MergeOut => merges::merge_out(account, command, ctx)?,
@@ -150,7 +151,7 @@ fn earn_points(
     if amount == 0 {
         return Err(PointsError::ZeroAmount);
     }
-    if account.is_guest() && earn.source != LotSource::Order {
+    if account.is_guest() && !matches!(earn.source, LotSource::Order | LotSource::Referral) {
         return Err(PointsError::GuestAccount);
     }
     room_for(account, amount)?;
@@ -194,6 +195,7 @@ pub(crate) fn new_lot(account: &Account, earn: &Earn, ctx: &Context<'_>) -> poin
         expires_at: None,
         activity_period: None,
         warned_days: UNWARNED,
+        referral_id: earn.referral,
     }
 }
 
@@ -316,6 +318,7 @@ fn adjust(
         line: None,
         rule: None,
         reason: Some(reason.to_owned()),
+        referral: None,
     };
     earn_points(account, command, &earn, ctx)
 }

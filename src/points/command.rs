@@ -1,7 +1,7 @@
 //! What the ledger can be told to do, what it answers, and why it refuses.
 
 use entity::Instant;
-use entity::id::{AccountId, EntryId, HoldId, LineId, LotId, OrderId, ReturnId};
+use entity::id::{AccountId, EntryId, HoldId, LineId, LotId, OrderId, ReferralId, ReturnId};
 use entity::points_entry::Bucket;
 use entity::points_hold::HoldState;
 use entity::points_lot::LotSource;
@@ -73,6 +73,13 @@ pub(crate) enum Act {
     Refund(Return),
     /// Pieces of a line come back: what they earned is taken back.
     ClawBack(Return),
+    /// What a referral gave is taken back.
+    TakeBack {
+        /// Which.
+        referral: ReferralId,
+        /// When it gave that: it counts for tiers no more.
+        earned_at: Instant,
+    },
     /// Every waiting earn of a guest leaves.
     JoinOut,
     /// An earn of a guest arrives.
@@ -104,6 +111,8 @@ pub(crate) struct Earn {
     pub(crate) rule: Option<(String, i32)>,
     /// In words, if the shop gave some.
     pub(crate) reason: Option<String>,
+    /// The referral behind them.
+    pub(crate) referral: Option<ReferralId>,
 }
 
 /// When earned points can be spent.
@@ -186,6 +195,8 @@ pub(crate) struct MovedLot {
     /// Whether the account that it left had not run out since; none if it does not end that way.
     #[serde(default)]
     pub(crate) is_of_running_period: Option<bool>,
+    #[serde(default)]
+    pub(crate) referral: Option<ReferralId>,
 }
 
 /// A hold on its way from one account to another.

@@ -23,7 +23,7 @@ pub(crate) fn of(command: &Command, posting: &Posting, account: &Account, now: I
         Act::Adjust(..) => "points.adjusted",
         Act::Open(_) => "points.opened",
         Act::Refund(_) | Act::Undo(_) => "points.refunded",
-        Act::ClawBack(_) => "points.clawed_back",
+        Act::ClawBack(_) | Act::TakeBack { .. } => "points.clawed_back",
         Act::JoinOut | Act::JoinIn(_) => "points.joined",
         Act::MergeOut | Act::MergeIn(_) => "points.merged",
         Act::Expire | Act::EndHistory => "points.expired",

@@ -229,6 +229,7 @@ impl<'a> History<'a> {
             line: line.map(|line| self.lines[line]),
             rule: None,
             reason: None,
+            referral: None,
         })
     }
 

@@ -74,6 +74,7 @@ fn may_wait(command: &Command) -> bool {
         | Act::Undo(_)
         | Act::Refund(_)
         | Act::ClawBack(_)
+        | Act::TakeBack { .. }
         | Act::JoinOut
         | Act::JoinIn(_)
         | Act::MergeOut

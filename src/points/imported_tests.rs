@@ -46,6 +46,8 @@ fn order(buyer: &str, number: usize, euros: i64, placed_at: Option<Instant>) -> 
         shipping_address: None,
         billing_address: None,
         locale: None,
+        referral_code: None,
+        card: None,
         imported: placed_at.is_some(),
         by: Actor::SYSTEM,
     }

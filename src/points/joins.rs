@@ -75,6 +75,7 @@ impl MovedLot {
             opened_at: lot.opened_at,
             expires_at: lot.expires_at,
             is_of_running_period: lot.activity_period.map(|period| period == running),
+            referral: lot.referral_id,
         }
     }
 
@@ -105,6 +106,7 @@ impl MovedLot {
                 .is_of_running_period
                 .map(|running| account.activity_period - i32::from(!running)),
             warned_days: UNWARNED,
+            referral_id: self.referral,
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use entity::id::{AccountId, HoldId, LineId, LotId};
+use entity::id::{AccountId, HoldId, LineId, LotId, ReferralId};
 use entity::points_lot::LotSource;
 use entity::{Instant, points_account, points_hold, points_lot};
 
@@ -55,6 +55,7 @@ fn counts_for_tiers(command: &Command, posting: &Posting, account: &Account, now
     let at = match &command.act {
         Act::Earn(earn) if earn.source != LotSource::Adjustment => command.effective_at.unwrap_or(now),
         Act::ClawBack(returned) => returned.earned_at?,
+        Act::TakeBack { earned_at, .. } => *earned_at,
         _ => return None,
     };
     let Account { row, .. } = account;
@@ -99,6 +100,7 @@ struct Needs {
     spending: BTreeSet<AccountId>,
     lots: BTreeSet<LotId>,
     lines: BTreeSet<LineId>,
+    referrals: BTreeSet<ReferralId>,
     holds: BTreeSet<HoldId>,
     refilled: BTreeSet<HoldId>,
     /// Accounts of which everything is needed.
@@ -145,6 +147,10 @@ impl Needs {
             Act::ClawBack(returned) => {
                 self.spending.insert(command.account);
                 self.lines.insert(returned.line);
+            }
+            Act::TakeBack { referral, .. } => {
+                self.spending.insert(command.account);
+                self.referrals.insert(*referral);
             }
         }
     }
@@ -198,7 +204,7 @@ async fn load(tx: &Tx, commands: &[Command]) -> Result<Loaded, Fault> {
         consumptions = store::consumptions(tx, &needs.refilled).await?;
         needs.lots.extend(consumptions.iter().map(|consumed| consumed.lot_id));
     }
-    lots.extend(store::named_lots(tx, &needs.lots, &needs.lines).await?);
+    lots.extend(store::named_lots(tx, &needs.lots, &needs.lines, &needs.referrals).await?);
     attach_lots(&mut accounts, lots);
     for consumed in consumptions {
         let owner = accounts

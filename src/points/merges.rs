@@ -80,10 +80,10 @@ fn about_hold(hold: &points_hold::Model) -> About {
     About { hold: Some(hold.id), order: hold.order_id, ..About::default() }
 }
 
-/// A lot leaves, if anything is left of it or a return may still ask for it.
+/// A lot leaves, if anything is left of it, or a return or the end of a referral may still ask for it.
 fn lot_out(account: &mut Account, command: &Command, index: usize, ctx: &Context<'_>) -> Option<MovedLot> {
     let lot = account.lots[index].row.clone();
-    if lot.state == LotState::Spent && lot.order_line_id.is_none() {
+    if lot.state == LotState::Spent && lot.order_line_id.is_none() && lot.referral_id.is_none() {
         return None;
     }
     if lot.pending > 0 {

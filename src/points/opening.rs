@@ -116,6 +116,7 @@ pub(crate) fn open(
         line: None,
         rule: None,
         reason: None,
+        referral: None,
     };
     let mut lot = new_lot(account, &earn, ctx);
     account.open(&mut lot, ctx.now, ctx);

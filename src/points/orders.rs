@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use entity::Instant;
-use entity::id::{AccountId, CustomerId, GuestId, HoldId, LineId, OrderId, ReturnId};
+use entity::id::{AccountId, CustomerId, GuestId, HoldId, LineId, OrderId, ReferralId, ReturnId};
 use entity::points_lot::LotSource;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -260,6 +260,7 @@ fn earnings(tx: &Tx, order: &PaidOrder, gains: Vec<Gain>) -> impl Iterator<Item 
             line: Some(order.lines.get(gain.line)?.line),
             rule: Some((gain.rule, gain.version)),
             reason: None,
+            referral: None,
         };
         Some(Command {
             account: order.owner.account(),
@@ -387,6 +388,29 @@ impl ReturnedLine {
         let share = |pieces: i32| self.spent * i64::from(pieces) / i64::from(self.bought.max(1));
         share(self.returned) - share(self.returned_before)
     }
+}
+
+/// What a referral gave an account.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Given {
+    pub(crate) account: AccountId,
+    pub(crate) referral: ReferralId,
+    pub(crate) earned_at: Instant,
+}
+
+/// Takes back what referrals gave.
+pub(crate) async fn take_back(tx: &Tx, given: &[Given], by: Actor, at: Option<Instant>) -> Result<(), Fault> {
+    let command = |given: &Given| Command {
+        account: given.account,
+        act: Act::TakeBack { referral: given.referral, earned_at: given.earned_at },
+        by,
+        effective_at: at,
+        imported: false,
+    };
+    for posted in post(tx, &given.iter().map(command).collect::<Vec<_>>()).await? {
+        must(posted)?;
+    }
+    Ok(())
 }
 
 /// Moves a guest identity's pending points to the customer that it proved to be, where they activate by the normal rules.

@@ -1,6 +1,6 @@
 //! What a return takes back and gives back, from what was frozen when the line earned and was paid.
 
-use entity::id::HoldId;
+use entity::id::{HoldId, ReferralId};
 use entity::points_entry::{Bucket, EntryKind};
 use entity::points_hold::HoldState;
 
@@ -75,8 +75,29 @@ pub(crate) fn take_back_earned(
 ) -> Posting {
     let mut posting = Posting::default();
     for index in 0..account.lots.len() {
-        if account.lots[index].row.order_line_id == Some(returned.line) {
-            claw_back(account, command, returned, index, ctx, &mut posting);
+        let lot = &account.lots[index].row;
+        if lot.order_line_id == Some(returned.line) {
+            let claimed = returned_share(lot.amount, returned.returned, returned.bought);
+            let about = About { return_id: Some(returned.id), order: Some(returned.order), ..about_lot(lot) };
+            claw_back(account, command, (index, claimed), &about, ctx, &mut posting);
+        }
+    }
+    posting
+}
+
+/// Takes back all that a referral gave this account.
+pub(crate) fn take_back_referral(
+    account: &mut Account,
+    command: &Command,
+    referral: ReferralId,
+    ctx: &Context<'_>,
+) -> Posting {
+    let mut posting = Posting::default();
+    for index in 0..account.lots.len() {
+        let lot = &account.lots[index].row;
+        if lot.referral_id == Some(referral) {
+            let (claimed, about) = (lot.amount, about_lot(lot));
+            claw_back(account, command, (index, claimed), &about, ctx, &mut posting);
         }
     }
     posting
@@ -92,29 +113,28 @@ fn of(returned: &Return) -> About {
     }
 }
 
-/// Takes back the returned share of one earn, less what was claimed before: from its pending amount or its own lot
+/// Takes back of one earn what is claimed in all, less what was claimed before: from its pending amount or its own lot
 /// first; what of it expired is not taken again; the rest by the shop's policy.
 fn claw_back(
     account: &mut Account,
     command: &Command,
-    returned: &Return,
-    index: usize,
+    (index, claimed): (usize, i32),
+    about: &About,
     ctx: &Context<'_>,
     posting: &mut Posting,
 ) {
     let lot = account.lots[index].row.clone();
-    let claimed = returned_share(lot.amount, returned.returned, returned.bought);
     let mut left = claimed - lot.clawed_back;
     if left <= 0 {
         return;
     }
     account.lots[index].change().clawed_back = claimed;
     posting.points -= left;
-    let about = About { return_id: Some(returned.id), order: Some(returned.order), ..about_lot(&lot) };
     if lot.pending > 0 {
         let amount = left.min(lot.pending);
         let way = (Bucket::Pending, Bucket::Revoked);
-        posting.entries.push(account.move_points(ctx, command, EntryKind::ClawBack, way, amount, about));
+        let entry = account.move_points(ctx, command, EntryKind::ClawBack, way, amount, about.clone());
+        posting.entries.push(entry);
         let pending = account.lots[index].change();
         pending.pending -= amount;
         close_if_empty(pending);
@@ -141,6 +161,6 @@ fn claw_back(
     let owed = left - others;
     if owed > 0 && ctx.programme.return_policy == ReturnPolicy::AllowDebt {
         let way = (Bucket::Issued, Bucket::Debt);
-        posting.entries.push(account.move_points(ctx, command, EntryKind::Owe, way, owed, about));
+        posting.entries.push(account.move_points(ctx, command, EntryKind::Owe, way, owed, about.clone()));
     }
 }

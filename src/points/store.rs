@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use entity::id::{AccountId, HoldId, LineId, LotId};
+use entity::id::{AccountId, HoldId, LineId, LotId, ReferralId};
 use entity::points_entry::EntryKind;
 use entity::points_hold::HoldState;
 use entity::points_lot::LotState;
 use entity::{Instant, points_account, points_consumption, points_entry, points_hold, points_lot};
 use sea_orm::{
-    ActiveEnum, ColumnTrait, Condition, ConnectionTrait, EntityTrait, Iterable, QueryFilter, QueryOrder,
-    QuerySelect,
+    ActiveEnum, ColumnTrait, Condition, ConnectionTrait, EntityTrait, ExprTrait, Iterable, QueryFilter,
+    QueryOrder, QuerySelect,
 };
 use uuid::Uuid;
 
@@ -62,11 +62,12 @@ pub(crate) async fn open_lots(
     Ok(rows)
 }
 
-/// The lots with these ids, and those that these lines earned.
+/// The lots with these ids, those that these lines earned, and those that these referrals gave.
 pub(crate) async fn named_lots(
     tx: &Tx,
     lots: &BTreeSet<LotId>,
     lines: &BTreeSet<LineId>,
+    referrals: &BTreeSet<ReferralId>,
 ) -> Result<Vec<points_lot::Model>, Fault> {
     let backend = tx.db().get_database_backend();
     let mut rows = Vec::new();
@@ -77,6 +78,11 @@ pub(crate) async fn named_lots(
     if !lines.is_empty() {
         let by_line = is_among(backend, "order_line_id", uuids(lines));
         rows.extend(points_lot::Entity::find().filter(by_line).all(tx.db()).await?);
+    }
+    if !referrals.is_empty() {
+        let given = is_among(backend, "referral_id", uuids(referrals));
+        let given = given.and(points_lot::Column::ReferralId.is_not_null());
+        rows.extend(points_lot::Entity::find().filter(given).all(tx.db()).await?);
     }
     Ok(rows)
 }
@@ -222,6 +228,7 @@ async fn save_lots(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
         "expires_at",
         "activity_period",
         "warned_days",
+        "referral_id",
     ];
     let mut new = Rows::new("points_lots", columns);
     for lot in changed(accounts, |account| &account.lots, true) {
@@ -244,6 +251,7 @@ async fn save_lots(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
             lot.expires_at.into(),
             lot.activity_period.into(),
             lot.warned_days.into(),
+            lot.referral_id.map(|id| id.0).into(),
         ]);
     }
     new.insert(tx.db()).await?;

@@ -26,6 +26,7 @@ fn grant(account: entity::id::AccountId, points: i64) -> Command {
         line: None,
         rule: None,
         reason: None,
+        referral: None,
     };
     Command { account, act: Act::Earn(earn), by: Actor::SYSTEM, effective_at: None, imported: false }
 }

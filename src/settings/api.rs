@@ -17,7 +17,7 @@ use crate::idempotency::Key;
 use crate::money::Currency;
 use crate::tiers::api::{TierProgramme, TierProgrammeInput};
 use crate::tx::Tx;
-use accounts::{LeapDayBirthday, PointsAdjustmentLimits, RegistrationPolicy};
+use accounts::{LeapDayBirthday, PointsAdjustmentLimits, ReferralTerms, RegistrationPolicy};
 use programme::{PointsProgramme, PointsProgrammeInput};
 
 pub mod accounts;
@@ -70,6 +70,8 @@ pub struct SettingsNode {
     adjustment_limits: PointsAdjustmentLimits,
     /// When somebody born on 29 February has a birthday in a year without that day.
     leap_day_birthday: LeapDayBirthday,
+    /// How many friends of one referrer count, and when.
+    referrals: ReferralTerms,
     /// The tiers of its members.
     tiers: TierProgramme,
 }
@@ -101,6 +103,8 @@ pub struct ShopSettingsUpdateInput {
     adjustment_limits: Option<PointsAdjustmentLimits>,
     /// When somebody born on 29 February has a birthday in a year without that day.
     leap_day_birthday: Option<LeapDayBirthday>,
+    /// How many friends of one referrer count, and when: all of it, in place of what was before.
+    referrals: Option<ReferralTerms>,
     /// All tiers, in place of those before.
     tiers: Option<TierProgrammeInput>,
 }
@@ -223,6 +227,7 @@ impl ShopSettingsUpdateInput {
             storefront_url: self.storefront_url.into(),
             adjustment_limits: self.adjustment_limits.map(Into::into),
             leap_day_birthday: self.leap_day_birthday.map(Into::into),
+            referrals: self.referrals.map(Into::into),
             tiers,
         };
         Ok(Ok((key, update)))
@@ -273,6 +278,7 @@ impl TryFrom<&ShopSettings> for SettingsNode {
             storefront_url: settings.storefront_url.clone(),
             adjustment_limits: settings.adjustment_limits.into(),
             leap_day_birthday: settings.leap_day_birthday.into(),
+            referrals: settings.referrals.into(),
             tiers: TierProgramme::from(&settings.tiers),
         })
     }

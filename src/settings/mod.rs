@@ -20,6 +20,7 @@ use crate::money::Currency;
 use crate::notices::{LOOK_EVERY, Notice};
 use crate::points::amount::{Points, PointsDelta};
 use crate::points::programme::Programme;
+use crate::referrals::ReferralTerms;
 use crate::tiers::programme::TierProgramme;
 use crate::tx::Tx;
 
@@ -50,6 +51,8 @@ pub struct ShopSettings {
     pub adjustment_limits: AdjustmentLimits,
     /// When somebody born on 29 February has a birthday in a year without that day.
     pub leap_day_birthday: LeapDayBirthday,
+    /// How many friends of one referrer count, and when.
+    pub referrals: ReferralTerms,
     /// The tiers of its members.
     pub tiers: TierProgramme,
 }
@@ -99,6 +102,7 @@ impl Default for ShopSettings {
             storefront_url: None,
             adjustment_limits: AdjustmentLimits::default(),
             leap_day_birthday: LeapDayBirthday::default(),
+            referrals: ReferralTerms::default(),
             tiers: TierProgramme::default(),
         }
     }

@@ -16,6 +16,7 @@ use crate::customers::profile::Locale;
 use crate::error::{Outcome, refuse};
 use crate::money::{Currency, Rate};
 use crate::points::programme::{Activation, Expiry, Programme, ReturnPolicy};
+use crate::referrals::ReferralTerms;
 use crate::tiers::{self, programme::TierProgramme};
 use crate::tx::Tx;
 
@@ -47,6 +48,9 @@ pub struct Update {
     pub adjustment_limits: Option<AdjustmentLimits>,
     /// When somebody born on 29 February has a birthday in a year without that day.
     pub leap_day_birthday: Option<LeapDayBirthday>,
+    /// How many friends of one referrer count, and when; all of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub referrals: Option<ReferralTerms>,
     /// The tiers, in place of those before.
     pub tiers: Option<TierProgramme>,
 }
@@ -128,6 +132,10 @@ impl Update {
         }
         let programme = self.programme.applied_to(before.programme);
         let currency = self.currency.unwrap_or(before.currency);
+        let referrals = self.referrals.unwrap_or(before.referrals);
+        let in_referrals =
+            |(field, problem)| SettingsError::Invalid { inside: Some("referrals"), field, problem };
+        referrals.validate().map_err(in_referrals)?;
         let storefront_url = match self.storefront_url.clone() {
             None => before.storefront_url,
             Some(None) => None,
@@ -150,6 +158,7 @@ impl Update {
             storefront_url,
             adjustment_limits: self.adjustment_limits.unwrap_or(before.adjustment_limits),
             leap_day_birthday: self.leap_day_birthday.unwrap_or(before.leap_day_birthday),
+            referrals,
             tiers: self.tiers.clone().unwrap_or(before.tiers),
         })
     }

@@ -141,6 +141,8 @@ pub enum Tried {
     Mail,
     /// The password of whoever is signed in already, in one session.
     OwnPassword,
+    /// A code by which a customer says to have been brought.
+    ReferralCode,
 }
 
 /// Counts a try for a mailbox, or for whatever else names an account, known or not: [`FaultKind::RateLimited`] if that is

@@ -250,6 +250,16 @@ fn places(shop: &TestApp, there: &Existing, mine: &str) -> Vec<Place> {
     ]
 }
 
+/// Those of customers who bring friends.
+fn places_of_friends() -> [Place; 2] {
+    use HiddenFrom::{Nobody, Strangers};
+    let named = json!({ "input": { "code": "ABCD-EFGH-2345" } });
+    [
+        place("referrals", "filter.customerId", NodeType::Customer, Nobody, json!({ "filter": {} })),
+        place("referralAccept", "input.customerId", NodeType::Customer, Strangers, named),
+    ]
+}
+
 /// A cart that a coupon is good for.
 fn cart() -> Json {
     json!({ "lines": [{ "sku": "A-1", "lineTotal": "10.00" }] })
@@ -328,7 +338,8 @@ both_engines! {
     async fn an_id_of_nothing_and_of_what_is_not_the_callers_are_one_answer_everywhere(shop: &TestApp) {
         let (server, owner) = (shop.as_server().await, shop.as_staff(Role::Owner).await);
         let (there, eve) = (Existing::made(shop, &server, &owner).await, shop.as_member(&server, 100).await);
-        let places = places(shop, &there, eve.customer_id());
+        let mut places = places(shop, &there, eve.customer_id());
+        places.extend(places_of_friends());
         let told = Told::by(shop).await;
         let fields = told.root_fields();
         let in_schema: BTreeSet<(String, String)> = fields

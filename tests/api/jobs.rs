@@ -215,7 +215,7 @@ both_engines! {
             kinds.sort();
             let expected = [
                 "audit.seal", "auth.prune", "catalog.release", "catalog.terms", "coupons.lapse", "customers.words",
-                "earning.birthdays", "points.sweep", "tiers.sweep",
+                "earning.birthdays", "points.sweep", "referrals.vest", "tiers.sweep",
             ];
             assert_eq!(kinds, expected);
         }

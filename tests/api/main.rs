@@ -37,6 +37,8 @@ mod points;
 mod points_preview;
 mod policies;
 mod profile;
+mod referral_abuse;
+mod referrals;
 mod rejections;
 mod rewards;
 mod schema;

@@ -25,6 +25,7 @@ use crate::graphql::scalars::Date;
 use crate::orders::api::{OrderPages, orders_of};
 use crate::points::api::{PointsAccount, account_of};
 use crate::points::orders::Owner;
+use crate::referrals::api::CustomerReferrals;
 use crate::tiers::api::{CustomerTier, tier_of};
 
 /// What made a customer buy first.
@@ -131,6 +132,12 @@ impl Customer {
     #[graphql(guard = "AllowedAs(\"customer\")")]
     async fn waitlist(&self, ctx: &Context<'_>) -> Result<Vec<WaitlistEntry>, ApiError> {
         waitlist_of(ctx, self.0.id).await
+    }
+
+    /// How the customer brings friends; null for somebody who turned out to be another. Needs what `customer` needs.
+    #[graphql(guard = "AllowedAs(\"customer\")")]
+    async fn referral(&self) -> Option<CustomerReferrals> {
+        self.0.merged_into.is_none().then(|| CustomerReferrals::of(self.0.id))
     }
 
     /// The customer whom this one turned out to be: whoever names this one means that one.

@@ -1,6 +1,7 @@
 //! What callers say about orders, and how it becomes a command.
 
 use async_graphql::{ID, InputObject};
+use aws_lc_rs::hmac;
 use entity::Instant;
 use entity::id::{CustomerId, HoldId, LineId, OrderId};
 use entity::order::Column;
@@ -18,9 +19,10 @@ use crate::graphql::global_id::{NodeType, local_id};
 use crate::graphql::scalars::{Decimal, IdempotencyKey};
 use crate::money::{Currency, Money, Rate};
 use crate::orders::record::{DEFAULT_CHANNEL, Record, RecordLine};
-use crate::orders::rules::{comparable, cut};
+use crate::orders::rules::{comparable, cut, visible};
 use crate::orders::{OrderError, OrderRef, Pay, Return, ReturnPieces, Step, Which};
 use crate::points::orders::HoldError;
+use crate::referrals::CardHash;
 
 /// Which orders.
 #[derive(Debug, InputObject)]
@@ -87,6 +89,11 @@ pub struct OrderRecordInput {
     pub placed_at: Option<Instant>,
     /// Code of the coupon used.
     pub coupon: Option<String>,
+    /// Code of the customer who brought the buyer; the order is recorded whether it counts or not.
+    pub referral_code: Option<String>,
+    /// What your payment provider calls the card that pays it, the same for every payment with that card; 1 to 255
+    /// characters. Kept as a keyed hash, only to tell friends from oneself.
+    pub card_fingerprint: Option<String>,
     /// Points set aside that pay part of it; only for an order that is `PLACED`.
     pub hold_id: Option<ID>,
     /// The buyer's name, 1 to 200 characters; an account made from this order has it.
@@ -130,8 +137,16 @@ fn address(field: &'static str, given: AddressInput) -> Result<Address, OrderErr
     Address::try_from(given).map_err(|problem| OrderError::invalid(field, format!("{field}.{problem}")))
 }
 
+/// The hash of what the payment provider calls a card.
+fn card(key: &hmac::Key, fingerprint: Option<String>) -> Result<Option<CardHash>, OrderError> {
+    let Some(fingerprint) = fingerprint else { return Ok(None) };
+    visible(&fingerprint).map_err(|problem| OrderError::invalid("cardFingerprint", problem))?;
+    Ok(Some(CardHash::of(key, &fingerprint)))
+}
+
 impl OrderRecordInput {
-    pub(super) fn into_record(self, by: Actor) -> Result<Record, OrderError> {
+    /// `cards` is what the fingerprints of cards are hashed with.
+    pub(super) fn into_record(self, cards: &hmac::Key, by: Actor) -> Result<Record, OrderError> {
         let external_id = ExternalId::try_from(self.external_id)
             .map_err(|error| OrderError::invalid("externalId", error.to_string()))?;
         let buyer = buyer(self.customer_id, self.external_customer_id, self.email.as_ref())?;
@@ -162,6 +177,8 @@ impl OrderRecordInput {
             },
             placed_at: self.placed_at.map(cut),
             coupon: self.coupon,
+            referral_code: self.referral_code,
+            card: card(cards, self.card_fingerprint)?,
             hold,
             state: self.state.unwrap_or(OrderState::Placed).into(),
             name: self.name.map(|name| bounded("name", name)).transpose()?,
@@ -230,13 +247,19 @@ pub struct OrderPayInput {
     /// It was paid in full with money: the points set aside for it, if any are left, go back.
     #[graphql(default)]
     pub without_points: bool,
+    /// What your payment provider calls the card that paid it, if the order was recorded without; 1 to 255 characters.
+    pub card_fingerprint: Option<String>,
 }
 
 impl OrderPayInput {
-    pub(super) fn command(self, by: Actor) -> Result<Option<Pay>, ApiError> {
-        let order = order_ref(self.id, self.external_id)?;
+    /// As for an order that is recorded.
+    pub(super) fn command(self, cards: &hmac::Key, by: Actor) -> Result<Result<Pay, OrderError>, ApiError> {
+        let Some(order) = order_ref(self.id, self.external_id)? else {
+            return Ok(Err(OrderError::NotFound));
+        };
         let (at, without_points) = (self.at.map(cut), self.without_points);
-        Ok(order.map(|order| Pay { order, at, without_points, by }))
+        let card = card(cards, self.card_fingerprint);
+        Ok(card.map(|card| Pay { order, at, without_points, card, by }))
     }
 }
 

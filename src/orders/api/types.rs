@@ -13,6 +13,7 @@ use super::loaders::{HoldOf, LinesOf, OrderLoader, ReturnsOf};
 use crate::app::App;
 use crate::audit::reads::Person;
 use crate::auth::link::{self, Link};
+use crate::auth::viewer::Viewer;
 use crate::customers::address as postal;
 use crate::customers::api::address::Address;
 use crate::customers::api::note_read;
@@ -25,6 +26,7 @@ use crate::money::{Currency, Money, Rate};
 use crate::orders::is_claimable;
 use crate::points::api::TaxOfRate;
 use crate::points::tax::{TaxedLine, taxes};
+use crate::referrals::api::ReferralReason;
 
 /// Where an order is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -49,6 +51,8 @@ pub enum OrderFlag {
     GuestNotAllowed,
     /// Its coupon could not be used: `couponRefusal` says why.
     CouponRefused,
+    /// The referral code on it did not count.
+    ReferralRefused,
 }
 
 /// An order, as the shop stated it.
@@ -141,12 +145,19 @@ impl Order {
     async fn flags(&self) -> Vec<OrderFlag> {
         let guest = self.0.flag.map(|entity::order::OrderFlag::GuestNotAllowed| OrderFlag::GuestNotAllowed);
         let coupon = self.0.coupon_refusal.as_ref().map(|_| OrderFlag::CouponRefused);
-        guest.into_iter().chain(coupon).collect()
+        let referral = self.0.referral_refusal.map(|_| OrderFlag::ReferralRefused);
+        guest.into_iter().chain(coupon).chain(referral).collect()
     }
 
     /// Why its coupon, which is one of ours, could not be used, such as `LIMIT_REACHED`.
     async fn coupon_refusal(&self) -> Option<&str> {
         self.0.coupon_refusal.as_deref()
+    }
+
+    /// Why the referral code on it did not count; for the shop only, since it may tell of somebody else.
+    async fn referral_refusal(&self, ctx: &Context<'_>) -> Option<ReferralReason> {
+        let is_shop = matches!(ctx.data_opt(), Some(Viewer::Shop { .. } | Viewer::Staff { .. }));
+        self.0.referral_refusal.filter(|_| is_shop).map(Into::into)
     }
 
     /// For the thank-you page of a guest's order: shows the order and begins an account, once, for 24 hours after it was

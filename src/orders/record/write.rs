@@ -22,6 +22,8 @@ use crate::orders::rules::{cut, lines_total};
 use crate::orders::{claim, coupon, events};
 use crate::outbox::emit;
 use crate::points::orders::{self as points, Owner, PaidLine, PaidOrder, Pinned};
+use crate::referrals::CardHash;
+use crate::referrals::orders as referrals;
 use crate::rewards::orders as coupons;
 use crate::tx::Tx;
 
@@ -110,11 +112,14 @@ impl<'a> Draft<'a> {
         self.model.redemption_tax = Some(tax);
     }
 
+    /// Neither history nor undone before it was recorded.
+    fn is_current(&self) -> bool {
+        !self.record.imported && self.record.state != OrderState::Cancelled
+    }
+
     /// The code of the coupon that it uses; history used none of ours.
     fn code(&self) -> Option<&'a str> {
-        let record = self.record;
-        let is_used = !record.imported && record.state != OrderState::Cancelled;
-        record.coupon.as_deref().filter(|_| is_used)
+        self.record.coupon.as_deref().filter(|_| self.is_current())
     }
 
     /// The coupon it uses, and the cart it is.
@@ -204,6 +209,8 @@ fn model(
         claimed_at: None,
         coupon_refusal: None,
         redemption_tax: None,
+        referral_refusal: None,
+        card_hash: record.card.as_ref().map(CardHash::bytes),
     })
 }
 
@@ -230,6 +237,7 @@ pub(super) async fn write<'a>(tx: &Tx, mut drafts: Vec<Draft<'a>>) -> Result<Wri
     let (new, refused) = pin_holds(tx, new).await?;
     insert_lines(tx, &new).await?;
     take_coupons(tx, &locked, &new).await?;
+    name_referrers(tx, &new).await?;
     let paid: Vec<PaidOrder> = new.iter().filter_map(Draft::paid).collect();
     if !paid.is_empty() {
         points::earn(tx, &paid).await?;
@@ -250,6 +258,28 @@ async fn take_coupons(tx: &Tx, locked: &coupons::Locked, new: &[Draft<'_>]) -> R
     }
     for draft in new.iter().filter(|draft| draft.model.paid_at.is_some() && draft.code().is_some()) {
         coupon::paid(tx, draft.id).await?;
+    }
+    Ok(())
+}
+
+/// Binds buyers to those whose codes their orders name; of orders that are paid already, the first may count at once.
+async fn name_referrers(tx: &Tx, new: &[Draft<'_>]) -> Result<(), Fault> {
+    for draft in new.iter().filter(|draft| draft.is_current()) {
+        let (order, placed_at) = (draft.id, draft.model.placed_at);
+        if let Some(code) = draft.record.referral_code.as_deref() {
+            let named = referrals::Named { order, code, friend: draft.owner, placed_at };
+            if let Some(reason) = referrals::bind(tx, &named).await? {
+                Entity::update_many()
+                    .col_expr(Column::ReferralRefusal, Expr::val(reason.to_value()))
+                    .filter(Column::Id.eq(order))
+                    .exec(tx.db())
+                    .await?;
+            }
+        }
+        if let Some(at) = draft.model.paid_at {
+            let (owner, delivered_at) = (draft.owner, draft.model.delivered_at);
+            referrals::paid(tx, &referrals::Paid { order, owner, at, delivered_at }).await?;
+        }
     }
     Ok(())
 }
@@ -304,6 +334,7 @@ const ORDER_COLUMNS: &[&str] = &[
     "billing_address",
     "flag",
     "claim_until",
+    "card_hash",
 ];
 
 /// Inserts the orders; answers those that no other transaction had recorded.
@@ -322,7 +353,7 @@ async fn insert_orders<'a>(tx: &Tx, drafts: Vec<Draft<'a>>) -> Result<Vec<Draft<
     Ok(drafts.into_iter().filter(is_ours).collect())
 }
 
-fn order_row(order: &Model) -> [Value; 25] {
+fn order_row(order: &Model) -> [Value; 26] {
     [
         order.id.0.into(),
         order.external_id.as_str().into(),
@@ -350,6 +381,7 @@ fn order_row(order: &Model) -> [Value; 25] {
         order.billing_address.clone().into(),
         order.flag.map(|flag| flag.to_value()).into(),
         order.claim_until.into(),
+        order.card_hash.clone().into(),
     ]
 }
 

@@ -251,6 +251,7 @@ impl PointsMutation {
                     line: None,
                     rule: None,
                     reason,
+                    referral: None,
                 };
                 run(ctx, "pointsEarn", input.idempotency_key, account, Act::Earn(earn)).await
             }

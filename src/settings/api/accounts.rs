@@ -5,6 +5,7 @@ use async_graphql::{Enum, InputObject, SimpleObject};
 use crate::auth::policy::RegistrationPolicy as Stored;
 use crate::customers::birthday::LeapDayBirthday as StoredLeapDay;
 use crate::points::amount::Points;
+use crate::referrals;
 use crate::settings::AdjustmentLimits;
 
 /// Who gets an account, and how.
@@ -54,5 +55,28 @@ impl From<AdjustmentLimits> for PointsAdjustmentLimits {
 impl From<PointsAdjustmentLimits> for AdjustmentLimits {
     fn from(PointsAdjustmentLimits { owner, manager, support }: PointsAdjustmentLimits) -> Self {
         Self { owner, manager, support }
+    }
+}
+
+/// How many friends of one referrer count, and when.
+#[derive(Debug, SimpleObject, InputObject)]
+#[graphql(input_name = "ReferralTermsInput")]
+pub struct ReferralTerms {
+    /// Days from the delivery of the friend's order, or from its payment as long as it is not delivered, until both are
+    /// rewarded; 0 to 365.
+    vesting_days: u32,
+    /// Friends for whom one referrer is rewarded in a calendar year, 1 to 10,000; any number, if null.
+    yearly_limit: Option<u32>,
+}
+
+impl From<referrals::ReferralTerms> for ReferralTerms {
+    fn from(referrals::ReferralTerms { vesting_days, yearly_limit }: referrals::ReferralTerms) -> Self {
+        Self { vesting_days, yearly_limit }
+    }
+}
+
+impl From<ReferralTerms> for referrals::ReferralTerms {
+    fn from(ReferralTerms { vesting_days, yearly_limit }: ReferralTerms) -> Self {
+        Self { vesting_days, yearly_limit }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use super::{Answer, Caller, TestApp};
 
 const ORDER: &str = "order {
-    id externalId state flags couponRefusal claimToken customerId guestId holdId paidAt shippedAt deliveredAt cancelledAt
+    id externalId state flags couponRefusal referralRefusal claimToken customerId guestId holdId paidAt shippedAt deliveredAt cancelledAt
     paidWithPoints { amount currency } linesTotal { amount } total { amount }
     lines { id position sku quantity returned redeemedPoints redeemedValue { amount } }
     returns { lineId quantity reason }
@@ -58,6 +58,7 @@ fn selection(mutation: &str) -> &'static str {
         "couponReserve" | "couponRelease" => "couponUse { id state discount { amount currency } } replayed",
         "rewardUpsert" => "reward { id code cost stock available } replayed",
         claim if claim.starts_with("rewardClaim") => "claim { id state cost couponCode } replayed",
+        "referralAccept" => "referral { id state } replayed",
         other => panic!("what does {other} answer?"),
     }
 }
