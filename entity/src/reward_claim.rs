@@ -45,6 +45,8 @@ pub struct Model {
     pub claimed_at: Instant,
     /// When it was handed over or undone.
     pub ended_at: Option<Instant>,
+    /// The skus to which it gives early access, if it does.
+    pub early_access: Option<Json>,
 }
 
 /// None is walked: rows are found through their owner by id.

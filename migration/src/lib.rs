@@ -18,6 +18,7 @@ mod m20261121_rate_limits;
 mod m20261121_staff;
 mod m20261122_carts;
 mod m20261122_catalog;
+mod m20261122_early_access;
 mod m20261122_earning;
 mod m20261122_expiry;
 mod m20261122_expiry_warnings;
@@ -63,6 +64,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_tiers::Migration),
             Box::new(m20261122_opening_balances::Migration),
             Box::new(m20261122_reward_tiers::Migration),
+            Box::new(m20261122_early_access::Migration),
         ]
     }
 }

@@ -89,6 +89,7 @@ pub const OPERATIONS: &[Operation] = &[
     everyone("product"),
     everyone("productBySku"),
     everyone("products"),
+    everyone("productOrderability"),
     everyone("node"),
     everyone("shop"),
     op("me", true, None, None),

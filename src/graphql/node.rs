@@ -102,7 +102,10 @@ async fn find(ctx: &Context<'_>, viewer: &Viewer, of: NodeType, id: Uuid) -> Res
         }
         NodeType::Product => {
             let found = product::Entity::find_by_id(id).one(db).await?;
-            found.and_then(|row| Product::shown(ctx, row)).map(Node::Product)
+            match found {
+                Some(row) => Product::shown(ctx, row).await?.map(Node::Product),
+                None => None,
+            }
         }
         // Nothing else is a node; `may_see` has refused it.
         _ => None,

@@ -11,7 +11,7 @@ use entity::{Instant, coupon};
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ActiveEnum, ActiveModelTrait, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, Set};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::coupons::{self, Create};
 use super::terms::{Discount, Terms};
@@ -20,6 +20,7 @@ use crate::audit::{self, Entry};
 use crate::db::bulk::Rows;
 use crate::db::dialect;
 use crate::error::{Fault, Outcome, Stop, refuse};
+use crate::orders::rules::visible;
 use crate::outbox::{self, Event};
 use crate::points::amount::Points;
 use crate::points::command::{Act, Command, PointsError};
@@ -35,7 +36,12 @@ pub(crate) enum Gives {
     Discount(Discount, u32),
     /// An article, which the shop hands over.
     Product(String),
+    /// Seeing and ordering the products with these skus before they are public.
+    EarlyAccess(BTreeSet<String>),
 }
+
+/// Products to which one reward gives early access.
+const MOST_EARLY: usize = 50;
 
 /// A reward as staff state it.
 #[derive(Clone, Debug, Serialize)]
@@ -162,6 +168,13 @@ fn check(upsert: &Upsert) -> Result<(), RewardError> {
             invalid("sku", "must be 1 to 255 characters")
         }
         Gives::Product(_) => Ok(()),
+        Gives::EarlyAccess(skus) if skus.is_empty() || skus.len() > MOST_EARLY => {
+            invalid("earlyAccessSkus", "must be 1 to 50")
+        }
+        Gives::EarlyAccess(skus) if skus.iter().any(|sku| visible(sku).is_err()) => {
+            invalid("earlyAccessSkus", "must each be 1 to 255 characters on one line")
+        }
+        Gives::EarlyAccess(_) => Ok(()),
     }
 }
 
@@ -222,8 +235,13 @@ pub(crate) async fn claim(tx: &Tx, claim: &Claim) -> Outcome<RewardClaimId, Rewa
     }
     let hold = pay(tx, &row, claim).await?;
     let gives: Gives = serde_json::from_value(row.gives.clone())?;
+    let early_access = match &gives {
+        Gives::EarlyAccess(skus) => Some(serde_json::to_value(skus)?),
+        Gives::Discount(..) | Gives::Product(_) => None,
+    };
     let coupon = make_coupon(tx, &row, claim.customer, gives).await?;
-    let new = claimed(tx, &row, claim, hold, coupon).insert(tx.db()).await?;
+    let given = Given { coupon, early_access };
+    let new = claimed(tx, &row, claim, hold, given).insert(tx.db()).await?;
     tell(tx, "reward.claimed", &new).await?;
     Ok(new.id)
 }
@@ -272,15 +290,16 @@ async fn make_coupon(
     coupons::insert(tx, &create, coupons::made_up()?).await.map(Some)
 }
 
-fn claimed(
-    tx: &Tx,
-    row: &reward::Model,
-    claim: &Claim,
-    hold: HoldId,
+/// What a claim hands over at once, if it does.
+struct Given {
     coupon: Option<CouponId>,
-) -> ActiveModel {
-    // A coupon is handed over with the claim.
-    let state = if coupon.is_some() { RewardClaimState::Fulfilled } else { RewardClaimState::Claimed };
+    /// Skus.
+    early_access: Option<Json>,
+}
+
+fn claimed(tx: &Tx, row: &reward::Model, claim: &Claim, hold: HoldId, given: Given) -> ActiveModel {
+    let is_at_once = given.coupon.is_some() || given.early_access.is_some();
+    let state = if is_at_once { RewardClaimState::Fulfilled } else { RewardClaimState::Claimed };
     ActiveModel {
         id: Set(tx.id()),
         reward_id: Set(row.id),
@@ -288,9 +307,10 @@ fn claimed(
         state: Set(state),
         cost: Set(row.cost),
         hold_id: Set(hold),
-        coupon_id: Set(coupon),
+        coupon_id: Set(given.coupon),
         claimed_at: Set(tx.now()),
-        ended_at: Set(coupon.map(|_| tx.now())),
+        ended_at: Set(is_at_once.then(|| tx.now())),
+        early_access: Set(given.early_access),
     }
 }
 
@@ -313,10 +333,11 @@ pub(crate) async fn fulfil(tx: &Tx, end: &End) -> Outcome<RewardClaimId, RewardE
 }
 
 /// Undoes a claim: the points go back into their lots and the stock has one more. A coupon is undone as long as nobody
-/// used it.
+/// used it; early access ends, whatever was ordered with it.
 pub(crate) async fn cancel(tx: &Tx, end: &End) -> Outcome<RewardClaimId, RewardError> {
     let row = found(tx, end.claim).await?;
-    let from = if row.coupon_id.is_some() { RewardClaimState::Fulfilled } else { RewardClaimState::Claimed };
+    let is_at_once = row.coupon_id.is_some() || row.early_access.is_some();
+    let from = if is_at_once { RewardClaimState::Fulfilled } else { RewardClaimState::Claimed };
     // In the order in which everybody locks: the stock, the coupon, the account.
     reward::Entity::update_many()
         .col_expr(Reward::Stock, Expr::col(Reward::Stock).add(1))

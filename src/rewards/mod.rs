@@ -7,8 +7,10 @@
 pub mod api;
 mod claims;
 mod coupons;
+mod early;
 pub(crate) mod orders;
 mod terms;
 mod uses;
 
+pub(crate) use early::early_access;
 pub(crate) use uses::{LAPSE, lapse, move_uses};

@@ -175,6 +175,7 @@ fn places(shop: &TestApp, there: &Existing, mine: &str) -> Vec<Place> {
         place("order", "id", Order, Strangers, json!({})),
         place("product", "id", Product, Nobody, json!({})),
         place("node", "id", Order, Strangers, json!({})),
+        place("productOrderability", "customerId", Customer, Strangers, json!({ "skus": ["A-1"] })),
         place("orders", "filter.customerId", Customer, Nobody, json!({ "filter": {} })),
         place("auditEntries", "filter.customerId", Customer, Nobody, json!({ "filter": {} })),
         place("auditEntries", "filter.staffId", Staff, Nobody, json!({ "filter": {} })),

@@ -13,6 +13,7 @@ mod catalog;
 mod claims;
 mod coupons;
 mod customers_search;
+mod early_access;
 mod earning;
 mod email_change;
 mod enumeration;

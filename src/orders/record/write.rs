@@ -11,6 +11,7 @@ use sea_orm::{ActiveEnum, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter
 use super::{OrderError, Record};
 use crate::auth::policy::GuestOrder;
 use crate::carts;
+use crate::catalog::Ordered;
 use crate::customers::address::Address;
 use crate::customers::owners::Named;
 use crate::db::bulk::Rows;
@@ -19,7 +20,7 @@ use crate::error::{Fault, split};
 use crate::money::{Currency, Money, spread};
 use crate::onboarding::{FirstOrder, welcome};
 use crate::orders::rules::{cut, lines_total};
-use crate::orders::{claim, coupon, events};
+use crate::orders::{claim, coupon, early, events};
 use crate::outbox::emit;
 use crate::points::orders::{self as points, Owner, PaidLine, PaidOrder, Pinned};
 use crate::referrals::CardHash;
@@ -136,6 +137,13 @@ impl<'a> Draft<'a> {
         Some(coupons::Named { order: self.id, code, owner: self.owner.account().0, cart })
     }
 
+    /// What of the catalogue it has; of history, nobody asks.
+    fn ordered(&self) -> Option<(OrderId, Ordered<'a>)> {
+        let skus = self.record.lines.iter().map(|line| line.sku.as_str()).collect();
+        let (customer, at) = (self.model.customer_id, self.model.placed_at);
+        self.is_current().then_some((self.id, Ordered { customer, at, skus }))
+    }
+
     /// What earns, if the order is paid already.
     fn paid(&self) -> Option<PaidOrder> {
         let record = self.record;
@@ -211,6 +219,7 @@ fn model(
         redemption_tax: None,
         referral_refusal: None,
         card_hash: record.card.as_ref().map(CardHash::bytes),
+        not_yet_orderable: None,
     })
 }
 
@@ -236,6 +245,7 @@ pub(super) async fn write<'a>(tx: &Tx, mut drafts: Vec<Draft<'a>>) -> Result<Wri
     let locked = coupons::lock(tx, new.iter().filter_map(Draft::code)).await?;
     let (new, refused) = pin_holds(tx, new).await?;
     insert_lines(tx, &new).await?;
+    early::mark(tx, new.iter().filter_map(Draft::ordered).collect()).await?;
     take_coupons(tx, &locked, &new).await?;
     name_referrers(tx, &new).await?;
     let paid: Vec<PaidOrder> = new.iter().filter_map(Draft::paid).collect();

@@ -34,7 +34,7 @@ use crate::tx::Tx;
 pub(super) enum RewardClaimState {
     /// Paid with points; the shop has still to hand it over.
     Claimed,
-    /// Handed over; a coupon is at once.
+    /// Handed over; a coupon and early access are at once.
     Fulfilled,
     /// Undone: points and stock went back.
     Cancelled,
@@ -133,7 +133,8 @@ impl RewardClaim {
     }
 }
 
-/// A reward to make or change, by its code. One of `percent`, `amount`, `freeShipping` and `sku` is given.
+/// A reward to make or change, by its code. One of `percent`, `amount`, `freeShipping`, `sku` and
+/// `earlyAccessSkus` is given.
 #[derive(Debug, InputObject)]
 pub(super) struct RewardUpsertInput {
     /// The shop's, 1 to 60 of a-z, 0-9 and `-`.
@@ -163,6 +164,9 @@ pub(super) struct RewardUpsertInput {
     valid_days: u32,
     /// An article that the shop hands over.
     sku: Option<String>,
+    /// Skus, 1 to 50, of products that whoever claims it sees and orders before they are public, from their
+    /// `earlyAccessFrom` on. Claims keep those that it had then.
+    early_access_skus: Option<Vec<String>>,
     /// From when on it is offered; at once, if left out.
     starts_at: Option<Instant>,
     /// Until when; without end, if left out.
@@ -322,7 +326,8 @@ impl RewardsMutation {
         run(ctx, "rewardClaimFulfil", input.idempotency_key, &end, "claimId", claims::fulfil).await
     }
 
-    /// Undoes a claim that was not handed over, or whose coupon nobody used: points and stock go back. For shop keys with `points:write`, staff with `coupons.write`.
+    /// Undoes a claim that was not handed over, or whose coupon nobody used, or that gives early access, which ends: points
+    /// and stock go back. For shop keys with `points:write`, staff with `coupons.write`.
     #[graphql(guard = "Allowed")]
     async fn reward_claim_cancel(
         &self,
@@ -360,19 +365,22 @@ async fn run<C: Serialize>(
 impl RewardUpsertInput {
     fn parse(self, app: &App) -> Result<Upsert, RewardError> {
         let currency = self.currency.unwrap_or(app.settings().currency);
-        let gives = match (self.percent, self.amount, self.free_shipping, self.sku) {
-            (Some(share), None, false, None) => Gives::Discount(Discount::Percent(share), self.valid_days),
-            (None, Some(amount), false, None) => {
+        let gives = match (self.percent, self.amount, self.free_shipping, self.sku, self.early_access_skus) {
+            (Some(share), None, false, None, None) => {
+                Gives::Discount(Discount::Percent(share), self.valid_days)
+            }
+            (None, Some(amount), false, None, None) => {
                 let money = Money::parse_unsigned(&amount.0, currency);
                 let problem = "is not an amount of the currency";
                 let minor =
                     money.map_err(|_problem| RewardError::Invalid { field: "amount", problem })?.minor;
                 Gives::Discount(Discount::Amount(minor, currency.code().to_owned()), self.valid_days)
             }
-            (None, None, true, None) => Gives::Discount(Discount::FreeShipping, self.valid_days),
-            (None, None, false, Some(sku)) => Gives::Product(sku),
+            (None, None, true, None, None) => Gives::Discount(Discount::FreeShipping, self.valid_days),
+            (None, None, false, Some(sku), None) => Gives::Product(sku),
+            (None, None, false, None, Some(skus)) => Gives::EarlyAccess(skus.into_iter().collect()),
             _ => {
-                let problem = "or amount, freeShipping or sku must be given, and only one";
+                let problem = "or amount, freeShipping, sku or earlyAccessSkus must be given, and only one";
                 return Err(RewardError::Invalid { field: "percent", problem });
             }
         };

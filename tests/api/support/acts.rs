@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use super::{Answer, Caller, TestApp};
 
 const ORDER: &str = "order {
-    id externalId state flags couponRefusal referralRefusal claimToken customerId guestId holdId paidAt shippedAt deliveredAt cancelledAt
+    id externalId state flags notYetOrderable couponRefusal referralRefusal claimToken customerId guestId holdId paidAt shippedAt deliveredAt cancelledAt
     paidWithPoints { amount currency } linesTotal { amount } total { amount }
     lines { id position sku quantity returned redeemedPoints redeemedValue { amount } }
     returns { lineId quantity reason }
