@@ -38,6 +38,7 @@ pub mod referral_code;
 pub mod refresh_token;
 pub mod reward;
 pub mod reward_claim;
+pub mod reward_code;
 pub mod server_key;
 pub mod session;
 pub mod shop_settings;

@@ -27,6 +27,7 @@ mod m20261122_merged;
 mod m20261122_opening_balances;
 mod m20261122_redemption_tax;
 mod m20261122_referrals;
+mod m20261122_reward_codes;
 mod m20261122_reward_tiers;
 mod m20261122_rewards;
 mod m20261122_tiers;
@@ -65,6 +66,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_opening_balances::Migration),
             Box::new(m20261122_reward_tiers::Migration),
             Box::new(m20261122_early_access::Migration),
+            Box::new(m20261122_reward_codes::Migration),
         ]
     }
 }

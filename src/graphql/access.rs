@@ -139,6 +139,7 @@ pub const OPERATIONS: &[Operation] = &[
     op("couponReserve", true, Some(Scope::OrdersWrite), None),
     op("couponRelease", true, Some(Scope::OrdersWrite), None),
     op("rewardUpsert", false, None, Some(Permission::CouponsWrite)),
+    op("rewardCodesAdd", false, None, Some(Permission::CouponsWrite)),
     op("rewardClaim", true, Some(Scope::PointsWrite), None),
     op("rewardClaimFulfil", false, Some(Scope::PointsWrite), Some(Permission::CouponsWrite)),
     op("rewardClaimCancel", false, Some(Scope::PointsWrite), Some(Permission::CouponsWrite)),

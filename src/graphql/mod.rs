@@ -32,7 +32,9 @@ use crate::points::api::{
     AdjustmentsMutation, AdjustmentsQuery, LiabilityQuery, PointsMutation, PointsQuery,
 };
 use crate::referrals::api::{ReferralsMutation, ReferralsQuery};
-use crate::rewards::api::{CouponsMutation, CouponsQuery, RewardsMutation, RewardsQuery};
+use crate::rewards::api::{
+    CouponsMutation, CouponsQuery, RewardCodesMutation, RewardsMutation, RewardsQuery,
+};
 use crate::settings::api::{SettingsMutation, SettingsQuery};
 use crate::tiers::api::{TierMutation, TierQuery};
 
@@ -87,6 +89,7 @@ pub struct Mutation(
     EarningMutation,
     CouponsMutation,
     RewardsMutation,
+    RewardCodesMutation,
     ReferralsMutation,
     TierMutation,
 );
@@ -118,4 +121,5 @@ pub fn request_data(app: &App, request: Request) -> Request {
         .data(crate::customers::api::loader(app))
         .data(crate::referrals::api::loader(app))
         .data(crate::tiers::api::loader(app))
+        .data(crate::rewards::api::loader(app))
 }

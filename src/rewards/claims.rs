@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
-use entity::id::{AccountId, CouponId, CustomerId, HoldId, RewardClaimId, RewardId};
+use entity::id::{AccountId, CouponId, CustomerId, HoldId, RewardClaimId, RewardCodeId, RewardId};
 use entity::points_entry::ActorKind;
 use entity::reward::{self, Column as Reward};
 use entity::reward_claim::{ActiveModel, Column, Entity, Model, RewardClaimState};
@@ -13,6 +13,7 @@ use sea_orm::{ActiveEnum, ActiveModelTrait, ColumnTrait, EntityTrait, PaginatorT
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
+use super::codes;
 use super::coupons::{self, Create};
 use super::terms::{Discount, Terms};
 use crate::actor::Actor;
@@ -38,6 +39,8 @@ pub(crate) enum Gives {
     Product(String),
     /// Seeing and ordering the products with these skus before they are public.
     EarlyAccess(BTreeSet<String>),
+    /// One of the codes of others that were added to it.
+    ExternalCode,
 }
 
 /// Products to which one reward gives early access.
@@ -98,6 +101,12 @@ pub(crate) async fn upsert(tx: &Tx, upsert: &Upsert) -> Outcome<RewardId, Reward
         Some(row) => row.id,
         None => tx.id(),
     };
+    let of_codes = upsert.gives == Gives::ExternalCode;
+    if let Some(row) = &found
+        && of_codes != (serde_json::from_value::<Gives>(row.gives.clone())? == Gives::ExternalCode)
+    {
+        return refuse(RewardError::Invalid { field: "externalCode", problem: "cannot be changed" });
+    }
     if found.is_none() {
         let columns =
             &["id", "code", "name", "description", "gives", "cost", "archived", "created_at", "updated_at"];
@@ -115,12 +124,17 @@ pub(crate) async fn upsert(tx: &Tx, upsert: &Upsert) -> Outcome<RewardId, Reward
         ]);
         rows.insert(tx.db()).await?;
     }
+    let stock = match (of_codes, &found) {
+        (true, Some(_)) => Expr::col(Reward::Stock),
+        (true, None) => Expr::val(0),
+        (false, _) => Expr::val(upsert.stock),
+    };
     reward::Entity::update_many()
         .col_expr(Reward::Name, Expr::val(upsert.name.as_str()))
         .col_expr(Reward::Description, Expr::val(upsert.description.as_str()))
         .col_expr(Reward::Gives, Expr::val(serde_json::to_value(&upsert.gives)?))
         .col_expr(Reward::Cost, Expr::val(upsert.cost))
-        .col_expr(Reward::Stock, Expr::val(upsert.stock))
+        .col_expr(Reward::Stock, stock)
         .col_expr(Reward::CustomerLimit, Expr::val(upsert.customer_limit))
         .col_expr(Reward::StartsAt, Expr::val(upsert.starts_at))
         .col_expr(Reward::EndsAt, Expr::val(upsert.ends_at))
@@ -174,7 +188,10 @@ fn check(upsert: &Upsert) -> Result<(), RewardError> {
         Gives::EarlyAccess(skus) if skus.iter().any(|sku| visible(sku).is_err()) => {
             invalid("earlyAccessSkus", "must each be 1 to 255 characters on one line")
         }
-        Gives::EarlyAccess(_) => Ok(()),
+        Gives::ExternalCode if upsert.stock.is_some() => {
+            invalid("stock", "is how many of its codes are left, and cannot be given")
+        }
+        Gives::EarlyAccess(_) | Gives::ExternalCode => Ok(()),
     }
 }
 
@@ -233,14 +250,16 @@ pub(crate) async fn claim(tx: &Tx, claim: &Claim) -> Outcome<RewardClaimId, Rewa
             return refuse(RewardError::CustomerLimitReached);
         }
     }
-    let hold = pay(tx, &row, claim).await?;
     let gives: Gives = serde_json::from_value(row.gives.clone())?;
+    // Before the account, as everybody locks.
+    let code = if gives == Gives::ExternalCode { Some(codes::take(tx, id).await?) } else { None };
+    let hold = pay(tx, &row, claim).await?;
     let early_access = match &gives {
         Gives::EarlyAccess(skus) => Some(serde_json::to_value(skus)?),
-        Gives::Discount(..) | Gives::Product(_) => None,
+        Gives::Discount(..) | Gives::Product(_) | Gives::ExternalCode => None,
     };
     let coupon = make_coupon(tx, &row, claim.customer, gives).await?;
-    let given = Given { coupon, early_access };
+    let given = Given { coupon, early_access, code };
     let new = claimed(tx, &row, claim, hold, given).insert(tx.db()).await?;
     tell(tx, "reward.claimed", &new).await?;
     Ok(new.id)
@@ -295,10 +314,11 @@ struct Given {
     coupon: Option<CouponId>,
     /// Skus.
     early_access: Option<Json>,
+    code: Option<RewardCodeId>,
 }
 
 fn claimed(tx: &Tx, row: &reward::Model, claim: &Claim, hold: HoldId, given: Given) -> ActiveModel {
-    let is_at_once = given.coupon.is_some() || given.early_access.is_some();
+    let is_at_once = given.coupon.is_some() || given.early_access.is_some() || given.code.is_some();
     let state = if is_at_once { RewardClaimState::Fulfilled } else { RewardClaimState::Claimed };
     ActiveModel {
         id: Set(tx.id()),
@@ -311,6 +331,7 @@ fn claimed(tx: &Tx, row: &reward::Model, claim: &Claim, hold: HoldId, given: Giv
         claimed_at: Set(tx.now()),
         ended_at: Set(is_at_once.then(|| tx.now())),
         early_access: Set(given.early_access),
+        code_id: Set(given.code),
     }
 }
 
@@ -333,14 +354,16 @@ pub(crate) async fn fulfil(tx: &Tx, end: &End) -> Outcome<RewardClaimId, RewardE
 }
 
 /// Undoes a claim: the points go back into their lots and the stock has one more. A coupon is undone as long as nobody
-/// used it; early access ends, whatever was ordered with it.
+/// used it; early access ends, whatever was ordered with it. A code of others
+/// that was handed out has been seen: it does not become free again, and the stock stays.
 pub(crate) async fn cancel(tx: &Tx, end: &End) -> Outcome<RewardClaimId, RewardError> {
     let row = found(tx, end.claim).await?;
-    let is_at_once = row.coupon_id.is_some() || row.early_access.is_some();
+    let is_at_once = row.coupon_id.is_some() || row.early_access.is_some() || row.code_id.is_some();
     let from = if is_at_once { RewardClaimState::Fulfilled } else { RewardClaimState::Claimed };
     // In the order in which everybody locks: the stock, the coupon, the account.
+    let back = i32::from(row.code_id.is_none());
     reward::Entity::update_many()
-        .col_expr(Reward::Stock, Expr::col(Reward::Stock).add(1))
+        .col_expr(Reward::Stock, Expr::col(Reward::Stock).add(back))
         .filter(Reward::Id.eq(row.reward_id))
         .exec(tx.db())
         .await?;

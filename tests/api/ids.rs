@@ -188,6 +188,7 @@ fn places(shop: &TestApp, there: &Existing, mine: &str) -> Vec<Place> {
         of_one("couponRelease", "input.id", CouponUse, Strangers),
         of_one("rewardClaim", "input.rewardId", Reward, Nobody),
         customer("rewardClaim", Strangers, json!({ "rewardId": there.thing(Reward) })),
+        place("rewardCodesAdd", "input.rewardId", Reward, Nobody, json!({ "input": { "codes": ["A"] } })),
         of_one("rewardClaimFulfil", "input.claimId", RewardClaim, Nobody),
         of_one("rewardClaimCancel", "input.claimId", RewardClaim, Nobody),
         place("explainPoints", "entryId", PointsEntry, Strangers, json!({})),

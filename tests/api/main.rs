@@ -41,6 +41,7 @@ mod profile;
 mod referral_abuse;
 mod referrals;
 mod rejections;
+mod reward_codes;
 mod rewards;
 mod schema;
 mod second_factor;

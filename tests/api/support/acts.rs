@@ -56,8 +56,11 @@ fn selection(mutation: &str) -> &'static str {
         rule if rule.starts_with("earningRule") => RULE,
         "couponCreate" | "couponDisable" => "coupon { id code used disabledAt } replayed",
         "couponReserve" | "couponRelease" => "couponUse { id state discount { amount currency } } replayed",
+        "rewardCodesAdd" => "reward { stock available } added duplicates replayed",
         "rewardUpsert" => "reward { id code cost stock available } replayed",
-        claim if claim.starts_with("rewardClaim") => "claim { id state cost couponCode } replayed",
+        claim if claim.starts_with("rewardClaim") => {
+            "claim { id state cost couponCode externalCode } replayed"
+        }
         "referralAccept" => "referral { id state } replayed",
         other => panic!("what does {other} answer?"),
     }
