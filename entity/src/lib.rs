@@ -23,6 +23,7 @@ pub mod order;
 pub mod order_line;
 pub mod order_return;
 pub mod outbox;
+pub mod packing_rule;
 pub mod points_account;
 pub mod points_adjustment;
 pub mod points_consumption;

@@ -25,6 +25,7 @@ mod m20261122_expiry_warnings;
 mod m20261122_histories;
 mod m20261122_merged;
 mod m20261122_opening_balances;
+mod m20261122_packing;
 mod m20261122_redemption_tax;
 mod m20261122_referrals;
 mod m20261122_reward_codes;
@@ -67,6 +68,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_reward_tiers::Migration),
             Box::new(m20261122_early_access::Migration),
             Box::new(m20261122_reward_codes::Migration),
+            Box::new(m20261122_packing::Migration),
         ]
     }
 }

@@ -143,6 +143,8 @@ pub const OPERATIONS: &[Operation] = &[
     op("rewardClaim", true, Some(Scope::PointsWrite), None),
     op("rewardClaimFulfil", false, Some(Scope::PointsWrite), Some(Permission::CouponsWrite)),
     op("rewardClaimCancel", false, Some(Scope::PointsWrite), Some(Permission::CouponsWrite)),
+    op("packingRules", false, None, Some(Permission::CouponsWrite)),
+    op("packingRuleUpsert", false, None, Some(Permission::CouponsWrite)),
     op("referrals", false, Some(Scope::CustomersRead), Some(Permission::CustomersRead)),
     op("referralAccept", true, Some(Scope::CustomersWrite), None),
     op("explainPoints", true, Some(Scope::CustomersRead), Some(Permission::CustomersRead)),

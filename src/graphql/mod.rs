@@ -28,6 +28,7 @@ use crate::customers::api::{CustomersMutation, CustomersQuery};
 use crate::earning::api::{EarningMutation, EarningQuery};
 use crate::onboarding::api::{OnboardingMutation, OnboardingQuery};
 use crate::orders::api::{OrdersMutation, OrdersQuery};
+use crate::packing::api::{PackingMutation, PackingQuery};
 use crate::points::api::{
     AdjustmentsMutation, AdjustmentsQuery, LiabilityQuery, PointsMutation, PointsQuery,
 };
@@ -66,6 +67,7 @@ pub struct Query(
     EarningQuery,
     CouponsQuery,
     RewardsQuery,
+    PackingQuery,
     ReferralsQuery,
     LiabilityQuery,
     TierQuery,
@@ -90,6 +92,7 @@ pub struct Mutation(
     CouponsMutation,
     RewardsMutation,
     RewardCodesMutation,
+    PackingMutation,
     ReferralsMutation,
     TierMutation,
 );

@@ -16,6 +16,7 @@ use crate::orders::api::Order;
 
 /// A thing with a global id.
 #[derive(Debug, Interface)]
+#[expect(clippy::large_enum_variant, reason = "lives as long as it takes to answer, one or few at a time")]
 #[graphql(field(name = "id", ty = "ID", desc = "Opaque; carries its type."))]
 pub enum Node {
     /// A person known to the shop.

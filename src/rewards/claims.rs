@@ -181,7 +181,6 @@ fn check(upsert: &Upsert) -> Result<(), RewardError> {
         Gives::Product(sku) if sku.trim().is_empty() || sku.len() > 255 => {
             invalid("sku", "must be 1 to 255 characters")
         }
-        Gives::Product(_) => Ok(()),
         Gives::EarlyAccess(skus) if skus.is_empty() || skus.len() > MOST_EARLY => {
             invalid("earlyAccessSkus", "must be 1 to 50")
         }
@@ -191,7 +190,7 @@ fn check(upsert: &Upsert) -> Result<(), RewardError> {
         Gives::ExternalCode if upsert.stock.is_some() => {
             invalid("stock", "is how many of its codes are left, and cannot be given")
         }
-        Gives::EarlyAccess(_) | Gives::ExternalCode => Ok(()),
+        Gives::Product(_) | Gives::EarlyAccess(_) | Gives::ExternalCode => Ok(()),
     }
 }
 
@@ -259,8 +258,8 @@ pub(crate) async fn claim(tx: &Tx, claim: &Claim) -> Outcome<RewardClaimId, Rewa
         Gives::Discount(..) | Gives::Product(_) | Gives::ExternalCode => None,
     };
     let coupon = make_coupon(tx, &row, claim.customer, gives).await?;
-    let given = Given { coupon, early_access, code };
-    let new = claimed(tx, &row, claim, hold, given).insert(tx.db()).await?;
+    let handed = Given { coupon, early_access, code };
+    let new = claimed(tx, &row, claim, hold, handed).insert(tx.db()).await?;
     tell(tx, "reward.claimed", &new).await?;
     Ok(new.id)
 }

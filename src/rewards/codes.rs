@@ -37,7 +37,7 @@ pub(crate) struct Add {
 pub(crate) struct Added {
     pub(crate) reward: RewardId,
     /// How many are new.
-    pub(crate) added: usize,
+    pub(crate) new: usize,
     /// Places, from 0, of those that the reward has or had already, or that came before.
     pub(crate) duplicates: Vec<usize>,
 }
@@ -78,7 +78,7 @@ pub(crate) async fn add(tx: &Tx, Add { reward, codes }: &Add) -> Outcome<Added, 
         .await?;
     let detail = json!({ "added": added, "duplicates": duplicates.len() });
     audit::record(tx, [Entry::of("reward.codes.add", "Reward", id.0, detail)]).await?;
-    Ok(Added { reward: id, added, duplicates })
+    Ok(Added { reward: id, new: added, duplicates })
 }
 
 /// Those of `codes` that the reward has or had.

@@ -32,6 +32,7 @@ mod order_pages;
 mod orders;
 mod outbox;
 mod own_sessions;
+mod packing;
 mod password_reset;
 mod passwords;
 mod points;

@@ -24,6 +24,7 @@ use crate::graphql::global_id::{NodeType, global_id};
 use crate::graphql::scalars::MoneyValue;
 use crate::money::{Currency, Money, Rate};
 use crate::orders::is_claimable;
+use crate::packing::api::{PackingInstruction, instructions_of};
 use crate::points::api::TaxOfRate;
 use crate::points::tax::{TaxedLine, taxes};
 use crate::referrals::api::ReferralReason;
@@ -155,6 +156,12 @@ impl Order {
     /// Why its coupon, which is one of ours, could not be used, such as `LIMIT_REACHED`.
     async fn coupon_refusal(&self) -> Option<&str> {
         self.0.coupon_refusal.as_deref()
+    }
+
+    /// What it is to be packed with, such as a gift or a thank-you note, by the code of the rule; for the shop only, empty
+    /// for others.
+    async fn packing_instructions(&self, ctx: &Context<'_>) -> Result<Vec<PackingInstruction>, ApiError> {
+        instructions_of(ctx, &self.0)
     }
 
     /// Skus on it that were not public when it was placed, and to which its buyer had no early access then.

@@ -57,7 +57,7 @@ impl RewardCodesMutation {
             Ok(Once { value, replayed }) => {
                 let reward = Some(Reward(written::<reward::Entity>(ctx, value.reward).await?));
                 let duplicates = value.duplicates.into_iter().map(i32::try_from).collect::<Result<_, _>>()?;
-                let added = i32::try_from(value.added)?;
+                let added = i32::try_from(value.new)?;
                 RewardCodesPayload { reward, added, duplicates, replayed, user_errors: Vec::new() }
             }
             Err(error) => RewardCodesPayload {
