@@ -36,7 +36,8 @@ impl MigrationTrait for Migration {
             .col(string("cause"))
             .col(string_null("reason"))
             .col(instant("at"))
-            .foreign_key(&mut refers("customer_id", "tier_changes", "customers"))
+            // The account has its customer's id, and is locked by whoever writes here.
+            .foreign_key(&mut refers("customer_id", "tier_changes", "points_accounts"))
             .take();
         manager.create_table(changes).await?;
         index(manager, "tier_changes", &["customer_id", "number"], true).await
@@ -66,7 +67,7 @@ async fn make_tiers(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .col(integer("changes"))
         // When time does something to it.
         .col(instant_null("due_at"))
-        .foreign_key(&mut refers("customer_id", "customer_tiers", "customers"))
+        .foreign_key(&mut refers("customer_id", "customer_tiers", "points_accounts"))
         .take();
     manager.create_table(tiers).await?;
     index(manager, "customer_tiers", &["due_at"], false).await?;

@@ -125,7 +125,8 @@ async fn balances(args: &BalancesArgs) -> Result<ExitCode> {
     let app = &app(&args.from).await?;
     let by_ending = if is_ndjson(&args.from.file) { ProductFormat::Ndjson } else { ProductFormat::Csv };
     let format = args.format.unwrap_or(by_ending);
-    let open = |input| Balances::open(input, format);
+    let zone = app.settings().time_zone;
+    let open = |input| Balances::open(input, format, zone);
     let look = async |balances, totals: &mut BalanceTotals, tell: Tell<'_>| {
         examine_balances(app, balances, totals, tell).await
     };

@@ -32,6 +32,7 @@ use crate::points::command::{Act, Command};
 use crate::points::ledger;
 use crate::points::programme::{Activation, Expiry, Programme, ReturnPolicy};
 use crate::settings::{self, ShopSettings};
+use crate::tiers::programme::{Tier, TierProgramme, Window};
 use crate::tx::Tx;
 
 /// How to get in.
@@ -81,12 +82,31 @@ async fn change_settings(app: &App) -> Result<(), Fault> {
         name: shop::NAME.to_owned(),
         locale: "nl".to_owned(),
         programme,
+        tiers: TierProgramme {
+            tiers: shop::TIERS.into_iter().map(Tier::from).collect(),
+            window: Window::Rolling12Months,
+            grace_days: 30,
+            ..TierProgramme::default()
+        },
         ..ShopSettings::default()
     };
     let changed =
         app.write(&settings, async |tx: &Tx, settings| settings::change(tx, settings, None).await).await;
     granted(changed)?;
     settings::refresh(app).await
+}
+
+impl From<shop::Rung> for Tier {
+    fn from(rung: shop::Rung) -> Self {
+        let shop::Rung { code, name, points, benefit } = rung;
+        Self {
+            code: code.to_owned(),
+            name: name.to_owned(),
+            threshold: points,
+            benefits: vec![benefit.to_owned()],
+            early_access: false,
+        }
+    }
 }
 
 async fn sell_goods(app: &App) -> Result<(), Fault> {

@@ -44,6 +44,26 @@ pub(super) const GOODS: [Good; 14] = [
     ware("KOP-ZWA-002", "Twee kopjes met zwaluw", "servies", 1890),
 ];
 
+/// A tier of its members.
+pub(super) struct Rung {
+    pub(super) code: &'static str,
+    pub(super) name: &'static str,
+    /// Points of the last twelve months.
+    pub(super) points: i64,
+    pub(super) benefit: &'static str,
+}
+
+/// The tiers of its members.
+pub(super) const TIERS: [Rung; 2] = [
+    Rung { code: "vriend", name: "Vriend", points: 150, benefit: "Elke maand een proefzakje" },
+    Rung {
+        code: "stamgast",
+        name: "Stamgast",
+        points: 500,
+        benefit: "Elke maand een proefzakje en gratis malen",
+    },
+];
+
 /// Who buys there: name and mailbox.
 pub(super) const PEOPLE: [(&str, &str); 48] = [
     ("Anna de Vries", MEMBER),

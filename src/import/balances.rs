@@ -1,15 +1,18 @@
 //! From bytes to balances of another programme: one item for each balance or bad row, recorded by reference.
 
-use std::borrow::Cow;
 use std::io::{self, BufRead};
 
+use chrono::NaiveDate;
+use chrono_tz::Tz;
+use entity::Instant;
 use serde::Deserialize;
 
 use super::ahead::{Ahead, Source, Standing, Stopped, split, told, write_rows};
 use super::csv::{columns, split as fields_of};
 use super::group::Raw;
 use super::lines::Lines;
-use super::orders::{first_line, whole, written};
+use super::ndjson::{Text, written};
+use super::orders::{first_line, whole, written as line_of};
 use super::row::Place;
 use super::seen::Seen;
 use super::values::{email, external, instant, optional};
@@ -21,6 +24,7 @@ use crate::error::{Fault, Outcome, refuse, split as parted};
 use crate::points::amount::Points;
 use crate::points::liability::available;
 use crate::points::opening::{Balance, Batch, Opened, record};
+use crate::points::rules::start_of_day;
 use crate::tx::Tx;
 
 const COLUMNS: [&str; 7] =
@@ -32,6 +36,8 @@ pub struct Balances<R> {
     lines: Lines<R>,
     /// Of a CSV file.
     header: Option<Vec<String>>,
+    /// The shop's, in which days end.
+    zone: Tz,
     row: u64,
     seen: Seen,
     ended: bool,
@@ -41,53 +47,39 @@ pub struct Balances<R> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Texts {
-    reference: String,
-    email: String,
+    reference: Option<Text>,
+    email: Option<Text>,
     #[serde(alias = "customerId")]
-    customer_id: String,
-    points: Number,
+    customer_id: Option<Text>,
+    points: Option<Text>,
     #[serde(alias = "expiresAt")]
-    expires_at: String,
-    tier: String,
+    expires_at: Option<Text>,
+    tier: Option<Text>,
     #[serde(alias = "tierUntil")]
-    tier_until: String,
-}
-
-/// A number, in quotes or not.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Number {
-    Whole(i64),
-    Text(String),
-}
-
-impl Default for Number {
-    fn default() -> Self {
-        Self::Text(String::new())
-    }
+    tier_until: Option<Text>,
 }
 
 impl<R: BufRead> Balances<R> {
     /// Reads the header.
-    pub fn open(reader: R, format: ProductFormat) -> Result<Self, Unreadable> {
+    pub fn open(reader: R, format: ProductFormat, zone: Tz) -> Result<Self, Unreadable> {
         let mut lines = Lines::new(reader);
         let header = match format {
             ProductFormat::Ndjson => None,
             ProductFormat::Csv => Some(header(&first_line(&mut lines)?).map_err(Unreadable::Header)?),
         };
-        Ok(Self { lines, header, row: 0, seen: Seen::default(), ended: false })
+        Ok(Self { lines, header, zone, row: 0, seen: Seen::default(), ended: false })
     }
 
     /// The next item; none at the end.
     fn advance(&mut self) -> io::Result<Option<Item<Balance>>> {
-        let Self { lines, header, row, seen, .. } = self;
+        let Self { lines, header, zone, row, seen, .. } = self;
         while let Some((number, line)) = lines.next()? {
-            let Some((text, problem)) = written(line) else { continue };
+            let Some((text, problem)) = line_of(line) else { continue };
             *row += 1;
             let raw = Raw { place: Place { row: *row, line: number }, text: &text, problem };
             let read = whole(raw, |text| match header {
-                Some(names) => csv(text, names)?.balance(),
-                None => ndjson(text)?.balance(),
+                Some(names) => csv(text, names)?.balance(*zone),
+                None => ndjson(text)?.balance(*zone),
             });
             return Ok(Some(read.and_then(|row| {
                 if seen.is_new(row.record.reference.as_str()) {
@@ -141,15 +133,15 @@ fn csv(text: &str, names: &[String]) -> Result<Texts, String> {
     if fields.len() != names.len() {
         return Err(format!("has {} fields, the header has {}", fields.len(), names.len()));
     }
-    let field = |name: &str| -> String {
+    let field = |name: &str| {
         let place = names.iter().position(|found| found == name);
-        place.and_then(|place| fields.get(place)).map(Cow::as_ref).unwrap_or_default().to_owned()
+        place.and_then(|place| fields.get(place)).map(|field| Text::Text(field.clone().into_owned()))
     };
     Ok(Texts {
         reference: field("reference"),
         email: field("email"),
         customer_id: field("customer_id"),
-        points: Number::Text(field("points")),
+        points: field("points"),
         expires_at: field("expires_at"),
         tier: field("tier"),
         tier_until: field("tier_until"),
@@ -161,40 +153,47 @@ fn ndjson(text: &str) -> Result<Texts, String> {
 }
 
 impl Texts {
-    fn balance(self) -> Result<Balance, String> {
-        let mailbox = optional(&self.email).map(email).transpose()?;
-        let customer = optional(&self.customer_id).map(|id| external(id, "customer_id")).transpose()?;
+    fn balance(self, zone: Tz) -> Result<Balance, String> {
+        let Self { reference, email: mailbox, customer_id, points, expires_at, tier, tier_until } = self;
+        let [mailbox, customer, code] = [mailbox, customer_id, tier].map(written);
+        let mailbox = optional(&mailbox).map(email).transpose()?;
+        let customer = optional(&customer).map(|id| external(id, "customer_id")).transpose()?;
         let owner = match (customer, &mailbox) {
             (Some(customer), _) => Named::External(customer),
             (None, Some(email)) => Named::Mailbox(email.clone()),
             (None, None) => return Err("email and customer_id are both empty".to_owned()),
         };
-        let at = |text: &str, column: &str| optional(text).map(|text| instant(text, column)).transpose();
-        let until = at(&self.tier_until, "tier_until")?;
-        let tier = optional(&self.tier).map(|code| (code.to_owned(), until));
+        let at = |text: Option<Text>, column: &str| {
+            optional(&written(text)).map(|text| end(text, column, zone)).transpose()
+        };
+        let until = at(tier_until, "tier_until")?;
+        let tier = optional(&code).map(|code| (code.to_owned(), until));
         if tier.is_none() && until.is_some() {
             return Err("tier_until goes with a tier only".to_owned());
         }
         Ok(Balance {
-            reference: external(&self.reference, "reference")?,
+            reference: external(&written(reference), "reference")?,
             owner,
             email: mailbox,
-            points: self.points.read()?,
-            expires_at: at(&self.expires_at, "expires_at")?,
+            points: whole_points(&written(points))?,
+            expires_at: at(expires_at, "expires_at")?,
             tier,
         })
     }
 }
 
-impl Number {
-    fn read(&self) -> Result<Points, String> {
-        let number = match self {
-            Self::Whole(number) => Some(*number),
-            Self::Text(text) => text.trim().parse::<i64>().ok(),
-        };
-        let points = number.and_then(|number| Points::try_from(number).ok());
-        points.ok_or_else(|| "points is not a whole number from 0 to 2,147,483,647".to_owned())
+/// An instant, or the end of a day in the shop's time zone.
+fn end(text: &str, column: &str, zone: Tz) -> Result<Instant, String> {
+    let day = NaiveDate::parse_from_str(text.trim(), "%Y-%m-%d").ok().and_then(|day| day.succ_opt());
+    match day.and_then(|next| start_of_day(zone, next)) {
+        Some(end) => Ok(end),
+        None => instant(text, column),
     }
+}
+
+fn whole_points(text: &str) -> Result<Points, String> {
+    let points = text.trim().parse::<i64>().ok().and_then(|number| Points::try_from(number).ok());
+    points.ok_or_else(|| "points is not a whole number from 0 to 2,147,483,647".to_owned())
 }
 
 /// Records all of `balances`, telling each bad row; what was counted when it stopped is in `totals`.
@@ -234,7 +233,9 @@ pub async fn examine_balances<R: BufRead + Send + 'static>(
         let Err(tried) = parted(app.write(&stated[..], try_out).await)? else {
             return Err(Fault::internal("a trial that was not taken back").into());
         };
-        count(&standing, &stated, tried, totals, &mut bad);
+        // Each batch is taken back before the next: one customer of two batches would count as two.
+        let new_customers = 0;
+        count(&standing, &stated, Batch { new_customers, ..tried }, totals, &mut bad);
         totals.rows = batch.rows;
         totals.bad_rows += told(bad, &mut tell);
     }
@@ -282,7 +283,8 @@ mod tests {
     use crate::testing::on_each_database;
 
     fn read(format: ProductFormat, text: &str) -> (Vec<Balance>, Vec<String>) {
-        let items = Balances::open(Cursor::new(text.as_bytes().to_vec()), format).unwrap();
+        let items =
+            Balances::open(Cursor::new(text.as_bytes().to_vec()), format, Tz::Europe__Amsterdam).unwrap();
         let (mut good, mut bad) = (Vec::new(), Vec::new());
         for item in items.map(Result::unwrap) {
             match item {
@@ -294,7 +296,9 @@ mod tests {
     }
 
     async fn run(app: &App, text: &str, dry: bool) -> (BalanceTotals, Vec<String>) {
-        let balances = Balances::open(Cursor::new(text.as_bytes().to_vec()), ProductFormat::Csv).unwrap();
+        let balances =
+            Balances::open(Cursor::new(text.as_bytes().to_vec()), ProductFormat::Csv, Tz::Europe__Amsterdam)
+                .unwrap();
         let (mut totals, mut bad) = (BalanceTotals::default(), Vec::new());
         let tell = |row: &BadRow| bad.push(row.to_string());
         if dry {
@@ -310,8 +314,10 @@ mod tests {
         let text = "reference,customer_id,points,expires_at\nB-1,C-1,250,2027-01-31\nB-2,C-2,0,\n";
         let (csv, bad) = read(ProductFormat::Csv, text);
         assert!(bad.is_empty(), "{bad:?}");
+        // The whole last day counts, in Amsterdam at UTC+1.
+        assert_eq!(csv[0].expires_at, Some("2027-01-31T23:00:00Z".parse().unwrap()));
         let text = r#"{"reference":"B-1","customerId":"C-1","points":250,"expiresAt":"2027-01-31"}
-            {"reference":"B-2","customer_id":"C-2","points":"0"}"#;
+            {"reference":"B-2","customer_id":"C-2","points":"0","expiresAt":null,"email":null}"#;
         assert_eq!(read(ProductFormat::Ndjson, text), (csv, Vec::new()));
     }
 
@@ -335,7 +341,7 @@ mod tests {
         assert!(bad[0].starts_with("row 1 (line 2): reference "), "{bad:?}");
         for header in ["reference,points", "reference,email", "email,points", "reference,email,points,colour"]
         {
-            assert!(Balances::open(Cursor::new(header), ProductFormat::Csv).is_err(), "{header}");
+            assert!(Balances::open(Cursor::new(header), ProductFormat::Csv, Tz::UTC).is_err(), "{header}");
         }
     }
 
@@ -344,7 +350,7 @@ mod tests {
         fn no_bytes_make_a_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..2_000)) {
             for format in [ProductFormat::Csv, ProductFormat::Ndjson] {
                 let bytes = [b"reference,email,points\n", &bytes[..]].concat();
-                if let Ok(balances) = Balances::open(Cursor::new(bytes), format) {
+                if let Ok(balances) = Balances::open(Cursor::new(bytes), format, Tz::UTC) {
                     prop_assert!(balances.count() <= 2_001);
                 }
             }

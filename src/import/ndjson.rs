@@ -41,9 +41,9 @@ struct Line {
 }
 
 /// A text, or a number as it is written: the shortest decimal that reads back is what stood there, up to 15 digits.
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(untagged)]
-enum Text {
+pub(super) enum Text {
     Text(String),
     Number(serde_json::Number),
 }
@@ -57,7 +57,8 @@ impl Text {
     }
 }
 
-fn written(text: Option<Text>) -> String {
+/// The same; nothing if there is none.
+pub(super) fn written(text: Option<Text>) -> String {
     text.map(Text::written).unwrap_or_default()
 }
 

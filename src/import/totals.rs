@@ -94,7 +94,7 @@ pub struct BalanceTotals {
     pub unchanged: u64,
     /// Rows left out.
     pub bad_rows: u64,
-    /// Customers that are new; a trial counts one again for each 500 rows that name it.
+    /// Customers that are new; not counted in a trial.
     pub new_customers: u64,
     /// Points of all rows that could be read.
     pub points_of_file: i64,
@@ -113,7 +113,9 @@ impl fmt::Display for BalanceTotals {
         writeln!(f, "balances recorded: {}", self.recorded)?;
         writeln!(f, "balances unchanged: {}", self.unchanged)?;
         writeln!(f, "bad rows: {}", self.bad_rows)?;
-        writeln!(f, "customers new: {}", self.new_customers)?;
+        if self.available_before.is_some() {
+            writeln!(f, "customers new: {}", self.new_customers)?;
+        }
         writeln!(f, "points of the file: {}", self.points_of_file)?;
         writeln!(f, "points recorded: {}", self.points)?;
         if let (Some(before), Some(after)) = (self.available_before, self.available_after) {

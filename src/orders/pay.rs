@@ -82,7 +82,7 @@ pub(crate) async fn pay(tx: &Tx, cmd: &Pay) -> Outcome<OrderId, OrderError> {
 async fn keep_card(tx: &Tx, order: OrderId, card: &CardHash) -> Result<(), Fault> {
     Entity::update_many()
         .col_expr(Column::CardHash, Expr::val(card.bytes()))
-        .filter(Column::Id.eq(order))
+        .filter(Column::Id.eq(order).and(Column::CardHash.is_null()))
         .exec(tx.db())
         .await?;
     Ok(())

@@ -142,6 +142,9 @@ impl Owner {
     }
 }
 
+/// The accounts that are meant, and whose they are, by those that were named.
+pub(crate) type Owners = BTreeMap<AccountId, (AccountId, Option<CustomerId>)>;
+
 /// Opens accounts for owners that have none.
 pub(crate) async fn open_accounts(tx: &Tx, owners: &[Owner]) -> Result<(), Fault> {
     let columns = &[
@@ -191,13 +194,16 @@ pub(crate) async fn open_accounts(tx: &Tx, owners: &[Owner]) -> Result<(), Fault
 
 /// Earns for orders of any owners, in one batch, by the rules in force.
 pub(crate) async fn earn(tx: &Tx, orders: &[PaidOrder]) -> Result<(), Fault> {
+    // All of them, in the order of their ids, before the ledger locks those that earn.
+    let named: Vec<AccountId> = orders.iter().map(|order| order.owner.account()).collect();
+    let owners = lock_owners(tx, &named).await?;
     let gains = earning::of_orders(tx, orders).await?;
     let commands: Vec<Command> =
         orders.iter().zip(gains).flat_map(|(order, gains)| earnings(tx, order, gains)).collect();
     for posted in post(tx, &commands).await? {
         unless_full(posted)?;
     }
-    tiers::count_spent(tx, &orders.iter().map(spent).collect::<Vec<_>>()).await
+    tiers::count_spent(tx, &owners, &orders.iter().map(spent).collect::<Vec<_>>()).await
 }
 
 /// What was paid for the goods of an order with money.
@@ -216,10 +222,7 @@ pub(crate) async fn lock_accounts(tx: &Tx, accounts: &[AccountId]) -> Result<Vec
 }
 
 /// The same, with whose they are: the account that each of these means, and its customer, if it is one's.
-pub(crate) async fn lock_owners(
-    tx: &Tx,
-    accounts: &[AccountId],
-) -> Result<BTreeMap<AccountId, (AccountId, Option<CustomerId>)>, Fault> {
+pub(crate) async fn lock_owners(tx: &Tx, accounts: &[AccountId]) -> Result<Owners, Fault> {
     let mut meant: BTreeMap<AccountId, AccountId> = accounts.iter().map(|id| (*id, *id)).collect();
     loop {
         let rows = store::lock(tx, &meant.values().copied().collect()).await?;
@@ -378,8 +381,10 @@ pub(crate) async fn returned(tx: &Tx, order: &ReturnedOrder<'_>) -> Result<(), F
         must(posted)?;
     }
     let Some(paid_at) = paid_at else { return Ok(()) };
+    let owners = lock_owners(tx, &[owner.account()]).await?;
     let back = lines.iter().map(ReturnedLine::spent_back).sum::<i64>();
-    tiers::count_spent(tx, &[Spent { owner, currency, at: paid_at, amount: -back, imported: false }]).await
+    tiers::count_spent(tx, &owners, &[Spent { owner, currency, at: paid_at, amount: -back, imported: false }])
+        .await
 }
 
 impl ReturnedLine {

@@ -56,7 +56,7 @@ pub(super) async fn bind(
         return Ok(again(&row, referrer.id));
     }
     let bound_by = order.map(|(order, _)| order);
-    let pair = Pair { referrer: referrer.id, friend, bound_by, bound_at: None };
+    let pair = Pair { referrer: referrer.id, friend, but: [bound_by, None], bound_at: None };
     if let Some(reason) = judge(tx, &pair).await? {
         return Ok(Err(reason));
     }
@@ -97,7 +97,7 @@ fn new(tx: &Tx, pair: &Pair) -> Model {
         guest_id,
         state: ReferralState::Pending,
         reason: None,
-        bound_by_id: pair.bound_by,
+        bound_by_id: pair.but[0],
         order_id: None,
         referrer_points: 0,
         friend_points: 0,

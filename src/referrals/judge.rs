@@ -20,8 +20,8 @@ const LONGEST_CHAIN: usize = 100;
 pub(super) struct Pair {
     pub(super) referrer: CustomerId,
     pub(super) friend: Owner,
-    /// The order that named the code, which does not make the friend an old one.
-    pub(super) bound_by: Option<OrderId>,
+    /// The order that named the code and that which counts, which do not make the friend an old one.
+    pub(super) but: [Option<OrderId>; 2],
     /// Only orders placed before do; any does, if none.
     pub(super) bound_at: Option<Instant>,
 }
@@ -61,7 +61,7 @@ async fn had_ordered(tx: &Tx, pair: &Pair) -> Result<bool, Fault> {
         .select_only()
         .column(Column::Id)
         .filter(is_of(pair.friend).and(Column::State.ne(OrderState::Cancelled)));
-    if let Some(order) = pair.bound_by {
+    for order in pair.but.into_iter().flatten() {
         others = others.filter(Column::Id.ne(order));
     }
     if let Some(bound_at) = pair.bound_at {
@@ -71,7 +71,7 @@ async fn had_ordered(tx: &Tx, pair: &Pair) -> Result<bool, Fault> {
     Ok(found.is_some())
 }
 
-/// Whether the friend brought whoever brought the referrer, however far back.
+/// Whether the friend brought whoever brought the referrer, a hundred people back at most.
 async fn is_circular(tx: &Tx, pair: &Pair) -> Result<bool, Fault> {
     let Owner::Customer(friend) = pair.friend else { return Ok(false) };
     let mut person = pair.referrer;

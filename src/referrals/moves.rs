@@ -2,7 +2,7 @@
 //! referrer by that, or has two, loses what there is one too many of.
 
 use entity::id::{CustomerId, GuestId};
-use entity::referral::{Column, Entity, Model, ReferralReason};
+use entity::referral::{Column, Entity, Model, ReferralReason, ReferralState};
 use entity::{Instant, referral_code};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QuerySelect};
@@ -47,15 +47,17 @@ pub(crate) async fn merged(tx: &Tx, from: CustomerId, into: CustomerId) -> Resul
     Ok(owed)
 }
 
-/// The referral of `from` becomes that of `into`; of two the one that was bound first stays, and the other ends.
+/// The referral of `from` becomes that of `into`; of two that count the one that was bound first stays, and the other ends.
 async fn one_friend(tx: &Tx, from: Owner, into: CustomerId) -> Result<Option<Owed>, Fault> {
     let Some(theirs) = locked_of(tx, from).await? else { return Ok(None) };
     let Some(own) = locked_of(tx, Owner::Customer(into)).await? else {
         set_friend(tx, &theirs, Some(Owner::Customer(into))).await?;
         return Ok(None);
     };
-    let age = |row: &Model| -> (Instant, _) { (row.bound_at, row.id) };
-    if age(&own) < age(&theirs) {
+    let counts = |row: &Model| !matches!(row.state, ReferralState::Refused | ReferralState::ClawedBack);
+    // One that came to nothing takes nothing from one that did not.
+    let rank = |row: &Model| -> (bool, Instant, _) { (!counts(row), row.bound_at, row.id) };
+    if rank(&own) < rank(&theirs) {
         return end(tx, &theirs, ReferralReason::AlreadyReferred).await;
     }
     let owed = end(tx, &own, ReferralReason::AlreadyReferred).await?;

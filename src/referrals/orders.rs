@@ -1,7 +1,7 @@
 //! What an order does to the referral of its buyer: called by the orders slice inside its own transaction.
 
 use chrono::TimeDelta;
-use entity::id::OrderId;
+use entity::id::{OrderId, ReferralId};
 use entity::order::OrderState;
 use entity::referral::{Column, Entity, Model, ReferralReason, ReferralState};
 use entity::{Instant, order, order_line};
@@ -9,7 +9,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ActiveEnum, ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::people::is_of;
-use super::{Owed, bind, end, events, friend_of, is_friend};
+use super::{Owed, bind, end, events, friend_of, locked_of};
 use crate::error::Fault;
 use crate::points::orders::{self as points, Owner};
 use crate::tx::Tx;
@@ -46,20 +46,24 @@ pub(crate) struct Paid {
 
 /// The first paid order of a friend is the one that counts.
 pub(crate) async fn paid(tx: &Tx, paid: &Paid) -> Result<(), Fault> {
-    qualify(tx, paid, is_friend(paid.owner).and(Column::State.eq(ReferralState::Pending))).await
+    // Behind the lock: a return of another order that gives the referral back comes before or after.
+    match locked_of(tx, paid.owner).await? {
+        Some(row) if row.state == ReferralState::Pending => qualify(tx, paid, row.id).await,
+        Some(_) | None => Ok(()),
+    }
 }
 
-async fn qualify(tx: &Tx, paid: &Paid, which: sea_orm::sea_query::SimpleExpr) -> Result<(), Fault> {
+async fn qualify(tx: &Tx, paid: &Paid, referral: ReferralId) -> Result<(), Fault> {
     let counts = Entity::update_many()
         .col_expr(Column::State, Expr::val(ReferralState::Qualified.to_value()))
         .col_expr(Column::OrderId, Expr::val(paid.order))
         .col_expr(Column::QualifiedAt, Expr::val(paid.at))
         .col_expr(Column::VestsAt, Expr::val(vests_at(tx, paid.delivered_at.unwrap_or(paid.at))))
-        .filter(which)
+        .filter(Column::Id.eq(referral).and(Column::State.eq(ReferralState::Pending)))
         .exec(tx.db())
         .await?;
     if counts.rows_affected == 0 {
-        return Ok(());
+        return Err(Fault::internal("a locked referral changed its state"));
     }
     match of_order(tx, paid.order).await? {
         Some(row) => events::tell(tx, "referral.qualified", &row).await,
@@ -67,7 +71,8 @@ async fn qualify(tx: &Tx, paid: &Paid, which: sea_orm::sea_query::SimpleExpr) ->
     }
 }
 
-fn vests_at(tx: &Tx, from: Instant) -> Instant {
+/// When the return window of an order that was delivered, or paid and not delivered yet, at `from` is over.
+pub(super) fn vests_at(tx: &Tx, from: Instant) -> Instant {
     let days = TimeDelta::days(tx.settings().referrals.vesting_days.into());
     from.checked_add_signed(days).unwrap_or(from)
 }
@@ -130,7 +135,7 @@ pub(super) async fn reopen(tx: &Tx, row: &Model) -> Result<(), Fault> {
     }
     events::tell(tx, "referral.reopened", &Model { state: ReferralState::Pending, ..row.clone() }).await?;
     match kept(tx, row).await? {
-        Some(next) => qualify(tx, &next, Column::Id.eq(row.id)).await,
+        Some(next) => qualify(tx, &next, row.id).await,
         None => Ok(()),
     }
 }

@@ -11,7 +11,7 @@ use sea_orm::{
 };
 
 use super::judge::{Pair, judge};
-use super::orders::{has_pieces_left, reopen};
+use super::orders::{has_pieces_left, reopen, vests_at};
 use super::{end, events, friend_of};
 use crate::app::App;
 use crate::earning::{self, Brought};
@@ -27,15 +27,20 @@ pub(crate) const VEST: &str = "referrals.vest";
 const PAGE: u64 = 200;
 
 /// Rewards what is due, each referral in a transaction of its own: one that cannot be holds up none of the others. Due
-/// again in a minute.
+/// again in a minute, or in a second if it did not get through.
 pub(crate) async fn vest(app: &App) -> Result<Ended, Fault> {
     let now = app.clock.now();
+    let begun = tokio::time::Instant::now();
     let mut after = None;
     loop {
         let page = due(app, now, after).await?;
         let Some(last) = page.last().copied() else { break };
         after = Some(last);
         for (_, referral) in page {
+            // The rest of the lease is for the last of them.
+            if begun.elapsed() > app.config.job_lease / 3 {
+                return Ok(Ended::Again(now + TimeDelta::seconds(1)));
+            }
             if let Err(fault) = app.change(&referral, vest_one).await {
                 tracing::error!(?fault, referral.id = %referral.0, "a referral that is due was not rewarded");
             }
@@ -79,15 +84,30 @@ async fn vest_one(tx: &Tx, referral: &ReferralId) -> Result<(), Fault> {
     if order.state == OrderState::Cancelled || !has_pieces_left(tx, order.id).await? {
         return reopen(tx, &row).await;
     }
+    // What was delivered while the referral moved to this order waits from then.
+    let over = order.delivered_at.or(order.paid_at).map(|from| vests_at(tx, from));
+    if let Some(over) = over.filter(|over| *over > tx.now()) {
+        return put_off(tx, &row, over).await;
+    }
     let Some(friend) = friend_of(&row) else {
         return end(tx, &row, ReferralReason::AlreadyReferred).await.map(drop);
     };
-    let (bound_by, bound_at) = (row.bound_by_id, Some(row.bound_at));
-    let pair = Pair { referrer: row.referrer_id, friend, bound_by, bound_at };
+    // Nobody who had ordered was bound: what counts came after, whatever the shop says of when it was placed.
+    let but = [row.bound_by_id, row.order_id];
+    let pair = Pair { referrer: row.referrer_id, friend, but, bound_at: Some(row.bound_at) };
     if let Some(reason) = judge(tx, &pair).await? {
         return end(tx, &row, reason).await.map(drop);
     }
     reward(tx, row, friend, order.placed_at).await
+}
+
+async fn put_off(tx: &Tx, row: &Model, until: Instant) -> Result<(), Fault> {
+    Entity::update_many()
+        .col_expr(Column::VestsAt, Expr::val(until))
+        .filter(Column::Id.eq(row.id).and(Column::State.eq(ReferralState::Qualified)))
+        .exec(tx.db())
+        .await?;
+    Ok(())
 }
 
 async fn reward(tx: &Tx, row: Model, friend: Owner, placed_at: Instant) -> Result<(), Fault> {

@@ -18,7 +18,7 @@ use crate::db::bulk::Rows;
 use crate::db::dialect::is_among;
 use crate::error::Fault;
 use crate::money::Currency;
-use crate::points::orders::{self as points, Owner};
+use crate::points::orders::{Owner, Owners};
 use crate::tx::Tx;
 
 /// Points that a locked account earned, or lost of what it had earned.
@@ -63,12 +63,10 @@ pub(crate) async fn count_earned(tx: &Tx, earned: &[Earned]) -> Result<(), Fault
     Ok(())
 }
 
-/// Counts money, behind the locks on the accounts; whoever has another tier by it has it at once.
-pub(crate) async fn count_spent(tx: &Tx, spent: &[Spent]) -> Result<(), Fault> {
+/// Counts money of locked accounts; whoever has another tier by it has it at once.
+pub(crate) async fn count_spent(tx: &Tx, accounts: &Owners, spent: &[Spent]) -> Result<(), Fault> {
     let spent: Vec<&Spent> = spent.iter().filter(|spent| spent.amount != 0).collect();
     let mut days = Days::default();
-    let named: Vec<AccountId> = spent.iter().map(|spent| spent.owner.account()).collect();
-    let accounts = points::lock_owners(tx, &named).await?;
     for spent in &spent {
         if let Some((account, _)) = accounts.get(&spent.owner.account()) {
             days.add(tx, *account, spent.currency.code(), spent.at, spent.amount);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::Days;
+use chrono::{Days, TimeDelta};
 use entity::customer_tier::{Column, Entity, Model};
 use entity::id::CustomerId;
 use entity::tier_change::TierCause;
@@ -85,7 +85,7 @@ pub(super) async fn settle(
 }
 
 /// Two customers, whose accounts are locked, turn out to be one: what counted for the first counts for the second, and
-/// what staff gave the first is the second's, if it is better.
+/// what staff gave the first, or it had on the way down, is the second's, if it is better.
 pub(crate) async fn merge(tx: &Tx, from: CustomerId, into: CustomerId) -> Result<(), Fault> {
     move_days(tx, Owner::Customer(from).account(), Owner::Customer(into).account()).await?;
     let mut rows = stored(tx.db(), &BTreeSet::from([from, into])).await?;
@@ -93,11 +93,16 @@ pub(crate) async fn merge(tx: &Tx, from: CustomerId, into: CustomerId) -> Result
         Entity::delete_many().filter(Column::CustomerId.eq(from)).exec(tx.db()).await?;
         let programme = &tx.settings().tiers;
         let own = rows.remove(&into).unwrap_or_else(|| untouched(into, tx.now()));
-        let rank =
-            |row: &Model| kept(programme, row).map(|term| (term.rank, term.until.is_none(), term.until));
-        if rank(&gone) > rank(&own) {
-            let (kept, kept_until) = (gone.kept, gone.kept_until);
-            save(tx, [Model { kept, kept_until, ..own }]).await?;
+        let (theirs, ours) = (standing(programme, &gone), standing(programme, &own));
+        let mut row = own.clone();
+        if Term::better(theirs.kept, ours.kept) != ours.kept {
+            (row.kept, row.kept_until) = (gone.kept, gone.kept_until);
+        }
+        if Term::better(theirs.step, ours.step) != ours.step {
+            (row.step, row.step_until) = (gone.step, gone.step_until);
+        }
+        if row != own {
+            save(tx, [row]).await?;
         }
     }
     settle(tx, [into], &Why::MERGED).await
@@ -138,17 +143,12 @@ pub(super) fn untouched(customer: CustomerId, now: Instant) -> Model {
     }
 }
 
-fn kept(programme: &TierProgramme, row: &Model) -> Option<Term> {
-    let rank = programme.rank(row.kept.as_deref()?)?;
-    Some(Term { rank, until: row.kept_until })
-}
-
 /// As the rules look at it; a tier that the shop has no more is none.
 pub(super) fn standing(programme: &TierProgramme, row: &Model) -> Standing {
     let term = |code: Option<&str>, until| Some(Term { rank: programme.rank(code?)?, until });
     Standing {
         tier: term(row.tier.as_deref(), row.until),
-        kept: kept(programme, row),
+        kept: term(row.kept.as_deref(), row.kept_until),
         step: term(row.step.as_deref(), row.step_until),
     }
 }
@@ -183,7 +183,7 @@ impl Written {
             row.changes += 1;
             self.tell_change(tx, &before, &row, why);
         }
-        self.tell_end(tx, &mut row);
+        self.tell_end(tx, &mut row, why);
         if row != before {
             self.rows.push(row);
         }
@@ -215,7 +215,7 @@ impl Written {
     }
 
     /// Tells of an end that is near, once, and finds out when to look again.
-    fn tell_end(&mut self, tx: &Tx, row: &mut Model) {
+    fn tell_end(&mut self, tx: &Tx, row: &mut Model, why: &Why) {
         let programme = &tx.settings().tiers;
         let Some((until, lost)) = row.until.and_then(|until| Some((until, with_grace(programme, until)?)))
         else {
@@ -226,6 +226,8 @@ impl Written {
         let notice = notice.filter(|_| programme.notice_days > 0 && row.noticed != Some(until));
         match notice {
             Some(notice) if tx.now() < notice => row.due_at = Some(notice),
+            // History tells nobody anything; the sweep does, once all of it is in.
+            Some(_) if why.imported => row.due_at = Some(lost.min(tx.after(TimeDelta::days(1)))),
             Some(_) if tx.now() < lost => {
                 (row.noticed, row.due_at) = (Some(until), Some(lost));
                 self.events.push(Event {

@@ -57,7 +57,7 @@ impl Term {
     }
 
     /// Higher first, then longer.
-    fn better(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+    pub(super) fn better(one: Option<Self>, other: Option<Self>) -> Option<Self> {
         let worth = |term: &Self| (term.rank, term.until.unwrap_or(Instant::MAX_UTC));
         one.into_iter().chain(other).max_by_key(worth)
     }
@@ -86,12 +86,12 @@ impl Standing {
 
     /// Where tiers go down one by one, the next lower than `rank` is had for a period.
     fn at_least_a_step_below(self, rank: usize, programme: &TierProgramme, calendar: Calendar) -> Self {
-        let below = rank.checked_sub(1).filter(|below| Some(*below) > self.rank());
+        let below = rank.checked_sub(1).filter(|below| Some(*below) >= self.rank());
         let until = end_of_period(programme.window, calendar);
         match (programme.downgrade, below, until) {
             (Downgrade::OneStep, Some(rank), Some(until)) => {
                 let step = Some(Term { rank, until: Some(until) });
-                Self { tier: step, step, ..self }
+                Self { tier: Term::better(self.tier, step), step, ..self }
             }
             _ => self,
         }
@@ -290,6 +290,16 @@ mod tests {
         let silver = gold.next(&programme, &nothing, on("2029-01-11"));
         assert_eq!(told(silver), Some((0, Some(start("2030-01-01")))));
         assert_eq!(told(silver.next(&programme, &nothing, on("2030-01-11"))), None);
+    }
+
+    #[test]
+    fn who_counts_for_the_next_lower_tier_has_it_for_as_long_as_who_does_not() {
+        let programme = TierProgramme { downgrade: Downgrade::OneStep, ..programme(Window::Rolling12Months) };
+        let platinum = held(2, "2027-03-01");
+        // 600 are left on 11 March, of which 300 leave three days later: by what counts gold would end then.
+        let bought = counted(&[("2026-03-14", 300), ("2026-09-01", 300)]);
+        let gold = platinum.next(&programme, &bought, on("2027-03-11"));
+        assert_eq!(told(gold), Some((1, Some(start("2028-03-11")))));
     }
 
     #[test]

@@ -44,7 +44,7 @@ both_engines! {
         let (server, owner) = (shop.as_server().await, shop.as_staff(Role::Analyst).await);
         let file: String = (0..2_300).map(|n| format!("B-{n},m{n}@example.com,{}\n", n % 7 + 1)).collect();
         let file = format!("reference,email,points\n{file}");
-        let balances = regulars::import::Balances::open(std::io::Cursor::new(file), regulars::import::ProductFormat::Csv);
+        let balances = regulars::import::Balances::open(std::io::Cursor::new(file), regulars::import::ProductFormat::Csv, chrono_tz::Tz::UTC);
         let mut totals = regulars::import::BalanceTotals::default();
         regulars::import::load_balances(&shop.app, balances.unwrap(), &mut totals, |bad| panic!("{bad:?}")).await.unwrap();
         let joan = shop.as_member(&server, 50).await;

@@ -52,7 +52,7 @@ def psql(database, sql):
     url = urllib.parse.urlsplit(POSTGRES)
     command = ["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", url.hostname, "-p", str(url.port)]
     command += ["-U", url.username, "-d", database, "-c", sql]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
 class Database:

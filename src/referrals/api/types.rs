@@ -259,12 +259,13 @@ impl CustomerReferrals {
     ) -> Result<NewestPages<Referral>, ApiError> {
         let theirs = Entity::find().filter(Column::ReferrerId.eq(self.0));
         let arguments = PageArguments { first, after, last, before };
-        newest_first(ctx, theirs, Column::Id, arguments, |row| (row.id.0, Referral(row))).await
+        newest_first(ctx, theirs, Column::Id, arguments, |row| (row.id.0, Referral::shown(ctx, row))).await
     }
 
     /// The referral by which this customer was brought.
     async fn received(&self, ctx: &Context<'_>) -> Result<Option<Referral>, ApiError> {
-        Ok(loader(ctx).load_one(ReceivedBy(self.0)).await.map_err(Fault::of)?.map(Referral))
+        let received = loader(ctx).load_one(ReceivedBy(self.0)).await.map_err(Fault::of)?;
+        Ok(received.map(|row| Referral::shown(ctx, row)))
     }
 }
 

@@ -6,7 +6,7 @@ use async_graphql::Context;
 use async_graphql::dataloader::{DataLoader, Loader};
 use entity::id::CustomerId;
 
-use super::types::{CustomerTier, tiers_of};
+use super::types::{CustomerTier, TierChange, changes_of_all, tiers_of};
 use crate::app::App;
 use crate::error::{Fault, FaultKind};
 use crate::graphql::fault::ApiError;
@@ -36,6 +36,31 @@ impl Loader<CustomerId> for TierLoader {
             }
         }
     }
+}
+
+/// How the tier of a customer came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct ChangesOf(CustomerId);
+
+impl Loader<ChangesOf> for TierLoader {
+    type Value = Vec<TierChange>;
+    type Error = FaultKind;
+
+    async fn load(&self, keys: &[ChangesOf]) -> Result<HashMap<ChangesOf, Vec<TierChange>>, FaultKind> {
+        match changes_of_all(&self.app, keys.iter().map(|key| key.0)).await {
+            Ok(changes) => Ok(changes.into_iter().map(|(of, changes)| (ChangesOf(of), changes)).collect()),
+            Err(fault) => {
+                tracing::error!(?fault, "changes of tiers could not be loaded");
+                Err(fault.kind())
+            }
+        }
+    }
+}
+
+/// The last changes of the tier of a customer, the last first.
+pub(super) async fn changes_of(ctx: &Context<'_>, customer: CustomerId) -> Result<Vec<TierChange>, ApiError> {
+    let loader = ctx.data_unchecked::<DataLoader<TierLoader>>();
+    Ok(loader.load_one(ChangesOf(customer)).await.map_err(Fault::of)?.unwrap_or_default())
 }
 
 /// The tier of a customer; none if the shop has no tiers.

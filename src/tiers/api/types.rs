@@ -1,16 +1,19 @@
 //! A customer's tier as clients see it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use async_graphql::{ComplexObject, Context, Enum, SimpleObject};
 use chrono::{DateTime, Utc};
 use entity::customer_tier;
 use entity::id::CustomerId;
 use entity::tier_change::{Column, Entity, Model, TierCause};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::sea_query::{Expr, ExprTrait, JoinType};
+use sea_orm::{EntityTrait, QueryFilter, QueryOrder, QuerySelect, RelationDef};
 
+use super::loaders::changes_of;
 use super::programme::{Tier, amount};
 use crate::app::App;
+use crate::db::dialect::is_among;
 use crate::error::Fault;
 use crate::graphql::fault::ApiError;
 use crate::graphql::scalars::{Date, Decimal};
@@ -21,7 +24,7 @@ use crate::tiers::settle::{standing, stored, untouched};
 use crate::tiers::standing::{Calendar, Counted, missing_to_keep, sum, window_start, with_grace};
 
 /// Changes that a customer's tier tells of.
-const MOST_CHANGES: u64 = 50;
+const MOST_CHANGES: i32 = 50;
 
 /// The tier of a customer, what keeps it and what leads to the next.
 #[derive(Clone, Debug, SimpleObject)]
@@ -92,20 +95,40 @@ pub struct TierChange {
 impl CustomerTier {
     /// How it came to be, the last change first; 50 at most.
     async fn changes(&self, ctx: &Context<'_>) -> Result<Vec<TierChange>, ApiError> {
-        let rows: Vec<Model> = Entity::find()
-            .filter(Column::CustomerId.eq(self.customer))
-            .order_by_desc(Column::Number)
-            .limit(MOST_CHANGES)
-            .all(&ctx.data_unchecked::<App>().db.read)
-            .await
-            .map_err(Fault::from)?;
-        Ok(rows.into_iter().map(change).collect())
+        changes_of(ctx, self.customer).await
     }
 }
 
 fn change(row: Model) -> TierChange {
     let Model { number, from_tier: from, to_tier: to, cause, reason, at, .. } = row;
     TierChange { number, from, to, cause: cause.into(), reason, at }
+}
+
+/// The last changes of the tiers of these customers, the last first.
+pub(super) async fn changes_of_all(
+    app: &App,
+    customers: impl Iterator<Item = CustomerId>,
+) -> Result<HashMap<CustomerId, Vec<TierChange>>, Fault> {
+    let db = &app.db.read;
+    let among =
+        is_among(db.get_database_backend(), "tier_changes.customer_id", customers.map(|customer| customer.0));
+    let tier: RelationDef = Entity::belongs_to(customer_tier::Entity)
+        .from(Column::CustomerId)
+        .to(customer_tier::Column::CustomerId)
+        .into();
+    let last = Expr::col((customer_tier::Entity, customer_tier::Column::Changes)).sub(MOST_CHANGES);
+    let rows = Entity::find()
+        .join(JoinType::InnerJoin, tier)
+        .filter(among)
+        .filter(Expr::col((Entity, Column::Number)).gt(last))
+        .order_by_desc(Column::Number)
+        .all(db)
+        .await?;
+    let mut changes: HashMap<CustomerId, Vec<TierChange>> = HashMap::new();
+    for row in rows {
+        changes.entry(row.customer_id).or_default().push(change(row));
+    }
+    Ok(changes)
 }
 
 /// The tiers of these customers; none if the shop has no tiers.
@@ -152,7 +175,7 @@ fn shown(
         given_until: row.kept_until,
         counted: amount(basis, sum),
         counted_since: start.map(Date),
-        missing: next.map(|next| amount(basis, (next.threshold - sum).max(0))),
+        missing: next.map(|next| amount(basis, Ord::max(next.threshold - sum, 0))),
         next: next.map(|next| Tier::of(basis, next)),
         missing_to_keep: to_keep.map(|missing| amount(basis, missing)),
     }
