@@ -29,6 +29,7 @@ pub mod notices;
 pub mod onboarding;
 pub mod orders;
 pub mod outbox;
+pub mod packing;
 pub mod points;
 pub mod readiness;
 pub mod referrals;

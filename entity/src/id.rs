@@ -90,6 +90,10 @@ ids! {
     RewardId,
     /// A claim of a reward.
     RewardClaimId,
+    /// A rule of what is packed with orders.
+    PackingRuleId,
+    /// A code of others that a claim hands out.
+    RewardCodeId,
     /// A place on the waiting list of a product.
     WaitlistEntryId,
     /// A cart that the shop told of.

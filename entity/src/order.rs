@@ -118,6 +118,10 @@ pub struct Model {
     pub referral_refusal: Option<ReferralReason>,
     /// A keyed hash of what the shop's payment provider calls the card that paid it.
     pub card_hash: Option<Vec<u8>>,
+    /// Skus on it that its buyer could not order yet when it was placed; none if there were none.
+    pub not_yet_orderable: Option<Json>,
+    /// What it is to be packed with, as the rules were when it was recorded; none if nothing.
+    pub packing: Option<Json>,
 }
 
 /// None is walked: rows are found through their owner by id.

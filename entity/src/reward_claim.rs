@@ -4,7 +4,7 @@ use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::Instant;
-use crate::id::{CouponId, CustomerId, HoldId, RewardClaimId, RewardId};
+use crate::id::{CouponId, CustomerId, HoldId, RewardClaimId, RewardCodeId, RewardId};
 
 /// Where a claim is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
@@ -45,6 +45,10 @@ pub struct Model {
     pub claimed_at: Instant,
     /// When it was handed over or undone.
     pub ended_at: Option<Instant>,
+    /// The skus to which it gives early access, if it does.
+    pub early_access: Option<Json>,
+    /// The code of others that it handed out, if it did.
+    pub code_id: Option<RewardCodeId>,
 }
 
 /// None is walked: rows are found through their owner by id.

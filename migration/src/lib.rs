@@ -18,14 +18,17 @@ mod m20261121_rate_limits;
 mod m20261121_staff;
 mod m20261122_carts;
 mod m20261122_catalog;
+mod m20261122_early_access;
 mod m20261122_earning;
 mod m20261122_expiry;
 mod m20261122_expiry_warnings;
 mod m20261122_histories;
 mod m20261122_merged;
 mod m20261122_opening_balances;
+mod m20261122_packing;
 mod m20261122_redemption_tax;
 mod m20261122_referrals;
+mod m20261122_reward_codes;
 mod m20261122_reward_tiers;
 mod m20261122_rewards;
 mod m20261122_tiers;
@@ -63,6 +66,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_tiers::Migration),
             Box::new(m20261122_opening_balances::Migration),
             Box::new(m20261122_reward_tiers::Migration),
+            Box::new(m20261122_early_access::Migration),
+            Box::new(m20261122_reward_codes::Migration),
+            Box::new(m20261122_packing::Migration),
         ]
     }
 }

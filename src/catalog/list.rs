@@ -8,6 +8,7 @@ use sea_orm::{
     QuerySelect,
 };
 
+use super::EarlyAccess;
 use super::terms::{self, Term};
 use crate::db::dialect::is_among_texts;
 use crate::error::Fault;
@@ -21,8 +22,8 @@ pub(crate) struct Wanted {
     pub(crate) category: Option<String>,
     /// Whether there is any of it.
     pub(crate) in_stock: Option<bool>,
-    /// Only what everybody sees at this instant; all, if none.
-    pub(crate) public_at: Option<Instant>,
+    /// Only what somebody with this early access sees at this instant; all, if none.
+    pub(crate) seen: Option<(Instant, EarlyAccess)>,
 }
 
 impl Wanted {
@@ -35,13 +36,22 @@ impl Wanted {
             if there { Column::Stock.is_null().or(Column::Stock.gt(0)) } else { Expr::cust("stock = 0") }
         });
         let condition = terms::matching(db, &found_by).await?.add_option(stock);
-        Ok(condition.add_option(self.public_at.map(is_public)))
+        Ok(condition.add_option(self.seen.as_ref().map(|(now, early)| is_seen(db, *now, early))))
     }
 }
 
-/// What everybody sees at `now`: the same as [`super::rules::visibility`] says of a row.
-fn is_public(now: Instant) -> Expr {
-    Column::Archived.eq(false).and(Column::PublicFrom.is_null().or(Column::PublicFrom.lte(now)))
+/// What somebody with this early access sees at `now`: the same as [`super::rules::visibility`] says of a row.
+fn is_seen(db: &impl ConnectionTrait, now: Instant, early: &EarlyAccess) -> Expr {
+    let public = Column::PublicFrom.is_null().or(Column::PublicFrom.lte(now));
+    let begun = Column::EarlyAccessFrom.lte(now);
+    let seen = if early.everything {
+        public.or(begun)
+    } else if early.skus.is_empty() {
+        public
+    } else {
+        public.or(begun.and(is_among_texts(db.get_database_backend(), "sku", early.skus.iter().cloned())))
+    };
+    Column::Archived.eq(false).and(seen)
 }
 
 /// Part of the products, by sku.
@@ -86,4 +96,14 @@ pub(crate) async fn by_skus(
 ) -> Result<Vec<Model>, Fault> {
     let among = is_among_texts(db.get_database_backend(), "sku", skus);
     Ok(Entity::find().filter(among).all(db).await?)
+}
+
+/// Those of the products with these skus that are not public at `now`.
+pub(crate) async fn not_public_at(
+    db: &impl ConnectionTrait,
+    now: Instant,
+    skus: impl IntoIterator<Item = String>,
+) -> Result<Vec<Model>, Fault> {
+    let among = is_among_texts(db.get_database_backend(), "sku", skus);
+    Ok(Entity::find().filter(among).filter(Column::PublicFrom.gt(now)).all(db).await?)
 }

@@ -14,7 +14,8 @@ use sea_orm::{
 use serde::Serialize;
 use serde_json::json;
 
-use super::rules::{Visibility, is_available, visibility};
+use super::entitled;
+use super::rules::{Visibility, in_stock};
 use crate::audit::{self, Entry};
 use crate::customers::write::locked;
 use crate::db::bulk::Rows;
@@ -55,14 +56,16 @@ pub(crate) async fn join(tx: &Tx, wait: &Wait) -> Outcome<CustomerId, WaitlistEr
     let Some(id) = wait.product else { return refuse(WaitlistError::ProductNotFound) };
     // Held, so that it does not come back between the look at it and the entry.
     let found = product::Entity::find_by_id(id).lock_shared().one(tx.db()).await?;
-    let Some(product) = found.filter(|product| may_see(tx, product, *wait)) else {
+    let early = entitled(tx.db(), tx.settings(), [customer]).await?.remove(&customer).unwrap_or_default();
+    let seen = |product: &product::Model| early.visibility(product, tx.now()) != Visibility::Hidden;
+    let Some(product) = found.filter(|product| wait.sees_all || seen(product)) else {
         return refuse(WaitlistError::ProductNotFound);
     };
     let before = entry(tx, customer, id).await?;
     if before.as_ref().is_some_and(|entry| entry.round == product.restocks) {
         return Ok(customer);
     }
-    if is_available(&product, tx.now()) {
+    if seen(&product) && in_stock(&product) {
         return refuse(WaitlistError::Available);
     }
     if count(tx.db(), Column::CustomerId.eq(customer)).await? >= MOST {
@@ -97,7 +100,9 @@ pub(crate) async fn leave(tx: &Tx, wait: &Wait) -> Outcome<CustomerId, WaitlistE
     if left.rows_affected == 0 {
         let found = product::Entity::find_by_id(id).one(tx.db()).await?;
         // Who waited may leave, whether the product can be seen still or not; to others it is as if it were not.
-        if !found.is_some_and(|product| may_see(tx, &product, *wait)) {
+        let early = entitled(tx.db(), tx.settings(), [customer]).await?.remove(&customer).unwrap_or_default();
+        let seen = |product: product::Model| early.visibility(&product, tx.now()) != Visibility::Hidden;
+        if !found.is_some_and(|product| wait.sees_all || seen(product)) {
             return refuse(WaitlistError::ProductNotFound);
         }
         return Ok(customer);
@@ -112,10 +117,6 @@ async fn customer(tx: &Tx, wait: &Wait) -> Result<Option<CustomerId>, Fault> {
         Some(id) => Ok(locked(tx, id).await?.map(|row: customer::Model| row.id)),
         None => Ok(None),
     }
-}
-
-fn may_see(tx: &Tx, product: &product::Model, wait: Wait) -> bool {
-    wait.sees_all || visibility(product, tx.now(), false) != Visibility::Hidden
 }
 
 async fn entry(tx: &Tx, customer: CustomerId, product: ProductId) -> Result<Option<Model>, Fault> {

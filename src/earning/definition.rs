@@ -200,7 +200,8 @@ impl Definition {
 }
 
 impl Conditions {
-    fn validate(&self) -> Result<(), Invalid> {
+    /// Checks every bound.
+    pub(crate) fn validate(&self) -> Result<(), Invalid> {
         let lists = [
             ("categories", &self.categories),
             ("skus", &self.skus),

@@ -108,7 +108,7 @@ pub(crate) fn evaluate(
             Effect::Multiplier(times) => {
                 let more = times.ten_thousandths() - crate::money::Rate::SCALE;
                 let part = |(line, rate): (&LineFacts<'_>, &i64)| {
-                    let is_for = is_for_line(rule, line);
+                    let is_for = is_for_line(&rule.definition.conditions, line);
                     if is_for { line_points(programme, line.basis, &[*rate, more]) } else { 0 }
                 };
                 let points = order.lines.iter().zip(&rates).map(part).collect();
@@ -131,8 +131,9 @@ pub(crate) fn evaluate(
 
 /// A bonus, spread over the lines that the rule is for; none if there are none.
 fn bonus<'a>(rule: &'a Rule, points: u32, order: &OrderFacts<'_>) -> Option<Offer<'a>> {
-    let lines: Vec<usize> =
-        (0..order.lines.len()).filter(|index| is_for_line(rule, &order.lines[*index])).collect();
+    let lines: Vec<usize> = (0..order.lines.len())
+        .filter(|index| is_for_line(&rule.definition.conditions, &order.lines[*index]))
+        .collect();
     if lines.is_empty() {
         return None;
     }
@@ -147,7 +148,9 @@ fn bonus<'a>(rule: &'a Rule, points: u32, order: &OrderFacts<'_>) -> Option<Offe
 /// The rate of a line, if rules have one.
 fn rate_rule<'a>(matching: &[&'a Rule], line: &LineFacts<'_>) -> Option<(i64, &'a Rule)> {
     let rates = matching.iter().filter_map(|rule| match rule.definition.effect {
-        Effect::Rate(rate) if is_for_line(rule, line) => Some((rate.ten_thousandths(), *rule)),
+        Effect::Rate(rate) if is_for_line(&rule.definition.conditions, line) => {
+            Some((rate.ten_thousandths(), *rule))
+        }
         Effect::Rate(_) | Effect::Multiplier(_) | Effect::Bonus(_) => None,
     });
     rates.max_by_key(|(rate, rule)| (rule.definition.priority, *rate, Reverse(&rule.code)))
@@ -202,7 +205,8 @@ fn is_for(rule: &Rule, order: &OrderFacts<'_>) -> bool {
         && holds(&rule.definition.conditions, order)
 }
 
-fn holds(conditions: &Conditions, order: &OrderFacts<'_>) -> bool {
+/// Whether conditions on the whole order hold.
+pub(super) fn holds(conditions: &Conditions, order: &OrderFacts<'_>) -> bool {
     let code = order.currency.code();
     let total: i64 = order.lines.iter().map(|line| line.basis.line_total).sum();
     let enough = |(least, currency): &(i64, String)| currency == code && total >= *least;
@@ -214,9 +218,9 @@ fn holds(conditions: &Conditions, order: &OrderFacts<'_>) -> bool {
         && (conditions.tiers.is_empty() || order.tier.is_some_and(|tier| conditions.tiers.contains(tier)))
 }
 
-/// Whether a rule that is for the order is for this line of it.
-fn is_for_line(rule: &Rule, line: &LineFacts<'_>) -> bool {
-    let Conditions { categories, skus, .. } = &rule.definition.conditions;
+/// Whether conditions that the order meets are met by this line of it.
+pub(super) fn is_for_line(conditions: &Conditions, line: &LineFacts<'_>) -> bool {
+    let Conditions { categories, skus, .. } = conditions;
     (categories.is_empty() || line.categories.iter().any(|category| categories.contains(category)))
         && (skus.is_empty() || skus.contains(line.sku))
 }

@@ -91,7 +91,7 @@ pub(super) fn asks_for_tier(rules: &[Rule]) -> bool {
     rules.iter().any(|rule| !rule.definition.conditions.tiers.is_empty())
 }
 
-fn customer_of(owner: Owner) -> Option<CustomerId> {
+pub(super) fn customer_of(owner: Owner) -> Option<CustomerId> {
     match owner {
         Owner::Customer(customer) => Some(customer),
         Owner::Guest(_) => None,

@@ -12,14 +12,17 @@ mod evaluate;
 mod explain;
 mod facts;
 mod occasions;
+mod placed;
 mod versions;
 
 #[cfg(test)]
 mod tests;
 
 pub use definition::Weekday;
-pub(crate) use evaluate::Gain;
+pub(crate) use definition::{Conditions, Invalid};
+pub(crate) use evaluate::{Gain, LineFacts};
 pub(crate) use facts::of_orders;
 pub(crate) use occasions::{
     BIRTHDAYS, Brought, EventError, Stated, birthdays, brought, event, joined, move_uses,
 };
+pub(crate) use placed::{PlacedOrder, matching};

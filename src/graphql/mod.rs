@@ -28,11 +28,14 @@ use crate::customers::api::{CustomersMutation, CustomersQuery};
 use crate::earning::api::{EarningMutation, EarningQuery};
 use crate::onboarding::api::{OnboardingMutation, OnboardingQuery};
 use crate::orders::api::{OrdersMutation, OrdersQuery};
+use crate::packing::api::{PackingMutation, PackingQuery};
 use crate::points::api::{
     AdjustmentsMutation, AdjustmentsQuery, LiabilityQuery, PointsMutation, PointsQuery,
 };
 use crate::referrals::api::{ReferralsMutation, ReferralsQuery};
-use crate::rewards::api::{CouponsMutation, CouponsQuery, RewardsMutation, RewardsQuery};
+use crate::rewards::api::{
+    CouponsMutation, CouponsQuery, RewardCodesMutation, RewardsMutation, RewardsQuery,
+};
 use crate::settings::api::{SettingsMutation, SettingsQuery};
 use crate::tiers::api::{TierMutation, TierQuery};
 
@@ -64,6 +67,7 @@ pub struct Query(
     EarningQuery,
     CouponsQuery,
     RewardsQuery,
+    PackingQuery,
     ReferralsQuery,
     LiabilityQuery,
     TierQuery,
@@ -87,6 +91,8 @@ pub struct Mutation(
     EarningMutation,
     CouponsMutation,
     RewardsMutation,
+    RewardCodesMutation,
+    PackingMutation,
     ReferralsMutation,
     TierMutation,
 );
@@ -118,4 +124,5 @@ pub fn request_data(app: &App, request: Request) -> Request {
         .data(crate::customers::api::loader(app))
         .data(crate::referrals::api::loader(app))
         .data(crate::tiers::api::loader(app))
+        .data(crate::rewards::api::loader(app))
 }

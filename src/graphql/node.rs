@@ -16,6 +16,7 @@ use crate::orders::api::Order;
 
 /// A thing with a global id.
 #[derive(Debug, Interface)]
+#[expect(clippy::large_enum_variant, reason = "lives as long as it takes to answer, one or few at a time")]
 #[graphql(field(name = "id", ty = "ID", desc = "Opaque; carries its type."))]
 pub enum Node {
     /// A person known to the shop.
@@ -102,7 +103,10 @@ async fn find(ctx: &Context<'_>, viewer: &Viewer, of: NodeType, id: Uuid) -> Res
         }
         NodeType::Product => {
             let found = product::Entity::find_by_id(id).one(db).await?;
-            found.and_then(|row| Product::shown(ctx, row)).map(Node::Product)
+            match found {
+                Some(row) => Product::shown(ctx, row).await?.map(Node::Product),
+                None => None,
+            }
         }
         // Nothing else is a node; `may_see` has refused it.
         _ => None,

@@ -8,6 +8,7 @@ mod attach;
 mod cancel;
 mod claim;
 mod coupon;
+mod early;
 mod error;
 mod events;
 mod find;

@@ -16,10 +16,12 @@ use crate::customers::address::Address;
 use crate::customers::email::EmailAddress;
 use crate::customers::owners::{Buyer, Named, find_or_create};
 use crate::customers::profile::{Locale, PersonName};
+use crate::earning::LineFacts;
 use crate::error::{Fault, Outcome, refuse};
 use crate::external_id::ExternalId;
 use crate::idempotency;
 use crate::money::Currency;
+use crate::points::rules::Basis;
 use crate::referrals::CardHash;
 use crate::tx::Tx;
 
@@ -92,6 +94,15 @@ pub struct RecordLine {
     pub line_total: i64,
     /// Ten-thousandths of tax inside the total.
     pub tax_rate: Option<i32>,
+}
+
+impl RecordLine {
+    /// As rules look at it, apart from what it earns.
+    fn facts(&self, currency: Currency) -> LineFacts<'_> {
+        let (line_total, tax_rate) = (self.line_total, self.tax_rate);
+        let basis = Basis { currency, line_total, redeemed_value: 0, tax_rate };
+        LineFacts { sku: &self.sku, categories: &self.categories, basis }
+    }
 }
 
 /// What became of one order of a batch.

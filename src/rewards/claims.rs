@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
-use entity::id::{AccountId, CouponId, CustomerId, HoldId, RewardClaimId, RewardId};
+use entity::id::{AccountId, CouponId, CustomerId, HoldId, RewardClaimId, RewardCodeId, RewardId};
 use entity::points_entry::ActorKind;
 use entity::reward::{self, Column as Reward};
 use entity::reward_claim::{ActiveModel, Column, Entity, Model, RewardClaimState};
@@ -11,8 +11,9 @@ use entity::{Instant, coupon};
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ActiveEnum, ActiveModelTrait, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, Set};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
+use super::codes;
 use super::coupons::{self, Create};
 use super::terms::{Discount, Terms};
 use crate::actor::Actor;
@@ -20,6 +21,7 @@ use crate::audit::{self, Entry};
 use crate::db::bulk::Rows;
 use crate::db::dialect;
 use crate::error::{Fault, Outcome, Stop, refuse};
+use crate::orders::rules::visible;
 use crate::outbox::{self, Event};
 use crate::points::amount::Points;
 use crate::points::command::{Act, Command, PointsError};
@@ -35,7 +37,14 @@ pub(crate) enum Gives {
     Discount(Discount, u32),
     /// An article, which the shop hands over.
     Product(String),
+    /// Seeing and ordering the products with these skus before they are public.
+    EarlyAccess(BTreeSet<String>),
+    /// One of the codes of others that were added to it.
+    ExternalCode,
 }
+
+/// Products to which one reward gives early access.
+const MOST_EARLY: usize = 50;
 
 /// A reward as staff state it.
 #[derive(Clone, Debug, Serialize)]
@@ -92,6 +101,12 @@ pub(crate) async fn upsert(tx: &Tx, upsert: &Upsert) -> Outcome<RewardId, Reward
         Some(row) => row.id,
         None => tx.id(),
     };
+    let of_codes = upsert.gives == Gives::ExternalCode;
+    if let Some(row) = &found
+        && of_codes != (serde_json::from_value::<Gives>(row.gives.clone())? == Gives::ExternalCode)
+    {
+        return refuse(RewardError::Invalid { field: "externalCode", problem: "cannot be changed" });
+    }
     if found.is_none() {
         let columns =
             &["id", "code", "name", "description", "gives", "cost", "archived", "created_at", "updated_at"];
@@ -109,12 +124,17 @@ pub(crate) async fn upsert(tx: &Tx, upsert: &Upsert) -> Outcome<RewardId, Reward
         ]);
         rows.insert(tx.db()).await?;
     }
+    let stock = match (of_codes, &found) {
+        (true, Some(_)) => Expr::col(Reward::Stock),
+        (true, None) => Expr::val(0),
+        (false, _) => Expr::val(upsert.stock),
+    };
     reward::Entity::update_many()
         .col_expr(Reward::Name, Expr::val(upsert.name.as_str()))
         .col_expr(Reward::Description, Expr::val(upsert.description.as_str()))
         .col_expr(Reward::Gives, Expr::val(serde_json::to_value(&upsert.gives)?))
         .col_expr(Reward::Cost, Expr::val(upsert.cost))
-        .col_expr(Reward::Stock, Expr::val(upsert.stock))
+        .col_expr(Reward::Stock, stock)
         .col_expr(Reward::CustomerLimit, Expr::val(upsert.customer_limit))
         .col_expr(Reward::StartsAt, Expr::val(upsert.starts_at))
         .col_expr(Reward::EndsAt, Expr::val(upsert.ends_at))
@@ -161,7 +181,16 @@ fn check(upsert: &Upsert) -> Result<(), RewardError> {
         Gives::Product(sku) if sku.trim().is_empty() || sku.len() > 255 => {
             invalid("sku", "must be 1 to 255 characters")
         }
-        Gives::Product(_) => Ok(()),
+        Gives::EarlyAccess(skus) if skus.is_empty() || skus.len() > MOST_EARLY => {
+            invalid("earlyAccessSkus", "must be 1 to 50")
+        }
+        Gives::EarlyAccess(skus) if skus.iter().any(|sku| visible(sku).is_err()) => {
+            invalid("earlyAccessSkus", "must each be 1 to 255 characters on one line")
+        }
+        Gives::ExternalCode if upsert.stock.is_some() => {
+            invalid("stock", "is how many of its codes are left, and cannot be given")
+        }
+        Gives::Product(_) | Gives::EarlyAccess(_) | Gives::ExternalCode => Ok(()),
     }
 }
 
@@ -220,10 +249,17 @@ pub(crate) async fn claim(tx: &Tx, claim: &Claim) -> Outcome<RewardClaimId, Rewa
             return refuse(RewardError::CustomerLimitReached);
         }
     }
-    let hold = pay(tx, &row, claim).await?;
     let gives: Gives = serde_json::from_value(row.gives.clone())?;
+    // Before the account, as everybody locks.
+    let code = if gives == Gives::ExternalCode { Some(codes::take(tx, id).await?) } else { None };
+    let hold = pay(tx, &row, claim).await?;
+    let early_access = match &gives {
+        Gives::EarlyAccess(skus) => Some(serde_json::to_value(skus)?),
+        Gives::Discount(..) | Gives::Product(_) | Gives::ExternalCode => None,
+    };
     let coupon = make_coupon(tx, &row, claim.customer, gives).await?;
-    let new = claimed(tx, &row, claim, hold, coupon).insert(tx.db()).await?;
+    let handed = Given { coupon, early_access, code };
+    let new = claimed(tx, &row, claim, hold, handed).insert(tx.db()).await?;
     tell(tx, "reward.claimed", &new).await?;
     Ok(new.id)
 }
@@ -272,15 +308,17 @@ async fn make_coupon(
     coupons::insert(tx, &create, coupons::made_up()?).await.map(Some)
 }
 
-fn claimed(
-    tx: &Tx,
-    row: &reward::Model,
-    claim: &Claim,
-    hold: HoldId,
+/// What a claim hands over at once, if it does.
+struct Given {
     coupon: Option<CouponId>,
-) -> ActiveModel {
-    // A coupon is handed over with the claim.
-    let state = if coupon.is_some() { RewardClaimState::Fulfilled } else { RewardClaimState::Claimed };
+    /// Skus.
+    early_access: Option<Json>,
+    code: Option<RewardCodeId>,
+}
+
+fn claimed(tx: &Tx, row: &reward::Model, claim: &Claim, hold: HoldId, given: Given) -> ActiveModel {
+    let is_at_once = given.coupon.is_some() || given.early_access.is_some() || given.code.is_some();
+    let state = if is_at_once { RewardClaimState::Fulfilled } else { RewardClaimState::Claimed };
     ActiveModel {
         id: Set(tx.id()),
         reward_id: Set(row.id),
@@ -288,9 +326,11 @@ fn claimed(
         state: Set(state),
         cost: Set(row.cost),
         hold_id: Set(hold),
-        coupon_id: Set(coupon),
+        coupon_id: Set(given.coupon),
         claimed_at: Set(tx.now()),
-        ended_at: Set(coupon.map(|_| tx.now())),
+        ended_at: Set(is_at_once.then(|| tx.now())),
+        early_access: Set(given.early_access),
+        code_id: Set(given.code),
     }
 }
 
@@ -313,13 +353,16 @@ pub(crate) async fn fulfil(tx: &Tx, end: &End) -> Outcome<RewardClaimId, RewardE
 }
 
 /// Undoes a claim: the points go back into their lots and the stock has one more. A coupon is undone as long as nobody
-/// used it.
+/// used it; early access ends, whatever was ordered with it. A code of others
+/// that was handed out has been seen: it does not become free again, and the stock stays.
 pub(crate) async fn cancel(tx: &Tx, end: &End) -> Outcome<RewardClaimId, RewardError> {
     let row = found(tx, end.claim).await?;
-    let from = if row.coupon_id.is_some() { RewardClaimState::Fulfilled } else { RewardClaimState::Claimed };
+    let is_at_once = row.coupon_id.is_some() || row.early_access.is_some() || row.code_id.is_some();
+    let from = if is_at_once { RewardClaimState::Fulfilled } else { RewardClaimState::Claimed };
     // In the order in which everybody locks: the stock, the coupon, the account.
+    let back = i32::from(row.code_id.is_none());
     reward::Entity::update_many()
-        .col_expr(Reward::Stock, Expr::col(Reward::Stock).add(1))
+        .col_expr(Reward::Stock, Expr::col(Reward::Stock).add(back))
         .filter(Reward::Id.eq(row.reward_id))
         .exec(tx.db())
         .await?;

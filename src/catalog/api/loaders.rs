@@ -8,7 +8,7 @@ use entity::{product, waitlist_entry};
 use sea_orm::{EntityTrait, QueryFilter};
 
 use crate::app::App;
-use crate::catalog::{list, waitlist};
+use crate::catalog::{EarlyAccess, entitled, list, waitlist};
 use crate::db::dialect::is_among;
 use crate::error::{Fault, FaultKind};
 
@@ -34,6 +34,21 @@ pub(super) struct ById(pub(super) ProductId);
 /// What a customer waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct WaitlistOf(pub(super) CustomerId);
+
+/// What a customer has early access to; nothing, if none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct EarlyAccessOf(pub(super) CustomerId);
+
+impl Loader<EarlyAccessOf> for CatalogLoader {
+    type Value = EarlyAccess;
+    type Error = FaultKind;
+
+    async fn load(&self, keys: &[EarlyAccessOf]) -> Result<HashMap<EarlyAccessOf, Self::Value>, FaultKind> {
+        let customers = keys.iter().map(|key| key.0);
+        let found = entitled(&self.app.db.read, &self.app.settings(), customers).await.map_err(logged)?;
+        Ok(found.into_iter().map(|(customer, early)| (EarlyAccessOf(customer), early)).collect())
+    }
+}
 
 impl Loader<BySku> for CatalogLoader {
     type Value = product::Model;

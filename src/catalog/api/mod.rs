@@ -5,6 +5,7 @@
 mod inputs;
 mod loaders;
 mod mutations;
+mod orderability;
 mod queries;
 mod types;
 mod waiting;
@@ -20,7 +21,7 @@ use crate::idempotency::Key;
 
 /// Queries about products.
 #[derive(Debug, Default, MergedObject)]
-pub struct CatalogQuery(queries::ProductsQuery, waiting::WaitlistQuery);
+pub struct CatalogQuery(queries::ProductsQuery, orderability::OrderabilityQuery, waiting::WaitlistQuery);
 
 /// Mutations of products and waiting lists.
 #[derive(Debug, Default, MergedObject)]

@@ -5,7 +5,7 @@ use entity::id::ProductId;
 use entity::product::{Column, Entity};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Select};
 
-use super::types::Product;
+use super::types::{Product, early_access};
 use super::{sees_all, viewer};
 use crate::app::App;
 use crate::catalog::list::{self, Part, Wanted};
@@ -24,13 +24,13 @@ pub(super) struct ProductsFilter {
     category: Option<String>,
     /// Whether there is any of it, or that is not kept.
     in_stock: Option<bool>,
-    /// Also what is not public; only for shop keys with `catalog:read` and staff with `catalog.read`.
+    /// Also what you could not see; only for shop keys with `catalog:read` and staff with `catalog.read`.
     #[graphql(default = false)]
     include_hidden: bool,
 }
 
 impl ProductsFilter {
-    fn wanted(self, ctx: &Context<'_>) -> Result<Wanted, ApiError> {
+    async fn wanted(self, ctx: &Context<'_>) -> Result<Wanted, ApiError> {
         for (field, text, most) in [("search", &self.search, 200), ("category", &self.category, 255)] {
             let Some(text) = text else { continue };
             if visible(text).is_err() || text.chars().count() > most {
@@ -44,8 +44,8 @@ impl ProductsFilter {
             return Err(ApiError::bad_input(message));
         }
         let now = ctx.data_unchecked::<App>().clock.now();
-        let public_at = (!self.include_hidden).then_some(now);
-        Ok(Wanted { search: self.search, category: self.category, in_stock: self.in_stock, public_at })
+        let seen = if self.include_hidden { None } else { Some((now, early_access(ctx).await?)) };
+        Ok(Wanted { search: self.search, category: self.category, in_stock: self.in_stock, seen })
     }
 }
 
@@ -56,7 +56,7 @@ pub(super) struct ProductsQuery;
 #[Object]
 impl ProductsQuery {
     /// One product, by exactly one of its ids; null if there is none, or none that you may see: what is not public is for
-    /// shop keys with `catalog:read` and staff with `catalog.read`. For everyone.
+    /// customers with early access to it once that has begun, shop keys with `catalog:read` and staff with `catalog.read`. For everyone.
     #[graphql(guard = "Allowed")]
     async fn product(
         &self,
@@ -84,7 +84,7 @@ impl ProductsQuery {
         by_sku(ctx, &sku).await
     }
 
-    /// The products that are public now, by sku. For everyone.
+    /// The products that are public now, and those to which you have early access, by sku. For everyone.
     #[graphql(guard = "Allowed")]
     async fn products(
         &self,
@@ -100,7 +100,7 @@ impl ProductsQuery {
             return Err(ApiError::bad_input("that is not a cursor of ours"));
         }
         let db = &ctx.data_unchecked::<App>().db.read;
-        let condition = filter.unwrap_or_default().wanted(ctx)?.condition(db).await?;
+        let condition = filter.unwrap_or_default().wanted(ctx).await?.condition(db).await?;
         let counted = ctx.look_ahead().field("totalCount").exists();
         let total = if counted { i64::try_from(list::count(db, condition.clone()).await?)? } else { 0 };
         let part = Part {
@@ -124,5 +124,8 @@ async fn by_sku(ctx: &Context<'_>, sku: &str) -> Result<Option<Product>, ApiErro
 
 async fn shown(ctx: &Context<'_>, which: Select<Entity>) -> Result<Option<Product>, ApiError> {
     let found = which.one(&ctx.data_unchecked::<App>().db.read).await?;
-    Ok(found.and_then(|row| Product::shown(ctx, row)))
+    match found {
+        Some(row) => Product::shown(ctx, row).await,
+        None => Ok(None),
+    }
 }

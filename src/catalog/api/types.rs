@@ -1,16 +1,15 @@
 //! Products as callers see them.
 
-use std::collections::HashMap;
-
 use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, Enum, ID, Object};
 use entity::Instant;
 use entity::product::Model;
 
-use super::loaders::{BySku, CatalogLoader};
+use super::loaders::{BySku, CatalogLoader, EarlyAccessOf};
 use super::{sees_all, viewer};
 use crate::app::App;
 use crate::auth::viewer::Viewer;
+use crate::catalog::EarlyAccess;
 use crate::catalog::rules::{self, Visibility};
 use crate::error::Fault;
 use crate::graphql::fault::ApiError;
@@ -44,14 +43,28 @@ impl Product {
     }
 
     /// To be shown in answer to this request, if its viewer may see it now.
-    pub(crate) fn shown(ctx: &Context<'_>, row: Model) -> Option<Self> {
-        let now = ctx.data_unchecked::<App>().clock.now();
-        may_see(viewer(ctx), &row, now).then_some(Self(row))
+    pub(crate) async fn shown(ctx: &Context<'_>, row: Model) -> Result<Option<Self>, ApiError> {
+        Ok(seen(ctx, vec![row]).await?.pop().map(Self))
     }
 }
 
-fn may_see(viewer: &Viewer, row: &Model, now: Instant) -> bool {
-    sees_all(viewer) || rules::visibility(row, now, false) != Visibility::Hidden
+/// Those of `rows` that the viewer may see now.
+async fn seen(ctx: &Context<'_>, mut rows: Vec<Model>) -> Result<Vec<Model>, ApiError> {
+    if sees_all(viewer(ctx)) {
+        return Ok(rows);
+    }
+    let now = ctx.data_unchecked::<App>().clock.now();
+    let is_early = |row: &Model| rules::visibility(row, now, true) == Visibility::Early;
+    let early = if rows.iter().any(is_early) { early_access(ctx).await? } else { EarlyAccess::default() };
+    rows.retain(|row| early.visibility(row, now) != Visibility::Hidden);
+    Ok(rows)
+}
+
+/// What the viewer has early access to.
+pub(super) async fn early_access(ctx: &Context<'_>) -> Result<EarlyAccess, ApiError> {
+    let Viewer::Customer { customer, .. } = viewer(ctx) else { return Ok(EarlyAccess::default()) };
+    let loader = ctx.data_unchecked::<DataLoader<CatalogLoader>>();
+    Ok(loader.load_one(EarlyAccessOf(*customer)).await.map_err(Fault::of)?.unwrap_or_default())
 }
 
 #[Object]
@@ -113,12 +126,7 @@ impl Product {
 
     /// What goes with it, as far as there are such products and you may see them; 20 at most. Costs as a page of 20.
     async fn companions(&self, ctx: &Context<'_>) -> Result<Vec<Product>, ApiError> {
-        let (skus, mut found) = self.companion_rows(ctx).await?;
-        Ok(skus
-            .into_iter()
-            .filter_map(|sku| found.remove(&BySku(sku)))
-            .filter_map(|row| Product::shown(ctx, row))
-            .collect())
+        Ok(self.companion_rows(ctx).await?.into_iter().map(Self).collect())
     }
 
     /// Skus of its companions. All that are stated, for shop keys with `catalog:read` and staff with `catalog.read`; for
@@ -127,11 +135,7 @@ impl Product {
         if sees_all(viewer(ctx)) {
             return Ok(serde_json::from_value(self.0.companions.clone())?);
         }
-        let (skus, mut found) = self.companion_rows(ctx).await?;
-        let mut is_shown = |sku: &String| {
-            found.remove(&BySku(sku.clone())).and_then(|row| Product::shown(ctx, row)).is_some()
-        };
-        Ok(skus.into_iter().filter(|sku| is_shown(sku)).collect())
+        Ok(self.companion_rows(ctx).await?.into_iter().map(|row| row.sku).collect())
     }
 
     /// Whether it is no longer sold: only the shop sees it.
@@ -151,13 +155,12 @@ impl Product {
 }
 
 impl Product {
-    async fn companion_rows(
-        &self,
-        ctx: &Context<'_>,
-    ) -> Result<(Vec<String>, HashMap<BySku, Model>), ApiError> {
+    /// Those that there are and that the viewer may see, as they are stated.
+    async fn companion_rows(&self, ctx: &Context<'_>) -> Result<Vec<Model>, ApiError> {
         let skus: Vec<String> = serde_json::from_value(self.0.companions.clone())?;
         let loader = ctx.data_unchecked::<DataLoader<CatalogLoader>>();
         let found = loader.load_many(skus.iter().cloned().map(BySku)).await;
-        Ok((skus, found.map_err(Fault::of)?))
+        let mut found = found.map_err(Fault::of)?;
+        seen(ctx, skus.into_iter().filter_map(|sku| found.remove(&BySku(sku))).collect()).await
     }
 }

@@ -36,7 +36,10 @@ impl WaitlistEntry {
     async fn product(&self, ctx: &Context<'_>) -> Result<Option<Product>, ApiError> {
         let loader = ctx.data_unchecked::<DataLoader<CatalogLoader>>();
         let found = loader.load_one(ById(self.0.product_id)).await.map_err(Fault::of)?;
-        Ok(found.and_then(|row| Product::shown(ctx, row)))
+        match found {
+            Some(row) => Product::shown(ctx, row).await,
+            None => Ok(None),
+        }
     }
 
     /// Who waits; needs what `customer` needs.

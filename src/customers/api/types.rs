@@ -20,12 +20,14 @@ use crate::customers::{CustomerBy, addresses};
 use crate::graphql::access::AllowedAs;
 use crate::graphql::fault::ApiError;
 use crate::graphql::global_id::{NodeType, global_id};
+use crate::graphql::newest::NewestPages;
 use crate::graphql::page::PageArguments;
 use crate::graphql::scalars::Date;
 use crate::orders::api::{OrderPages, orders_of};
 use crate::points::api::{PointsAccount, account_of};
 use crate::points::orders::Owner;
 use crate::referrals::api::CustomerReferrals;
+use crate::rewards::api::{RewardClaim, claims_of};
 use crate::tiers::api::{CustomerTier, tier_of};
 
 /// What made a customer buy first.
@@ -132,6 +134,19 @@ impl Customer {
     #[graphql(guard = "AllowedAs(\"customer\")")]
     async fn waitlist(&self, ctx: &Context<'_>) -> Result<Vec<WaitlistEntry>, ApiError> {
         waitlist_of(ctx, self.0.id).await
+    }
+
+    /// Rewards that the customer claimed, the last first. Needs what `customer` needs.
+    #[graphql(guard = "AllowedAs(\"customer\")")]
+    async fn reward_claims(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "This many from the newest, 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the oldest, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
+    ) -> Result<NewestPages<RewardClaim>, ApiError> {
+        claims_of(ctx, self.0.id, PageArguments { first, after, last, before }).await
     }
 
     /// How the customer brings friends; null for somebody who turned out to be another. Needs what `customer` needs.

@@ -87,7 +87,7 @@ pub(super) struct EarningLimitInput {
 
 /// Which orders a rule is for, and which of their lines; all that is given must hold.
 #[derive(Debug, Default, InputObject)]
-pub(super) struct EarningConditionsInput {
+pub(crate) struct EarningConditionsInput {
     /// Lines of any of these categories; at most 500.
     #[graphql(default)]
     categories: Vec<String>,
@@ -224,7 +224,8 @@ fn effect(rate: Option<Rate>, multiplier: Option<Rate>, bonus: Option<Points>) -
 }
 
 impl EarningConditionsInput {
-    fn parse(self) -> Result<Conditions, Invalid> {
+    /// The conditions that are meant.
+    pub(crate) fn parse(self) -> Result<Conditions, Invalid> {
         let number = |number: i32, field| {
             u32::try_from(number).map_err(|_negative| Invalid { field, problem: "must be 1 to 10,000" })
         };

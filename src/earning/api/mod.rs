@@ -27,8 +27,10 @@ use crate::graphql::payload::UserError;
 use crate::graphql::scalars::{IdempotencyKey, PointsTotal};
 use crate::idempotency::Once;
 use crate::tx::Tx;
+pub(crate) use inputs::EarningConditionsInput;
 use inputs::{EarningRuleDraftInput, EarningRulePublishInput, EarningRuleRetireInput};
 pub use loaders::loader;
+pub(crate) use types::EarningConditions;
 use types::EarningRule;
 
 /// Queries about rules.

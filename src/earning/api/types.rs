@@ -194,7 +194,7 @@ pub(super) struct EarningLimit {
 
 /// Which orders a rule is for, and which of their lines.
 #[derive(Debug, SimpleObject)]
-pub(super) struct EarningConditions {
+pub(crate) struct EarningConditions {
     /// Lines of any of these categories; of all, if empty.
     categories: Vec<String>,
     /// Lines with any of these skus; with any, if empty.
@@ -216,7 +216,8 @@ pub(super) struct EarningConditions {
 }
 
 impl EarningConditions {
-    fn of(conditions: &Conditions) -> Result<Self, ApiError> {
+    /// As callers see them.
+    pub(crate) fn of(conditions: &Conditions) -> Result<Self, ApiError> {
         let (nth, every) = match conditions.purchase {
             Some(Purchase::Nth(number)) => (Some(i32::try_from(number)?), None),
             Some(Purchase::Every(number)) => (None, Some(i32::try_from(number)?)),

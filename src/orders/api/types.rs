@@ -24,6 +24,7 @@ use crate::graphql::global_id::{NodeType, global_id};
 use crate::graphql::scalars::MoneyValue;
 use crate::money::{Currency, Money, Rate};
 use crate::orders::is_claimable;
+use crate::packing::api::{PackingInstruction, instructions_of};
 use crate::points::api::TaxOfRate;
 use crate::points::tax::{TaxedLine, taxes};
 use crate::referrals::api::ReferralReason;
@@ -53,6 +54,8 @@ pub enum OrderFlag {
     CouponRefused,
     /// The referral code on it did not count.
     ReferralRefused,
+    /// It has products that its buyer could not order yet: `notYetOrderable` names them.
+    NotYetOrderable,
 }
 
 /// An order, as the shop stated it.
@@ -146,12 +149,24 @@ impl Order {
         let guest = self.0.flag.map(|entity::order::OrderFlag::GuestNotAllowed| OrderFlag::GuestNotAllowed);
         let coupon = self.0.coupon_refusal.as_ref().map(|_| OrderFlag::CouponRefused);
         let referral = self.0.referral_refusal.map(|_| OrderFlag::ReferralRefused);
-        guest.into_iter().chain(coupon).chain(referral).collect()
+        let early = self.0.not_yet_orderable.as_ref().map(|_| OrderFlag::NotYetOrderable);
+        guest.into_iter().chain(coupon).chain(referral).chain(early).collect()
     }
 
     /// Why its coupon, which is one of ours, could not be used, such as `LIMIT_REACHED`.
     async fn coupon_refusal(&self) -> Option<&str> {
         self.0.coupon_refusal.as_deref()
+    }
+
+    /// What it is to be packed with, such as a gift or a thank-you note, by the code of the rule; for the shop only, empty
+    /// for others.
+    async fn packing_instructions(&self, ctx: &Context<'_>) -> Result<Vec<PackingInstruction>, ApiError> {
+        instructions_of(ctx, &self.0)
+    }
+
+    /// Skus on it that were not public when it was placed, and to which its buyer had no early access then.
+    async fn not_yet_orderable(&self) -> Result<Vec<String>, ApiError> {
+        Ok(self.0.not_yet_orderable.clone().map(serde_json::from_value).transpose()?.unwrap_or_default())
     }
 
     /// Why the referral code on it did not count; for the shop only, since it may tell of somebody else.

@@ -8,19 +8,23 @@ use entity::order::{Column, Entity, Model, OrderFlag, OrderState, RedemptionTax}
 use sea_orm::sea_query::Expr;
 use sea_orm::{ActiveEnum, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, Value};
 
-use super::{OrderError, Record};
+use super::{OrderError, Record, RecordLine};
 use crate::auth::policy::GuestOrder;
 use crate::carts;
+use crate::catalog::Ordered;
 use crate::customers::address::Address;
 use crate::customers::owners::Named;
+use crate::customers::profile::Locale;
 use crate::db::bulk::Rows;
 use crate::db::dialect::{is_among, is_among_texts};
+use crate::earning::PlacedOrder;
 use crate::error::{Fault, split};
 use crate::money::{Currency, Money, spread};
 use crate::onboarding::{FirstOrder, welcome};
 use crate::orders::rules::{cut, lines_total};
-use crate::orders::{claim, coupon, events};
+use crate::orders::{claim, coupon, early, events};
 use crate::outbox::emit;
+use crate::packing;
 use crate::points::orders::{self as points, Owner, PaidLine, PaidOrder, Pinned};
 use crate::referrals::CardHash;
 use crate::referrals::orders as referrals;
@@ -125,7 +129,7 @@ impl<'a> Draft<'a> {
     /// The coupon it uses, and the cart it is.
     fn coupon(&self) -> Option<coupons::Named<'a>> {
         let (record, code) = (self.record, self.code()?);
-        let line = |line: &super::RecordLine| coupons::CartLine {
+        let line = |line: &RecordLine| coupons::CartLine {
             sku: line.sku.clone(),
             categories: line.categories.clone(),
             total: line.line_total,
@@ -136,10 +140,27 @@ impl<'a> Draft<'a> {
         Some(coupons::Named { order: self.id, code, owner: self.owner.account().0, cart })
     }
 
+    /// What of the catalogue it has; of history, nobody asks.
+    fn ordered(&self) -> Option<(OrderId, Ordered<'a>)> {
+        let skus = self.record.lines.iter().map(|line| line.sku.as_str()).collect();
+        let (customer, at) = (self.model.customer_id, self.model.placed_at);
+        self.is_current().then_some((self.id, Ordered { customer, at, skus }))
+    }
+
+    /// What it is packed by, with its language; nobody packs history.
+    fn packed(&self) -> Option<(OrderId, Option<&'a str>, PlacedOrder<'a>)> {
+        let (owner, placed_at, is_paid) = (self.owner, self.model.placed_at, self.model.paid_at.is_some());
+        let currency = self.record.currency;
+        let lines = self.record.lines.iter().map(|line| line.facts(currency)).collect();
+        let locale = self.record.locale.as_ref().map(Locale::as_str);
+        let placed = PlacedOrder { owner, placed_at, is_paid, currency, lines };
+        self.is_current().then_some((self.id, locale, placed))
+    }
+
     /// What earns, if the order is paid already.
     fn paid(&self) -> Option<PaidOrder> {
         let record = self.record;
-        let line = |(line, stated): (&DraftLine, &super::RecordLine)| PaidLine {
+        let line = |(line, stated): (&DraftLine, &RecordLine)| PaidLine {
             line: line.id,
             sku: stated.sku.clone(),
             categories: stated.categories.clone(),
@@ -211,6 +232,8 @@ fn model(
         redemption_tax: None,
         referral_refusal: None,
         card_hash: record.card.as_ref().map(CardHash::bytes),
+        not_yet_orderable: None,
+        packing: None,
     })
 }
 
@@ -236,6 +259,8 @@ pub(super) async fn write<'a>(tx: &Tx, mut drafts: Vec<Draft<'a>>) -> Result<Wri
     let locked = coupons::lock(tx, new.iter().filter_map(Draft::code)).await?;
     let (new, refused) = pin_holds(tx, new).await?;
     insert_lines(tx, &new).await?;
+    packing::attach(tx, &new.iter().filter_map(Draft::packed).collect::<Vec<_>>()).await?;
+    early::mark(tx, new.iter().filter_map(Draft::ordered).collect()).await?;
     take_coupons(tx, &locked, &new).await?;
     name_referrers(tx, &new).await?;
     let paid: Vec<PaidOrder> = new.iter().filter_map(Draft::paid).collect();

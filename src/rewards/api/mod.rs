@@ -1,10 +1,16 @@
 //! Coupons and rewards over GraphQL.
 
+mod claims;
+mod codes;
 mod coupon_inputs;
 mod coupons;
+mod loaders;
 mod rewards;
 
+pub(crate) use claims::{RewardClaim, claims_of};
+pub use codes::RewardCodesMutation;
 pub use coupons::{CouponsMutation, CouponsQuery};
+pub use loaders::{RewardLoader, loader};
 pub use rewards::{RewardsMutation, RewardsQuery};
 
 use async_graphql::{Context, Enum, ID};

@@ -3,11 +3,12 @@
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use entity::id::RewardClaimId;
 use entity::reward::{Column, Entity, Model};
-use entity::{Instant, coupon, reward_claim};
+use entity::{Instant, reward_claim};
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde::Serialize;
 
+use super::claims::RewardClaim;
 use super::meant;
 use crate::app::App;
 use crate::auth::viewer::Viewer;
@@ -28,21 +29,9 @@ use crate::rewards::claims::{self, Claim, End, Gives, RewardError, Upsert};
 use crate::rewards::terms::Discount;
 use crate::tx::Tx;
 
-/// Where a claim of a reward is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "reward_claim::RewardClaimState")]
-pub(super) enum RewardClaimState {
-    /// Paid with points; the shop has still to hand it over.
-    Claimed,
-    /// Handed over; a coupon is at once.
-    Fulfilled,
-    /// Undone: points and stock went back.
-    Cancelled,
-}
-
 /// Something that customers get for points.
 #[derive(Debug)]
-pub(super) struct Reward(Model);
+pub(crate) struct Reward(pub(super) Model);
 
 #[Object]
 impl Reward {
@@ -98,42 +87,8 @@ impl Reward {
     }
 }
 
-/// A customer's claim of a reward.
-#[derive(Debug)]
-pub(super) struct RewardClaim {
-    row: reward_claim::Model,
-    code: Option<String>,
-}
-
-#[Object]
-impl RewardClaim {
-    /// Opaque; carries its type.
-    async fn id(&self) -> ID {
-        global_id(NodeType::RewardClaim, self.row.id)
-    }
-
-    /// Where it is.
-    async fn state(&self) -> RewardClaimState {
-        self.row.state.into()
-    }
-
-    /// Points that it cost.
-    async fn cost(&self) -> Result<Points, ApiError> {
-        Ok(Points::try_from(i64::from(self.row.cost))?)
-    }
-
-    /// The code of the coupon that it gave.
-    async fn coupon_code(&self) -> Option<&str> {
-        self.code.as_deref()
-    }
-
-    /// When.
-    async fn claimed_at(&self) -> Instant {
-        self.row.claimed_at
-    }
-}
-
-/// A reward to make or change, by its code. One of `percent`, `amount`, `freeShipping` and `sku` is given.
+/// A reward to make or change, by its code. One of `percent`, `amount`, `freeShipping`, `sku`,
+/// `earlyAccessSkus` and `externalCode` is given.
 #[derive(Debug, InputObject)]
 pub(super) struct RewardUpsertInput {
     /// The shop's, 1 to 60 of a-z, 0-9 and `-`.
@@ -163,6 +118,13 @@ pub(super) struct RewardUpsertInput {
     valid_days: u32,
     /// An article that the shop hands over.
     sku: Option<String>,
+    /// Skus, 1 to 50, of products that whoever claims it sees and orders before they are public, from their
+    /// `earlyAccessFrom` on. Claims keep those that it had then.
+    early_access_skus: Option<Vec<String>>,
+    /// One of the codes of others, such as of vouchers, that `rewardCodesAdd` adds; their number is its stock, so `stock`
+    /// is left out. Stays as it was first stated.
+    #[graphql(default)]
+    external_code: bool,
     /// From when on it is offered; at once, if left out.
     starts_at: Option<Instant>,
     /// Until when; without end, if left out.
@@ -294,7 +256,7 @@ impl RewardsMutation {
         }
     }
 
-    /// Claims a reward and pays it with points, all or nothing. One that is a coupon answers its code.
+    /// Claims a reward and pays it with points, all or nothing. One that is a coupon or a code of others answers its code.
     /// For the customer, shop keys with `points:write`.
     #[graphql(guard = "Allowed")]
     async fn reward_claim(
@@ -322,7 +284,8 @@ impl RewardsMutation {
         run(ctx, "rewardClaimFulfil", input.idempotency_key, &end, "claimId", claims::fulfil).await
     }
 
-    /// Undoes a claim that was not handed over, or whose coupon nobody used: points and stock go back. For shop keys with `points:write`, staff with `coupons.write`.
+    /// Undoes a claim that was not handed over, or whose coupon nobody used, or that gives early access, which ends: points
+    /// and stock go back. A code of others that was handed out can be undone too, but is never handed out again. For shop keys with `points:write`, staff with `coupons.write`.
     #[graphql(guard = "Allowed")]
     async fn reward_claim_cancel(
         &self,
@@ -346,35 +309,38 @@ async fn run<C: Serialize>(
     match once(ctx, operation, key, command, work).await? {
         Ok(Once { value, replayed }) => {
             let row = written::<reward_claim::Entity>(ctx, value).await?;
-            let coupon = match row.coupon_id {
-                Some(coupon) => Some(written::<coupon::Entity>(ctx, coupon).await?),
-                None => None,
-            };
-            let claim = Some(RewardClaim { row, code: coupon.map(|coupon| coupon.code) });
-            Ok(RewardClaimPayload { claim, replayed, user_errors: Vec::new() })
+            Ok(RewardClaimPayload { claim: Some(RewardClaim(row)), replayed, user_errors: Vec::new() })
         }
         Err(error) => Ok(RewardClaimPayload::refused(error, named)),
     }
 }
 
 impl RewardUpsertInput {
+    fn unclear() -> RewardError {
+        let problem =
+            "or amount, freeShipping, sku, earlyAccessSkus or externalCode must be given, and only one";
+        RewardError::Invalid { field: "percent", problem }
+    }
+
     fn parse(self, app: &App) -> Result<Upsert, RewardError> {
         let currency = self.currency.unwrap_or(app.settings().currency);
-        let gives = match (self.percent, self.amount, self.free_shipping, self.sku) {
-            (Some(share), None, false, None) => Gives::Discount(Discount::Percent(share), self.valid_days),
-            (None, Some(amount), false, None) => {
+        let gives = match (self.percent, self.amount, self.free_shipping, self.sku, self.early_access_skus) {
+            (None, None, false, None, None) if self.external_code => Gives::ExternalCode,
+            _ if self.external_code => return Err(Self::unclear()),
+            (Some(share), None, false, None, None) => {
+                Gives::Discount(Discount::Percent(share), self.valid_days)
+            }
+            (None, Some(amount), false, None, None) => {
                 let money = Money::parse_unsigned(&amount.0, currency);
                 let problem = "is not an amount of the currency";
                 let minor =
                     money.map_err(|_problem| RewardError::Invalid { field: "amount", problem })?.minor;
                 Gives::Discount(Discount::Amount(minor, currency.code().to_owned()), self.valid_days)
             }
-            (None, None, true, None) => Gives::Discount(Discount::FreeShipping, self.valid_days),
-            (None, None, false, Some(sku)) => Gives::Product(sku),
-            _ => {
-                let problem = "or amount, freeShipping or sku must be given, and only one";
-                return Err(RewardError::Invalid { field: "percent", problem });
-            }
+            (None, None, true, None, None) => Gives::Discount(Discount::FreeShipping, self.valid_days),
+            (None, None, false, Some(sku), None) => Gives::Product(sku),
+            (None, None, false, None, Some(skus)) => Gives::EarlyAccess(skus.into_iter().collect()),
+            _ => return Err(Self::unclear()),
         };
         let too_much = |_error| RewardError::Invalid { field: "cost", problem: "must be 1 or more" };
         Ok(Upsert {
@@ -394,7 +360,7 @@ impl RewardUpsertInput {
 }
 
 /// The code, field and text of a refusal; `named` is the field whose id was given.
-fn told(error: RewardError, named: &str) -> UserError<RewardErrorCode> {
+pub(super) fn told(error: RewardError, named: &str) -> UserError<RewardErrorCode> {
     use RewardErrorCode as Code;
     let (code, field, message) = match error {
         RewardError::NotFound | RewardError::Points(PointsError::NotFound | PointsError::GuestAccount) => {

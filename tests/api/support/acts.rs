@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use super::{Answer, Caller, TestApp};
 
 const ORDER: &str = "order {
-    id externalId state flags couponRefusal referralRefusal claimToken customerId guestId holdId paidAt shippedAt deliveredAt cancelledAt
+    id externalId state flags notYetOrderable packingInstructions { rule text } couponRefusal referralRefusal claimToken customerId guestId holdId paidAt shippedAt deliveredAt cancelledAt
     paidWithPoints { amount currency } linesTotal { amount } total { amount }
     lines { id position sku quantity returned redeemedPoints redeemedValue { amount } }
     returns { lineId quantity reason }
@@ -56,8 +56,14 @@ fn selection(mutation: &str) -> &'static str {
         rule if rule.starts_with("earningRule") => RULE,
         "couponCreate" | "couponDisable" => "coupon { id code used disabledAt } replayed",
         "couponReserve" | "couponRelease" => "couponUse { id state discount { amount currency } } replayed",
+        "packingRuleUpsert" => {
+            "rule { code active texts { locale text } conditions { tiers nthPurchase } } replayed"
+        }
+        "rewardCodesAdd" => "reward { stock available } added duplicates replayed",
         "rewardUpsert" => "reward { id code cost stock available } replayed",
-        claim if claim.starts_with("rewardClaim") => "claim { id state cost couponCode } replayed",
+        claim if claim.starts_with("rewardClaim") => {
+            "claim { id state cost couponCode externalCode } replayed"
+        }
         "referralAccept" => "referral { id state } replayed",
         other => panic!("what does {other} answer?"),
     }

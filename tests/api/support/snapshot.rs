@@ -26,6 +26,11 @@ impl Snapshot {
         self.0.get(table).unwrap_or_else(|| panic!("no table {table}")).len()
     }
 
+    /// The rows of `table`, as text.
+    pub(crate) fn rows(&self, table: &str) -> &[String] {
+        self.0.get(table).unwrap_or_else(|| panic!("no table {table}"))
+    }
+
     /// The names of all tables.
     pub(crate) fn tables(&self) -> Vec<&str> {
         self.0.keys().map(String::as_str).collect()
