@@ -46,22 +46,22 @@ pub(super) async fn page(
     let customers = externals(db, &entries).await?;
     let orders = orders(db, &entries).await?;
     for row in &entries {
-        sheet.row([
-            Cell::plain(row.id.0),
-            Cell::plain(row.account_id.0),
+        sheet.row(&[
+            Cell::plain(&row.id.0),
+            Cell::plain(&row.account_id.0),
             Cell::maybe(customers.get(&row.account_id.0).map(String::as_str)),
-            Cell::plain(row.seq),
-            Cell::plain(row.kind.to_value()),
-            Cell::plain(row.from_bucket.to_value()),
-            Cell::plain(row.to_bucket.to_value()),
-            Cell::plain(row.amount),
+            Cell::plain(&row.seq),
+            Cell::plain(&row.kind.to_value()),
+            Cell::plain(&row.from_bucket.to_value()),
+            Cell::plain(&row.to_bucket.to_value()),
+            Cell::plain(&row.amount),
             Cell::maybe(row.order_id.and_then(|id| orders.get(&id)).map(String::as_str)),
-            Cell::plain(row.order_line_id.map(|id| id.0.to_string()).unwrap_or_default()),
+            Cell::plain(&row.order_line_id.map(|id| id.0.to_string()).unwrap_or_default()),
             Cell::maybe(row.rule.as_deref()),
-            Cell::plain(row.rule_version.map(|version| version.to_string()).unwrap_or_default()),
+            Cell::plain(&row.rule_version.map(|version| version.to_string()).unwrap_or_default()),
             Cell::maybe(row.reason.as_deref()),
-            Cell::plain(row.actor_kind.to_value()),
-            Cell::plain(row.actor_id.map(|id| id.to_string()).unwrap_or_default()),
+            Cell::plain(&row.actor_kind.to_value()),
+            Cell::plain(&row.actor_id.map(|id| id.to_string()).unwrap_or_default()),
             Cell::at(Some(row.effective_at)),
             Cell::at(Some(row.recorded_at)),
         ])?;

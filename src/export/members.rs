@@ -50,9 +50,9 @@ pub(super) async fn page(
     // Whoever turned out to be another is in the row of that one.
     for row in customers.iter().filter(|row| row.merged_into.is_none()) {
         let account = accounts.get(&row.id.0);
-        let sum = |of: fn(&points_account::Model) -> i64| Cell::plain(account.map_or(0, of));
-        sheet.row([
-            Cell::plain(row.id.0),
+        let sum = |of: fn(&points_account::Model) -> i64| Cell::plain(&account.map_or(0, of));
+        sheet.row(&[
+            Cell::plain(&row.id.0),
             Cell::maybe(row.external_id.as_deref()),
             Cell::maybe(row.email.as_deref()),
             Cell::maybe(row.name.as_deref()),

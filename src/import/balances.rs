@@ -360,8 +360,10 @@ mod tests {
     #[tokio::test]
     async fn a_dry_run_tells_the_totals_and_leaves_nothing_and_a_second_import_adds_nothing() {
         on_each_database(async |app| {
-            let rows: String =
-                (0..1_200).map(|n| format!("B-{n},m{}@example.com,{},\n", n / 2, n % 10)).collect();
+            let rows: String = (0..1_200)
+                .map(|n| format!("B-{n},m{}@example.com,{},\n", n / 2, n % 10))
+                .collect::<Vec<_>>()
+                .concat();
             let text = format!("reference,email,points,expires_at\n{rows}B-x,x@example.com,1,2001-01-01\n");
             let (dry, bad) = run(app, &text, true).await;
             assert_eq!(bad, ["row 1201 (line 1202): expires_at is not in the future"]);
@@ -389,7 +391,8 @@ mod tests {
     #[tokio::test]
     async fn two_imports_at_once_bring_a_balance_once() {
         on_each_database(async |app| {
-            let rows: String = (0..700).map(|n| format!("B-{n},m{n}@example.com,3\n")).collect();
+            let rows: String =
+                (0..700).map(|n| format!("B-{n},m{n}@example.com,3\n")).collect::<Vec<_>>().concat();
             let text = format!("reference,email,points\n{rows}");
             let (one, other) =
                 futures_util::future::join(run(app, &text, false), run(app, &text, false)).await;

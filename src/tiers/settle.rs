@@ -79,7 +79,7 @@ pub(super) async fn settle(
         let before = rows.remove(&customer).unwrap_or_else(|| untouched(customer, tx.now()));
         let counted = counted.remove(&Owner::Customer(customer).account()).unwrap_or_default();
         let standing = standing(programme, &before).next(programme, &counted, calendar);
-        written.add(tx, before, &standing, why);
+        written.add(tx, &before, &standing, why);
     }
     written.write(tx).await
 }
@@ -166,7 +166,7 @@ impl Written {
         Self { rows: Vec::new(), changes: Rows::new("tier_changes", columns), events: Vec::new() }
     }
 
-    fn add(&mut self, tx: &Tx, before: Model, standing: &Standing, why: &Why) {
+    fn add(&mut self, tx: &Tx, before: &Model, standing: &Standing, why: &Why) {
         let programme = &tx.settings().tiers;
         let code = |term: Option<Term>| Some(programme.tiers.get(term?.rank)?.code.clone());
         let mut row = Model {
@@ -181,10 +181,10 @@ impl Written {
         if row.tier != before.tier {
             row.since = tx.now();
             row.changes += 1;
-            self.tell_change(tx, &before, &row, why);
+            self.tell_change(tx, before, &row, why);
         }
         self.tell_end(tx, &mut row, why);
-        if row != before {
+        if row != *before {
             self.rows.push(row);
         }
     }

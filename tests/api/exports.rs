@@ -42,7 +42,7 @@ both_engines! {
 
     async fn the_exported_ledger_adds_up_to_the_balances_over_many_pages(shop: &TestApp) {
         let (server, owner) = (shop.as_server().await, shop.as_staff(Role::Analyst).await);
-        let file: String = (0..2_300).map(|n| format!("B-{n},m{n}@example.com,{}\n", n % 7 + 1)).collect();
+        let file: String = (0..2_300).map(|n| format!("B-{n},m{n}@example.com,{}\n", n % 7 + 1)).collect::<Vec<_>>().concat();
         let file = format!("reference,email,points\n{file}");
         let balances = regulars::import::Balances::open(std::io::Cursor::new(file), regulars::import::ProductFormat::Csv, chrono_tz::Tz::UTC);
         let mut totals = regulars::import::BalanceTotals::default();
