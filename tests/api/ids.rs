@@ -175,7 +175,6 @@ fn places(shop: &TestApp, there: &Existing, mine: &str) -> Vec<Place> {
         place("order", "id", Order, Strangers, json!({})),
         place("product", "id", Product, Nobody, json!({})),
         place("node", "id", Order, Strangers, json!({})),
-        place("productOrderability", "customerId", Customer, Strangers, json!({ "skus": ["A-1"] })),
         place("orders", "filter.customerId", Customer, Nobody, json!({ "filter": {} })),
         place("auditEntries", "filter.customerId", Customer, Nobody, json!({ "filter": {} })),
         place("auditEntries", "filter.staffId", Staff, Nobody, json!({ "filter": {} })),
@@ -188,7 +187,6 @@ fn places(shop: &TestApp, there: &Existing, mine: &str) -> Vec<Place> {
         of_one("couponRelease", "input.id", CouponUse, Strangers),
         of_one("rewardClaim", "input.rewardId", Reward, Nobody),
         customer("rewardClaim", Strangers, json!({ "rewardId": there.thing(Reward) })),
-        place("rewardCodesAdd", "input.rewardId", Reward, Nobody, json!({ "input": { "codes": ["A"] } })),
         of_one("rewardClaimFulfil", "input.claimId", RewardClaim, Nobody),
         of_one("rewardClaimCancel", "input.claimId", RewardClaim, Nobody),
         place("explainPoints", "entryId", PointsEntry, Strangers, json!({})),
@@ -259,6 +257,16 @@ fn places_of_friends() -> [Place; 2] {
     [
         place("referrals", "filter.customerId", NodeType::Customer, Nobody, json!({ "filter": {} })),
         place("referralAccept", "input.customerId", NodeType::Customer, Strangers, named),
+    ]
+}
+
+/// Those of what only some are offered.
+fn places_of_offers() -> [Place; 2] {
+    use HiddenFrom::{Nobody, Strangers};
+    let codes = json!({ "input": { "codes": ["A"] } });
+    [
+        place("productOrderability", "customerId", NodeType::Customer, Strangers, json!({ "skus": ["A-1"] })),
+        place("rewardCodesAdd", "input.rewardId", NodeType::Reward, Nobody, codes),
     ]
 }
 
@@ -342,6 +350,7 @@ both_engines! {
         let (there, eve) = (Existing::made(shop, &server, &owner).await, shop.as_member(&server, 100).await);
         let mut places = places(shop, &there, eve.customer_id());
         places.extend(places_of_friends());
+        places.extend(places_of_offers());
         let told = Told::by(shop).await;
         let fields = told.root_fields();
         let in_schema: BTreeSet<(String, String)> = fields

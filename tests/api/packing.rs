@@ -78,8 +78,8 @@ both_engines! {
             let answer = shop.graphql(caller, query, json!({ "id": order["id"] })).await;
             assert_eq!(answer.at("/order/packingInstructions"), expected);
         }
-        let none = json!({ "customerId": joan.customer_id() });
-        assert_eq!(shop.record(&server, none).await["packingInstructions"], json!([]));
+        let later = json!({ "customerId": joan.customer_id() });
+        assert_eq!(shop.record(&server, later).await["packingInstructions"], json!([]));
     }
 
     async fn a_rule_that_several_state_at_once_is_one(shop: &TestApp) {
