@@ -1,6 +1,7 @@
 //! Tiers: reached at once by what counts, lost with what comes back, ended by time with grace and notice.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use entity::outbox;
 use entity::staff::Role;
 use futures_util::future::join_all;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
@@ -65,8 +66,8 @@ async fn sweep(shop: &TestApp) {
 
 /// What was told of tiers, the first first.
 async fn told(shop: &TestApp) -> Vec<(String, Json)> {
-    use entity::outbox::{Column, Entity};
-    let told = Entity::find().filter(Column::Topic.starts_with("tier.")).order_by_asc(Column::Seq);
+    let of_tiers = outbox::Column::Topic.starts_with("tier.");
+    let told = outbox::Entity::find().filter(of_tiers).order_by_asc(outbox::Column::Seq);
     let events = told.all(&shop.app.db.read).await.unwrap();
     events.into_iter().map(|event| (event.topic, event.payload["to"].clone())).collect()
 }
@@ -127,9 +128,9 @@ both_engines! {
         let joan = shop.as_member(&server, 5_000).await;
         assert_eq!(tier(shop, &server, &joan).await["counted"], "0.00");
         let hold = json!({ "customerId": joan.customer_id(), "points": 5_000, "currency": "EUR" });
-        let held = shop.done(&server, "pointsHold", hold).await["hold"]["id"].clone();
+        let set_aside = shop.done(&server, "pointsHold", hold).await["hold"]["id"].clone();
         // 150.00 of goods, of which 5,000 points pay 50.00.
-        let order = json!({ "customerId": joan.customer_id(), "holdId": held, "shipping": "4.95",
+        let order = json!({ "customerId": joan.customer_id(), "holdId": set_aside, "shipping": "4.95",
             "lines": [line("A-1", 3, "150.00")] });
         let order = shop.record(&server, order).await;
         shop.step(&server, "orderPay", &order).await;
@@ -335,8 +336,7 @@ both_engines! {
         // Placed on 1 March 2025: twelve months old on 1 March 2026.
         assert_eq!([&some["tier"]["code"], &some["until"]], [&json!("some"), &json!("2026-02-28T23:00:00+00:00")]);
         assert_eq!(some["countedSince"], "2025-01-16");
-        use entity::outbox::{Column, Entity};
-        let upgraded = Entity::find().filter(Column::Topic.eq("tier.upgraded"));
+        let upgraded = outbox::Entity::find().filter(outbox::Column::Topic.eq("tier.upgraded"));
         let upgraded = upgraded.one(&shop.app.db.read).await.unwrap().unwrap();
         assert!(upgraded.imported);
     }
