@@ -409,7 +409,7 @@ async fn instances_that_start_at_once_share_one_key_for_each_purpose() {
             Engine::Postgres => tokio::join!(instance(&url), instance(&url)),
         };
         let keys = entity::server_key::Entity::find().count(&first.db.read).await.unwrap();
-        assert_eq!(keys, 4);
+        assert_eq!(keys, 5);
         let (tokens, _) = join(&first, "anna@example.com", None).await;
         assert!(viewer(&second, tokens.access_token.expose_secret()).await.is_some());
     }

@@ -80,8 +80,7 @@ pub(crate) struct Draft {
 /// Writes the draft of a rule, in place of the draft there may be.
 pub(crate) async fn draft(tx: &Tx, draft: &Draft) -> Outcome<EarningRuleId, RuleError> {
     check(draft).map_err(|invalid| Stop::Refused(RuleError::Invalid(invalid)))?;
-    let has_tier = |code: &String| tx.settings().tiers.rank(code).is_some();
-    if !draft.definition.conditions.tiers.iter().all(has_tier) {
+    if !tx.settings().tiers.has_all(&draft.definition.conditions.tiers) {
         let invalid = Invalid { field: "tiers", problem: "must be tiers of the shop" };
         return refuse(RuleError::Invalid(invalid));
     }

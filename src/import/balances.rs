@@ -225,6 +225,8 @@ pub async fn examine_balances<R: BufRead + Send + 'static>(
     totals: &mut BalanceTotals,
     mut tell: impl FnMut(&BadRow),
 ) -> Result<(), Stopped> {
+    totals.is_trial = true;
+    let before = available(app).await?;
     let mut batches = Ahead::of(balances);
     while let Some(batch) = batches.next().await? {
         let mut bad = batch.bad;
@@ -239,6 +241,7 @@ pub async fn examine_balances<R: BufRead + Send + 'static>(
         totals.rows = batch.rows;
         totals.bad_rows += told(bad, &mut tell);
     }
+    (totals.available_before, totals.available_after) = (Some(before), Some(before + totals.points));
     Ok(())
 }
 
@@ -260,15 +263,18 @@ fn count(
 ) {
     for ((place, stated), result) in standing.iter().zip(stated).zip(batch.results) {
         let points = i64::from(stated.points);
-        totals.points_of_file += points;
         match result {
             Ok(Opened::New) => {
                 totals.recorded += 1;
                 totals.points += points;
             }
             Ok(Opened::Unchanged) => totals.unchanged += 1,
-            Err(reason) => bad.push(place.bad(reason.to_string())),
+            Err(reason) => {
+                bad.push(place.bad(reason.to_string()));
+                continue;
+            }
         }
+        totals.points_of_file += points;
     }
     totals.new_customers += u64::try_from(batch.new_customers).unwrap_or(u64::MAX);
 }
@@ -367,11 +373,13 @@ mod tests {
             let text = format!("reference,email,points,expires_at\n{rows}B-x,x@example.com,1,2001-01-01\n");
             let (dry, bad) = run(app, &text, true).await;
             assert_eq!(bad, ["row 1201 (line 1202): expires_at is not in the future"]);
-            // 120 times 0 to 9 are 5,400; the point of the bad row is of the file too.
+            // 120 times 0 to 9 are 5,400; the point of the bad row is none of them.
             assert_eq!(
                 (dry.recorded, dry.points, dry.points_of_file, dry.bad_rows),
-                (1_200, 5_400, 5_401, 1)
+                (1_200, 5_400, 5_400, 1)
             );
+            assert_eq!((dry.available_before, dry.available_after), (Some(0), Some(5_400)));
+            assert!(dry.to_string().starts_with("dry run: nothing is recorded\n"), "{dry}");
             let (first, _) = run(app, &text, false).await;
             assert_eq!(
                 (first.recorded, first.unchanged, first.new_customers, first.points),

@@ -86,6 +86,8 @@ impl fmt::Display for ProductTotals {
 /// What an import of balances did, or would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BalanceTotals {
+    /// Nothing is recorded: it tells what would be.
+    pub is_trial: bool,
     /// Rows of data read.
     pub rows: u64,
     /// Balances that are new.
@@ -96,11 +98,11 @@ pub struct BalanceTotals {
     pub bad_rows: u64,
     /// Customers that are new; not counted in a trial.
     pub new_customers: u64,
-    /// Points of all rows that could be read.
+    /// Points of all rows that are good, in already or not.
     pub points_of_file: i64,
     /// Points of the new balances.
     pub points: i64,
-    /// What all members could spend before it began; none of a trial.
+    /// What all members could spend before it began.
     pub available_before: Option<i64>,
     /// What they can spend after it.
     pub available_after: Option<i64>,
@@ -109,14 +111,17 @@ pub struct BalanceTotals {
 /// One number a line.
 impl fmt::Display for BalanceTotals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_trial {
+            writeln!(f, "dry run: nothing is recorded")?;
+        }
         writeln!(f, "rows read: {}", self.rows)?;
         writeln!(f, "balances recorded: {}", self.recorded)?;
         writeln!(f, "balances unchanged: {}", self.unchanged)?;
         writeln!(f, "bad rows: {}", self.bad_rows)?;
-        if self.available_before.is_some() {
+        if !self.is_trial {
             writeln!(f, "customers new: {}", self.new_customers)?;
         }
-        writeln!(f, "points of the file: {}", self.points_of_file)?;
+        writeln!(f, "points of good rows: {}", self.points_of_file)?;
         writeln!(f, "points recorded: {}", self.points)?;
         if let (Some(before), Some(after)) = (self.available_before, self.available_after) {
             writeln!(f, "points available before: {before}")?;

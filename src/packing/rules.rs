@@ -49,6 +49,10 @@ pub(super) enum PackingError {
 /// Makes or changes the rule with this code.
 pub(super) async fn upsert(tx: &Tx, upsert: &Upsert) -> Outcome<PackingRuleId, PackingError> {
     check(upsert).map_err(|invalid| Stop::Refused(PackingError::Invalid(invalid)))?;
+    if !tx.settings().tiers.has_all(&upsert.conditions.tiers) {
+        let invalid = Invalid { field: "tiers", problem: "must be tiers of the shop" };
+        return refuse(PackingError::Invalid(invalid));
+    }
     // One after the other: they are counted.
     dialect::lock(tx.db(), "packing_rules").await?;
     let found = Entity::find().filter(Column::Code.eq(upsert.code.as_str())).one(tx.db()).await?;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use entity::Instant;
-use entity::id::{CustomerId, OpeningBalanceId};
+use entity::id::{AccountId, CustomerId, OpeningBalanceId};
 use entity::opening_balance::{Column, Entity};
 use entity::points_entry::{Bucket, EntryKind};
 use entity::points_lot::LotSource;
@@ -17,7 +17,7 @@ use super::amount::Points;
 use super::apply::{Context, about_lot, new_lot, room_for};
 use super::command::{Act, Command, Earn, PointsError, Posting, When};
 use super::ledger::post;
-use super::orders::Owner;
+use super::orders::{Owner, lock_owners};
 use crate::actor::Actor;
 use crate::customers::email::EmailAddress;
 use crate::customers::owners::{Buyer, Named, find_or_create};
@@ -66,6 +66,8 @@ pub(crate) enum OpeningError {
     UnknownTier,
     /// Its points have ended already.
     Ended,
+    /// Its tier has.
+    TierEnded,
 }
 
 impl std::fmt::Display for OpeningError {
@@ -75,6 +77,7 @@ impl std::fmt::Display for OpeningError {
             Self::BalanceLimit => "points would be more than 2,147,483,647 with what the customer has",
             Self::UnknownTier => "tier is none of the shop's",
             Self::Ended => "expires_at is not in the future",
+            Self::TierEnded => "tier_until is not in the future",
         })
     }
 }
@@ -191,7 +194,7 @@ fn refusal(tx: &Tx, balance: &Balance) -> Option<OpeningError> {
             return Some(OpeningError::UnknownTier);
         }
         if until.is_some_and(|until| until <= now) {
-            return Some(OpeningError::Ended);
+            return Some(OpeningError::TierEnded);
         }
     }
     balance.expires_at.is_some_and(|end| end <= now).then_some(OpeningError::Ended)
@@ -237,6 +240,9 @@ async fn credit(
     balances: &[Balance],
     claimed: &[Claimed],
 ) -> Result<Vec<(usize, Result<Opened, OpeningError>)>, Fault> {
+    // All of them, in the order of their ids, before the ledger locks those that get points.
+    let named: Vec<AccountId> = claimed.iter().map(|one| Owner::Customer(one.customer).account()).collect();
+    lock_owners(tx, &named).await?;
     let with_points: Vec<&Claimed> =
         claimed.iter().filter(|one| balances[one.index].points.get() > 0).collect();
     let commands: Vec<Command> =

@@ -1,6 +1,6 @@
 //! Customers who bring friends: both are rewarded once the friend's first paid order has passed its return window.
 //!
-//! Invariant: a friend has one referrer for ever, whoever came first; what both get is given once, in one transaction, and
+//! Invariant: a friend has one referrer for ever, of those that count whoever came first; what both get is given once, in one transaction, and
 //! taken back once. Where a referral is only moves along this table:
 //!
 //! | from | what happens | to |

@@ -92,8 +92,8 @@ async fn vest_one(tx: &Tx, referral: &ReferralId) -> Result<(), Fault> {
     let Some(friend) = friend_of(&row) else {
         return end(tx, &row, ReferralReason::AlreadyReferred).await.map(drop);
     };
-    // Nobody who had ordered was bound: what counts came after, whatever the shop says of when it was placed.
-    let but = [row.bound_by_id, row.order_id];
+    // What was recorded since the friend was bound came after, whatever the shop says of when it was placed.
+    let but = [row.bound_by_id, row.order_id.filter(|_| order.recorded_at >= row.bound_at)];
     let pair = Pair { referrer: row.referrer_id, friend, but, bound_at: Some(row.bound_at) };
     if let Some(reason) = judge(tx, &pair).await? {
         return end(tx, &row, reason).await.map(drop);

@@ -26,6 +26,7 @@ use crate::outbox::{self, Event};
 use crate::points::amount::Points;
 use crate::points::command::{Act, Command, PointsError};
 use crate::points::ledger::post;
+use crate::points::orders as points;
 use crate::tiers;
 use crate::tx::Tx;
 
@@ -92,7 +93,7 @@ pub(crate) enum RewardError {
 /// Makes or changes the reward with this code. The stock that is given is what is left from now on.
 pub(crate) async fn upsert(tx: &Tx, upsert: &Upsert) -> Outcome<RewardId, RewardError> {
     check(upsert).map_err(Stop::Refused)?;
-    if !upsert.tiers.iter().all(|code| tx.settings().tiers.rank(code).is_some()) {
+    if !tx.settings().tiers.has_all(&upsert.tiers) {
         return refuse(RewardError::Invalid { field: "tiers", problem: "must be tiers of the shop" });
     }
     dialect::lock(tx.db(), &format!("reward\u{1f}{}", upsert.code)).await?;
@@ -236,28 +237,34 @@ pub(crate) async fn claim(tx: &Tx, claim: &Claim) -> Outcome<RewardClaimId, Rewa
     if !is_offered(&row, tx.now()) {
         return refuse(RewardError::NotOffered);
     }
-    if !has_tier_for(tx, &row, claim.customer).await? {
+    let named = AccountId(claim.customer.0);
+    let owners = points::lock_owners(tx, &[named]).await?;
+    // Whoever was merged meanwhile is whoever stays.
+    let Some(customer) = owners.get(&named).and_then(|(_, customer)| *customer) else {
+        return refuse(RewardError::NotFound);
+    };
+    if !has_tier_for(tx, &row, customer).await? {
         return refuse(RewardError::TierRequired);
     }
     if taken.rows_affected != 1 {
         return refuse(RewardError::OutOfStock);
     }
     if let Some(most) = row.customer_limit {
-        let own = Column::RewardId.eq(id).and(Column::CustomerId.eq(claim.customer));
+        let own = Column::RewardId.eq(id).and(Column::CustomerId.eq(customer));
         let own = own.and(Column::State.ne(RewardClaimState::Cancelled));
         if Entity::find().filter(own).count(tx.db()).await? >= u64::try_from(most)? {
             return refuse(RewardError::CustomerLimitReached);
         }
     }
     let gives: Gives = serde_json::from_value(row.gives.clone())?;
-    // Before the account, as everybody locks.
     let code = if gives == Gives::ExternalCode { Some(codes::take(tx, id).await?) } else { None };
+    let claim = &Claim { customer, ..*claim };
     let hold = pay(tx, &row, claim).await?;
     let early_access = match &gives {
         Gives::EarlyAccess(skus) => Some(serde_json::to_value(skus)?),
         Gives::Discount(..) | Gives::Product(_) | Gives::ExternalCode => None,
     };
-    let coupon = make_coupon(tx, &row, claim.customer, gives).await?;
+    let coupon = make_coupon(tx, &row, customer, gives).await?;
     let handed = Given { coupon, early_access, code };
     let new = claimed(tx, &row, claim, hold, handed).insert(tx.db()).await?;
     tell(tx, "reward.claimed", &new).await?;

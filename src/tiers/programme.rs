@@ -115,6 +115,11 @@ impl TierProgramme {
         self.tiers.iter().position(|tier| tier.code == code)
     }
 
+    /// Whether the shop has a tier for each of these codes.
+    pub(crate) fn has_all(&self, codes: &BTreeSet<String>) -> bool {
+        codes.iter().all(|code| self.rank(code).is_some())
+    }
+
     /// Checks every bound.
     pub(crate) fn validate(&self) -> Result<(), SettingsError> {
         ensure(self.tiers.len() <= MOST_TIERS, "tiers", "must be 20 at most")?;

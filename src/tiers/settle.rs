@@ -93,7 +93,8 @@ pub(crate) async fn merge(tx: &Tx, from: CustomerId, into: CustomerId) -> Result
         Entity::delete_many().filter(Column::CustomerId.eq(from)).exec(tx.db()).await?;
         let programme = &tx.settings().tiers;
         let own = rows.remove(&into).unwrap_or_else(|| untouched(into, tx.now()));
-        let (theirs, ours) = (standing(programme, &gone), standing(programme, &own));
+        let now = tx.now();
+        let (theirs, ours) = (standing(programme, &gone).alive(now), standing(programme, &own).alive(now));
         let mut row = own.clone();
         if Term::better(theirs.kept, ours.kept) != ours.kept {
             (row.kept, row.kept_until) = (gone.kept, gone.kept_until);
@@ -178,6 +179,10 @@ impl Written {
             step_until: standing.step.and_then(|term| term.until),
             ..before.clone()
         };
+        // What staff gave outlives a change of the programme: the tier may come back.
+        if before.kept.as_deref().is_some_and(|code| programme.rank(code).is_none()) {
+            (row.kept, row.kept_until) = (before.kept.clone(), before.kept_until);
+        }
         if row.tier != before.tier {
             row.since = tx.now();
             row.changes += 1;

@@ -66,18 +66,23 @@ impl Term {
 impl Standing {
     /// Where somebody stands now who stood like this before.
     pub(super) fn next(&self, programme: &TierProgramme, counted: &Counted, calendar: Calendar) -> Self {
-        let lives = |term: &Term| !term.is_over(calendar.now) && term.rank < programme.tiers.len();
-        let (kept, step) = (self.kept.filter(lives), self.step.filter(lives));
+        let Self { kept, step, .. } = self.alive(calendar.now);
         let due = Term::better(carried(programme, counted, calendar), Term::better(kept, step));
         let due = Self { tier: due, kept, step };
         let Some(held) = self.tier.filter(|held| Some(held.rank) > due.rank()) else { return due };
-        if !held.is_over(calendar.now) || held.rank >= programme.tiers.len() {
+        if !held.is_over(calendar.now) {
             return due;
         }
         if held.until.and_then(|until| with_grace(programme, until)).is_some_and(|end| calendar.now < end) {
             return Self { tier: Some(held), ..due };
         }
         due.at_least_a_step_below(held.rank, programme, calendar)
+    }
+
+    /// Without what is over of what keeps a tier.
+    pub(super) fn alive(self, now: Instant) -> Self {
+        let lives = |term: &Term| !term.is_over(now);
+        Self { kept: self.kept.filter(lives), step: self.step.filter(lives), ..self }
     }
 
     fn rank(&self) -> Option<usize> {

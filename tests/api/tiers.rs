@@ -274,6 +274,14 @@ both_engines! {
         assert_eq!([&gold["tier"]["code"], &gold["given"]["code"], &gold["until"]],
             [&json!("gold"), &json!("gold"), &json!("2026-06-01T00:00:00+00:00")]);
         assert_eq!(gold["changes"][0]["reason"], "Years with us before this programme");
+        let own = shop.graphql(&joan, "{ me { tier { changes { cause reason } } } }", json!({})).await;
+        assert_eq!(own.at("/me/tier/changes/0"), &json!({ "cause": "STAFF", "reason": null }));
+        // What was given outlives a programme without that tier.
+        set_tiers(shop, json!({ "tiers": [{ "code": "silver", "name": "Silver", "threshold": "100" }] })).await;
+        assert_eq!(code(shop, &server, &joan).await, "silver");
+        set_tiers(shop, json!({})).await;
+        assert_eq!(code(shop, &server, &joan).await, "gold");
+        let staff = shop.as_staff(Role::Manager).await;
         shop.done(&staff, "customerTierSet", give(json!("gold"), json!(null))).await;
         assert_eq!(tier(shop, &server, &joan).await["until"], json!(null));
         shop.done(&staff, "customerTierSet", give(json!(null), json!(null))).await;

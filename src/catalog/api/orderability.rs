@@ -8,12 +8,14 @@ use entity::product::Model;
 use super::loaders::{BySku, CatalogLoader, EarlyAccessOf};
 use super::{sees_all, viewer};
 use crate::app::App;
+use crate::audit::reads::Person;
 use crate::auth::viewer::Viewer;
 use crate::catalog::EarlyAccess;
 use crate::catalog::rules::{self, Visibility};
+use crate::customers::api::note_read;
 use crate::customers::{self, CustomerBy};
 use crate::error::Fault;
-use crate::graphql::access::Allowed;
+use crate::graphql::access::{Allowed, Operation};
 use crate::graphql::fault::ApiError;
 use crate::graphql::global_id::{NodeType, local_id};
 use crate::orders::rules::visible;
@@ -116,10 +118,19 @@ async fn buyer(ctx: &Context<'_>, customer_id: Option<&ID>) -> Result<Option<Cus
     match (viewer(ctx), named) {
         (Viewer::Customer { customer, .. }, None) => Ok(Some(*customer)),
         (Viewer::Customer { customer, .. }, Some(named)) => Ok(named.filter(|named| named == customer)),
-        (viewer, Some(Some(named))) if sees_all(viewer) => {
+        (viewer, Some(Some(named))) if sees_all(viewer) && may_read_customers(viewer) => {
             let db = &ctx.data_unchecked::<App>().db.read;
-            Ok(customers::find(db, &CustomerBy::Id(named)).await?.map(|row| row.id))
+            let found = customers::find(db, &CustomerBy::Id(named)).await?.map(|row| row.id);
+            if let Some(customer) = found {
+                note_read(ctx, Person::Customer(customer));
+            }
+            Ok(found)
         }
         _ => Ok(None),
     }
+}
+
+/// What somebody can order tells what they have.
+fn may_read_customers(viewer: &Viewer) -> bool {
+    Operation::of("customer").is_some_and(|operation| operation.allows(viewer))
 }

@@ -256,7 +256,8 @@ impl RewardsMutation {
         }
     }
 
-    /// Claims a reward and pays it with points, all or nothing. One that is a coupon or a code of others answers its code.
+    /// Claims a reward and pays it with points, all or nothing. One that is a coupon or a code of others answers its code, the latter to the
+    /// customer only.
     /// For the customer, shop keys with `points:write`.
     #[graphql(guard = "Allowed")]
     async fn reward_claim(

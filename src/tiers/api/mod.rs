@@ -40,7 +40,7 @@ struct CustomerTierSetInput {
     tier: Option<String>,
     /// Until when, in the future; without end, if left out. Only with a tier.
     until: Option<Instant>,
-    /// Why, 1 to 500 characters; kept in the audit log and with the change.
+    /// Why, 1 to 500 characters on one line; kept in the audit log and with the change, and not shown to the customer.
     reason: String,
     /// The same key with the same input is answered again without doing it twice.
     idempotency_key: IdempotencyKey,

@@ -74,7 +74,7 @@ pub enum TierDowngrade {
     ByBalance,
 }
 
-/// All tiers, in place of those before. Every member is looked at anew.
+/// All tiers, in place of those before. Every member is looked at anew, from five seconds later on.
 #[derive(Debug, InputObject)]
 pub struct TierProgrammeInput {
     /// From the lowest to the highest threshold, at most 20; none ends the tiers of the shop.

@@ -13,6 +13,7 @@ use sea_orm::{EntityTrait, QueryFilter, QueryOrder, QuerySelect, RelationDef};
 use super::loaders::changes_of;
 use super::programme::{Tier, amount};
 use crate::app::App;
+use crate::auth::viewer::Viewer;
 use crate::db::dialect::is_among;
 use crate::error::Fault;
 use crate::graphql::fault::ApiError;
@@ -76,6 +77,7 @@ pub enum TierChangeCause {
 
 /// A change of a customer's tier.
 #[derive(Clone, Debug, SimpleObject)]
+#[graphql(complex)]
 pub struct TierChange {
     /// From 1 without gaps.
     number: i32,
@@ -85,10 +87,19 @@ pub struct TierChange {
     to: Option<String>,
     /// What did it.
     cause: TierChangeCause,
-    /// As staff wrote it.
+    #[graphql(skip)]
     reason: Option<String>,
     /// When.
     at: DateTime<Utc>,
+}
+
+#[ComplexObject]
+impl TierChange {
+    /// As staff wrote it, for shop and staff; null for the customer.
+    async fn reason(&self, ctx: &Context<'_>) -> Option<&str> {
+        let is_shop = matches!(ctx.data_opt(), Some(Viewer::Shop { .. } | Viewer::Staff { .. }));
+        self.reason.as_deref().filter(|_| is_shop)
+    }
 }
 
 #[ComplexObject]
