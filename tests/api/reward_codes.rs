@@ -106,7 +106,7 @@ both_engines! {
         shop.refused(&server, "rewardClaimCancel", json!({ "claimId": claim["id"] }), "CLAIM_ENDED").await;
         shop.refused(&eve, "rewardClaim", json!({ "rewardId": reward }), "OUT_OF_STOCK").await;
         // Nor if it is added again.
-        let again = shop.done(&owner, "rewardCodesAdd", add(json!(["A", "B", "B"]))).await;
+        let again = shop.done(&owner, "rewardCodesAdd", add(json!(["A ", "B", " B"]))).await;
         assert_eq!((&again["added"], &again["duplicates"]), (&json!(1), &json!([0, 2])));
         assert_eq!(again["reward"], json!({ "stock": 1, "available": true }));
         let hers = shop.done(&eve, "rewardClaim", json!({ "rewardId": reward })).await;

@@ -18,7 +18,7 @@ use crate::rewards::codes::{self, Add};
 pub(super) struct RewardCodesAddInput {
     /// One with `externalCode`.
     reward_id: ID,
-    /// 1 to 1000, each 1 to 255 characters on one line.
+    /// 1 to 1000, each 1 to 255 characters on one line; blanks around a code do not count.
     codes: Vec<String>,
     /// The caller's key.
     idempotency_key: IdempotencyKey,
@@ -52,7 +52,9 @@ impl RewardCodesMutation {
         ctx: &Context<'_>,
         input: RewardCodesAddInput,
     ) -> Result<RewardCodesPayload, ApiError> {
-        let add = Add { reward: local_id(&input.reward_id, NodeType::Reward), codes: input.codes };
+        // Files that codes are copied from leave blanks: two that differ by those are one.
+        let codes = input.codes.iter().map(|code| code.trim().to_owned()).collect();
+        let add = Add { reward: local_id(&input.reward_id, NodeType::Reward), codes };
         Ok(match once(ctx, "rewardCodesAdd", input.idempotency_key, &add, codes::add).await? {
             Ok(Once { value, replayed }) => {
                 let reward = Some(Reward(written::<reward::Entity>(ctx, value.reward).await?));
