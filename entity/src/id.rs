@@ -52,6 +52,12 @@ ids! {
     LineId,
     /// A return of some pieces of a line.
     ReturnId,
+    /// A plan of paid memberships.
+    PlanId,
+    /// A paid membership.
+    MembershipId,
+    /// Something asked of whoever takes the money.
+    CallId,
     /// A product of the catalogue.
     ProductId,
     /// A proof of a mailbox under way.

@@ -23,6 +23,7 @@ mod m20261122_earning;
 mod m20261122_expiry;
 mod m20261122_expiry_warnings;
 mod m20261122_histories;
+mod m20261122_memberships;
 mod m20261122_merged;
 mod m20261122_opening_balances;
 mod m20261122_packing;
@@ -69,6 +70,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_early_access::Migration),
             Box::new(m20261122_reward_codes::Migration),
             Box::new(m20261122_packing::Migration),
+            Box::new(m20261122_memberships::Migration),
         ]
     }
 }
