@@ -7,3 +7,7 @@
 pub(crate) mod held;
 #[expect(dead_code, reason = "what uses it comes with the next commits")]
 pub(crate) mod plans;
+#[expect(dead_code, reason = "what uses it comes with the next commits")]
+pub(crate) mod state;
+#[cfg(test)]
+mod state_tests;
