@@ -9,6 +9,8 @@ use crate::auth::api_keys::Uses;
 use crate::auth::keys::{self, Keys};
 use crate::auth::passwords::Passwords;
 use crate::auth::session_cache::SessionCache;
+use crate::billing;
+use crate::billing::payments::{PaymentError, Payments};
 use crate::clock::{Clock, IdGen};
 use crate::config::Config;
 use crate::db::{self, Db};
@@ -49,6 +51,8 @@ pub struct Parts {
     pub notices: Notices,
     /// What mails say.
     pub words: Words,
+    /// Who takes the money for memberships; nobody, if the shop did not say.
+    payments: Option<Arc<dyn Payments>>,
     settings: RwLock<Arc<ShopSettings>>,
 }
 
@@ -71,6 +75,7 @@ impl App {
         let db = Db::connect(&config.database).await?;
         db::migrate(&db).await?;
         let settings = settings::load(&db.read).await.map_err(|fault| anyhow::anyhow!("{fault:?}"))?;
+        let payments = billing::payments_of(&config, &db, &clock)?;
         let parts = Parts {
             notices: Notices::new(db.is_postgres()),
             throttle: Throttle::new(config.rate_limits, db.is_postgres()),
@@ -83,12 +88,22 @@ impl App {
             key_uses: Uses::default(),
             mailer: Mailer::new(&config)?,
             words: Words::embedded()?,
+            payments,
             config,
             settings: RwLock::new(Arc::new(settings)),
         };
         let app = Self(Arc::new(parts));
         keys::prepare(&app).await.map_err(|fault| anyhow::anyhow!("{fault:?}"))?;
         Ok(app)
+    }
+
+    /// Who takes the money for memberships.
+    pub(crate) fn payments(&self) -> Result<&dyn Payments, PaymentError> {
+        let nobody = || PaymentError::Unavailable {
+            problem: "nobody is set up to take payments".to_owned(),
+            retry_after: None,
+        };
+        self.payments.as_deref().ok_or_else(nobody)
     }
 
     /// The shop's settings in force on this instance.

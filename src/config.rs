@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::billing::setup::{PaymentArgs, PaymentConfig};
 use crate::db::DbOptions;
 use crate::messages::mailer;
 
@@ -56,6 +57,9 @@ pub struct ConfigArgs {
     /// Password hashes computed at once, by default on half the cores, at most 4; each takes 19 MiB for its time
     #[arg(long, env = "REGULARS_PASSWORD_HASHES", default_value_t = hashes_at_once())]
     pub password_hashes: usize,
+    /// Who takes payments.
+    #[command(flatten)]
+    pub payments: PaymentArgs,
     /// What one request may ask for.
     #[command(flatten)]
     pub limits: Limits,
@@ -164,6 +168,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// Password hashes computed at once.
     pub password_hashes: usize,
+    /// Who takes payments.
+    pub payments: PaymentConfig,
     /// What one request may ask for.
     pub limits: Limits,
     /// How much somebody may ask for.
@@ -205,6 +211,7 @@ impl TryFrom<ConfigArgs> for Config {
             cors_origins: args.cors_origins,
             trusted_proxies: args.trusted_proxies,
             password_hashes: args.password_hashes,
+            payments: args.payments.check(args.mode)?,
             limits: args.limits,
             rate_limits: args.rate_limits,
         })

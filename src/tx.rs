@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::auth::keys::Keys;
 use crate::caller::{self, Caller};
 use crate::db::dialect;
 use crate::error::{Fault, FaultKind, Outcome, Stop, split};
@@ -87,6 +88,11 @@ impl Tx {
     /// The shop's settings when the transaction began.
     pub fn settings(&self) -> &ShopSettings {
         &self.settings
+    }
+
+    /// The keys of the server.
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.app.keys
     }
 
     /// Whom this transaction works for.

@@ -68,6 +68,9 @@ pub enum EndedWhy {
     /// Its payment was taken back by the bank.
     #[sea_orm(string_value = "DISPUTED")]
     Disputed,
+    /// Its trial was paid for with a card that had one before.
+    #[sea_orm(string_value = "TRIAL_USED")]
+    TrialUsed,
     /// It was ended where it is billed.
     #[sea_orm(string_value = "DELETED")]
     Deleted,
@@ -94,6 +97,12 @@ pub struct Model {
     pub plan_id: PlanId,
     /// What it becomes when it is renewed.
     pub next_plan_id: Option<PlanId>,
+    /// What it costs then, in minor units per interval.
+    pub next_price: Option<i64>,
+    /// How often it is paid then.
+    pub next_billed: Option<Interval>,
+    /// When that is.
+    pub next_at: Option<Instant>,
     /// ISO 4217, of the price.
     pub currency: String,
     /// Minor units per interval, as agreed.
@@ -120,6 +129,8 @@ pub struct Model {
     pub cancels_at: Option<Instant>,
     /// The number of what said so last.
     pub cancel_seq: i64,
+    /// Who wants it to end.
+    pub cancel_why: Option<EndedWhy>,
     /// As its member, or the shop, put it.
     pub cancel_reason: Option<String>,
     /// When it ended for good.

@@ -15,6 +15,8 @@ pub struct Model {
     pub kind: String,
     /// As it is now.
     pub body: Json,
+    /// Rises with every change.
+    pub version: i64,
     /// When its clock has something to do with it.
     pub due_at: Option<Instant>,
 }

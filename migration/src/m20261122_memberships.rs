@@ -5,8 +5,8 @@ use sea_orm_migration::prelude::{
     DbErr, DeriveMigrationName, Expr, ExprTrait, Index, MigrationTrait, SchemaManager, async_trait,
 };
 use sea_orm_migration::schema::{
-    big_integer, binary, boolean, integer, json_binary, json_binary_null, pk_uuid, string, string_null, text,
-    uuid, uuid_null,
+    big_integer, big_integer_null, binary, boolean, integer, json_binary, json_binary_null, pk_uuid, string,
+    string_null, text, uuid, uuid_null,
 };
 use sea_orm_migration::sea_query::ConditionalStatement;
 
@@ -77,6 +77,9 @@ async fn make_memberships(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .col(uuid("plan_id"))
         // What it becomes when it is renewed.
         .col(uuid_null("next_plan_id"))
+        .col(big_integer_null("next_price"))
+        .col(string_null("next_billed"))
+        .col(instant_null("next_at"))
         .col(string("currency"))
         .col(big_integer("price"))
         .col(string("billed"))
@@ -91,6 +94,7 @@ async fn make_memberships(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .col(instant_null("minimum_until"))
         .col(instant_null("cancels_at"))
         .col(big_integer("cancel_seq"))
+        .col(string_null("cancel_why"))
         .col(string_null("cancel_reason"))
         .col(instant_null("ended_at"))
         .col(string_null("ended_why"))
@@ -233,6 +237,7 @@ async fn make_inbox(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .col(string("id").primary_key())
         .col(string("kind"))
         .col(json_binary("body"))
+        .col(big_integer("version"))
         // When its clock has something to do with it.
         .col(instant_null("due_at"))
         .take();

@@ -3,5 +3,9 @@
 //! Invariant: nothing here says who is entitled to what. What is asked is written down before it is asked, under a key by
 //! which it is done once; what is heard is only a reason to look up how things are.
 
-#[expect(dead_code, reason = "what uses it comes with the next commits")]
 pub(crate) mod payments;
+pub(crate) mod references;
+pub(crate) mod sandbox;
+pub mod setup;
+
+pub(crate) use setup::payments_of;

@@ -10,6 +10,7 @@ use entity::membership_charge::ChargeStatus;
 use entity::membership_plan::Interval;
 use serde::{Deserialize, Serialize};
 
+use crate::error::Fault;
 use crate::money::{Currency, Money};
 
 /// Whoever takes the money. Every method that changes something has a key: asked again with it, the same is answered and
@@ -30,6 +31,9 @@ pub(crate) trait Payments: fmt::Debug + Send + Sync {
 
     /// The subscription that a hosted page led to; none as long as it was not paid.
     async fn checkout_outcome(&self, page: &str) -> Result<CheckoutOutcome, PaymentError>;
+
+    /// Has the page closed, if it is open: nobody pays on it any more.
+    async fn close_checkout(&self, page: &str) -> Result<(), PaymentError>;
 
     /// Begins a subscription whose first payment, or card for later ones, the customer's own device confirms.
     async fn subscribe(&self, key: &str, wanted: &Subscribe) -> Result<Begun, PaymentError>;
@@ -265,4 +269,10 @@ pub(crate) enum PaymentError {
         /// Not before.
         retry_after: Option<Duration>,
     },
+}
+
+impl From<Fault> for PaymentError {
+    fn from(fault: Fault) -> Self {
+        Self::Unavailable { problem: format!("{fault:?}"), retry_after: None }
+    }
 }

@@ -3,11 +3,13 @@
 //! Invariant: a membership's entitlement follows from what was paid, granted as a trial or allowed as grace, by
 //! [`state`] alone, whatever order that came to be known in; a customer has one that has not ended.
 
-#[expect(dead_code, reason = "what uses it comes with the next commits")]
+pub(crate) mod calls;
+mod events;
 pub(crate) mod held;
-#[expect(dead_code, reason = "what uses it comes with the next commits")]
 pub(crate) mod plans;
-#[expect(dead_code, reason = "what uses it comes with the next commits")]
-pub(crate) mod state;
+mod state;
 #[cfg(test)]
 mod state_tests;
+mod store;
+pub(crate) mod sync;
+mod trials;

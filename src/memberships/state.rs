@@ -276,6 +276,7 @@ fn state_after(why: EndedWhy) -> MembershipState {
         | EndedWhy::Withdrawn
         | EndedWhy::Refunded
         | EndedWhy::Disputed
+        | EndedWhy::TrialUsed
         | EndedWhy::Deleted => MembershipState::Cancelled,
     }
 }

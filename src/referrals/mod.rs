@@ -28,7 +28,7 @@ mod rules;
 mod vest;
 
 pub(crate) use moves::{joined, merged, take_back};
-pub(crate) use people::CardHash;
+pub(crate) use people::{CardHash, mailbox_hash};
 pub(crate) use vest::{VEST, vest};
 
 use entity::id::AccountId;

@@ -7,7 +7,7 @@ use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, FromQueryResult, QueryFilter,
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::rules::{Traits, place};
+use super::rules::{Traits, mailbox, place};
 use crate::customers::address::Address;
 use crate::customers::addresses;
 use crate::error::Fault;
@@ -33,6 +33,13 @@ impl CardHash {
     pub(crate) fn bytes(&self) -> Vec<u8> {
         self.0.clone()
     }
+}
+
+/// A hash of the mailbox that an address is delivered to, whichever of its spellings it is; none if it is no address.
+pub(crate) fn mailbox_hash(key: &hmac::Key, email: &str) -> Option<Vec<u8>> {
+    let tag =
+        |mailbox: String| hmac::sign(key, &[b"mailbox\x1f", mailbox.as_bytes()].concat()).as_ref().to_vec();
+    mailbox(email).map(tag)
 }
 
 /// All that is known of a person.

@@ -1,0 +1,312 @@
+//! A membership's rows: read under the lock of the membership, written back as what is known now makes them.
+
+use std::cmp::{max, min};
+
+use chrono::TimeDelta;
+use entity::id::MembershipId;
+use entity::membership::{Column, EndedWhy, Entity, MembershipState, Model};
+use entity::membership_charge::ChargeStatus;
+use entity::{Instant, membership_charge, membership_pause};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ActiveEnum, ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
+
+use super::calls::{self, Asked, Call};
+use super::events;
+use super::state::{Covered, Fact, Facts, Numbered, Pause, Standing, is_over};
+use crate::billing::payments::{Change, Charge};
+use crate::db::bulk::Rows;
+use crate::error::Fault;
+use crate::tx::Tx;
+
+/// A membership that this transaction has to itself.
+#[derive(Debug)]
+pub(super) struct Locked {
+    /// As it was read.
+    before: Model,
+    pub(super) row: Model,
+    pub(super) charges: Vec<membership_charge::Model>,
+    facts: Facts,
+}
+
+/// The membership, locked until the transaction ends.
+pub(super) async fn locked(tx: &Tx, id: MembershipId) -> Result<Option<Locked>, Fault> {
+    let Some(row) = Entity::find_by_id(id).lock_exclusive().one(tx.db()).await? else { return Ok(None) };
+    Ok(Some(Locked::read(tx, row).await?))
+}
+
+impl Locked {
+    async fn read(tx: &Tx, row: Model) -> Result<Self, Fault> {
+        let charges = membership_charge::Entity::find()
+            .filter(membership_charge::Column::MembershipId.eq(row.id))
+            .order_by_asc(membership_charge::Column::CoversFrom)
+            .all(tx.db())
+            .await?;
+        let pauses = membership_pause::Entity::find()
+            .filter(membership_pause::Column::MembershipId.eq(row.id))
+            .all(tx.db())
+            .await?;
+        let facts = facts(&row, &charges, pauses);
+        Ok(Self { before: row.clone(), row, charges, facts })
+    }
+
+    /// Whether it has ended for good.
+    pub(super) fn has_ended(&self) -> bool {
+        self.facts.ended.is_some()
+    }
+
+    /// The number of what is asked for now: the next in this membership.
+    pub(super) fn next_seq(&mut self) -> i64 {
+        self.row.seq += 1;
+        self.row.seq
+    }
+
+    /// Where it stands by what is known.
+    pub(super) fn standing(&self, now: Instant) -> Standing {
+        self.facts.standing(now)
+    }
+
+    /// The pause that has not ended at `now`.
+    pub(super) fn pause_at(&self, now: Instant) -> Option<(i64, Pause)> {
+        let open = |pause: &Pause| pause.until.value.is_none_or(|until| now < until);
+        self.facts.pauses.iter().find(|(_, pause)| open(pause)).map(|(seq, pause)| (*seq, *pause))
+    }
+
+    /// It is the plan now that it was to become.
+    pub(super) fn take_next_plan(&mut self) {
+        if let Some((plan, price)) = self.row.next_plan_id.zip(self.row.next_price) {
+            (self.row.plan_id, self.row.price) = (plan, price);
+            if let Some(billed) = self.row.next_billed {
+                self.row.billed = billed;
+            }
+        }
+        self.drop_next_plan();
+    }
+
+    /// It stays the plan that it is.
+    pub(super) fn drop_next_plan(&mut self) {
+        (self.row.next_plan_id, self.row.next_price, self.row.next_billed) = (None, None, None);
+        self.row.next_at = None;
+    }
+
+    /// Takes in what is learnt; [`Self::settle`] writes it.
+    pub(super) fn learn(&mut self, fact: &Fact) {
+        self.facts.learn(fact);
+    }
+
+    /// Takes in a charge as whoever takes the money has it.
+    pub(super) async fn charge(&mut self, tx: &Tx, told: &Charge) -> Result<(), Fault> {
+        let covered = Covered { from: told.from, until: told.until, status: told.status };
+        self.facts.learn(&Fact::Charge { invoice: told.invoice.clone(), covered });
+        let known = self.charges.iter().find(|known| known.invoice == told.invoice);
+        let row = merged(self.row.id, known, told);
+        if known != Some(&row) {
+            write_charge(tx, &row).await?;
+            self.charges.retain(|known| known.invoice != row.invoice);
+            self.charges.push(row);
+        }
+        Ok(())
+    }
+
+    /// Writes the membership as what is known makes it, and tells what changed. `is_sure` if whoever takes the money was just
+    /// asked: only then is it over because nobody paid.
+    pub(super) async fn settle(mut self, tx: &Tx, is_sure: bool) -> Result<Model, Fault> {
+        if let Some(end) = self.end_due(tx.now(), is_sure) {
+            self.facts.learn(&end);
+            if self.row.subscription.is_some() || self.row.checkout.is_some() {
+                calls::enqueue(tx, &mut self, &Call::Change(Change::EndNow), Asked::ByJob).await?;
+            }
+        }
+        if self.row.next_at.is_some_and(|at| at <= tx.now()) {
+            self.take_next_plan();
+        }
+        let standing = self.facts.standing(tx.now());
+        self.take_over(&standing, tx.now());
+        write(tx, &self.row, self.before.seq).await?;
+        write_pauses(tx, self.row.id, &self.facts).await?;
+        events::tell(tx, &self.before, &self.row).await?;
+        Ok(self.row)
+    }
+
+    /// The end that time has brought, if it is not written down yet.
+    fn end_due(&self, now: Instant, is_sure: bool) -> Option<Fact> {
+        let standing = self.facts.standing(now);
+        if self.facts.ended.is_some() || !is_over(standing.state) {
+            return None;
+        }
+        let is_wanted = self.facts.cancels.value.is_some_and(|at| at <= now);
+        if !is_wanted && !is_sure {
+            return None;
+        }
+        let why = match standing.state {
+            MembershipState::Expired if standing.paid_through.is_none() => EndedWhy::NeverPaid,
+            MembershipState::Expired => EndedWhy::Unpaid,
+            _ if is_wanted => self.row.cancel_why.unwrap_or(EndedWhy::Member),
+            // Nothing else ends one that nobody wanted to end.
+            _ => EndedWhy::Refunded,
+        };
+        let at = if is_wanted { self.facts.cancels.value } else { standing.entitled_until };
+        Some(Fact::Ended { at: min(at.unwrap_or(now), now), why })
+    }
+
+    fn take_over(&mut self, standing: &Standing, now: Instant) {
+        let (row, facts) = (&mut self.row, &self.facts);
+        row.state = standing.state;
+        row.entitled_until = standing.entitled_until;
+        row.paid_through = standing.paid_through;
+        row.due_at = standing.due_at;
+        row.trial_until = facts.trial_until;
+        row.cancels_at = facts.cancels.value;
+        row.cancel_seq = facts.cancels.seq;
+        (row.ended_at, row.ended_why) = facts.ended.unzip();
+        if facts.ended.is_some() {
+            row.open_for = None;
+        } else if is_over(standing.state) {
+            // Not for good before whoever takes the money was asked.
+            row.due_at = Some(now);
+        }
+        if row.joined_at.is_none() && standing.paid_through.is_some() {
+            row.joined_at = Some(now);
+        }
+        row.updated_at = now;
+    }
+}
+
+fn facts(row: &Model, charges: &[membership_charge::Model], pauses: Vec<membership_pause::Model>) -> Facts {
+    let mut facts = Facts::new(row.began_at, TimeDelta::days(row.grace_days.into()));
+    facts.trial_until = row.trial_until;
+    facts.cancels = Numbered { seq: row.cancel_seq, value: row.cancels_at };
+    facts.ended = row.ended_at.zip(row.ended_why);
+    for charge in charges {
+        let covered = Covered { from: charge.covers_from, until: charge.covers_until, status: charge.status };
+        facts.learn(&Fact::Charge { invoice: charge.invoice.clone(), covered });
+    }
+    for pause in pauses {
+        let until = Numbered { seq: pause.until_seq, value: pause.until_at };
+        facts.pauses.insert(pause.seq, Pause { from: pause.from_at, until });
+    }
+    facts
+}
+
+/// A charge as it is known by now: of what can only grow, the furthest.
+fn merged(
+    membership: MembershipId,
+    known: Option<&membership_charge::Model>,
+    told: &Charge,
+) -> membership_charge::Model {
+    let status = known.map_or(told.status, |known| max(known.status, told.status));
+    membership_charge::Model {
+        invoice: told.invoice.clone(),
+        membership_id: membership,
+        covers_from: known.map_or(told.from, |known| min(known.covers_from, told.from)),
+        covers_until: known.map_or(told.until, |known| max(known.covers_until, told.until)),
+        currency: told.amount.currency.code().to_owned(),
+        amount: told.amount.minor,
+        refunded: max(known.map_or(0, |known| known.refunded), told.refunded),
+        status,
+        asked_at: told.asked_at,
+        paid_at: known.and_then(|known| known.paid_at).or(told.paid_at),
+        failed_at: max(known.and_then(|known| known.failed_at), told.failed_at),
+        back_at: known.and_then(|known| known.back_at).or(told.back_at),
+    }
+}
+
+async fn write_charge(tx: &Tx, row: &membership_charge::Model) -> Result<(), Fault> {
+    let mut rows = Rows::new(
+        "membership_charges",
+        &[
+            "invoice",
+            "membership_id",
+            "covers_from",
+            "covers_until",
+            "currency",
+            "amount",
+            "refunded",
+            "status",
+            "asked_at",
+            "paid_at",
+            "failed_at",
+            "back_at",
+        ],
+    );
+    rows.push([
+        row.invoice.as_str().into(),
+        row.membership_id.0.into(),
+        row.covers_from.into(),
+        row.covers_until.into(),
+        row.currency.as_str().into(),
+        row.amount.into(),
+        row.refunded.into(),
+        row.status.to_value().into(),
+        row.asked_at.into(),
+        row.paid_at.into(),
+        row.failed_at.into(),
+        row.back_at.into(),
+    ]);
+    rows.insert_or_replace(tx.db()).await
+}
+
+async fn write_pauses(tx: &Tx, membership: MembershipId, facts: &Facts) -> Result<(), Fault> {
+    use membership_pause::Column as Pauses;
+    if facts.pauses.is_empty() {
+        return Ok(());
+    }
+    membership_pause::Entity::delete_many().filter(Pauses::MembershipId.eq(membership)).exec(tx.db()).await?;
+    let columns = &["membership_id", "seq", "from_at", "until_at", "until_seq"];
+    let mut rows = Rows::new("membership_pauses", columns);
+    for (seq, pause) in &facts.pauses {
+        let Pause { from, until } = *pause;
+        rows.push([membership.0.into(), (*seq).into(), from.into(), until.value.into(), until.seq.into()]);
+    }
+    rows.insert(tx.db()).await
+}
+
+/// Writes what may have changed of the row. The lock holds it still, the guard stands behind that.
+async fn write(tx: &Tx, row: &Model, before: i64) -> Result<(), Fault> {
+    let text = |why: Option<EndedWhy>| why.map(|why| why.to_value());
+    let written = Entity::update_many()
+        .col_expr(Column::OpenFor, Expr::val(row.open_for))
+        .col_expr(Column::PlanId, Expr::val(row.plan_id))
+        .col_expr(Column::NextPlanId, Expr::val(row.next_plan_id))
+        .col_expr(Column::NextPrice, Expr::val(row.next_price))
+        .col_expr(Column::NextBilled, Expr::val(row.next_billed.map(|billed| billed.to_value())))
+        .col_expr(Column::NextAt, Expr::val(row.next_at))
+        .col_expr(Column::Price, Expr::val(row.price))
+        .col_expr(Column::Billed, Expr::val(row.billed.to_value()))
+        .col_expr(Column::GraceDays, Expr::val(row.grace_days))
+        .col_expr(Column::State, Expr::val(row.state.to_value()))
+        .col_expr(Column::EntitledUntil, Expr::val(row.entitled_until))
+        .col_expr(Column::PaidThrough, Expr::val(row.paid_through))
+        .col_expr(Column::DueAt, Expr::val(row.due_at))
+        .col_expr(Column::TrialUntil, Expr::val(row.trial_until))
+        .col_expr(Column::MinimumUntil, Expr::val(row.minimum_until))
+        .col_expr(Column::CancelsAt, Expr::val(row.cancels_at))
+        .col_expr(Column::CancelSeq, Expr::val(row.cancel_seq))
+        .col_expr(Column::CancelWhy, Expr::val(text(row.cancel_why)))
+        .col_expr(Column::CancelReason, Expr::val(row.cancel_reason.clone()))
+        .col_expr(Column::EndedAt, Expr::val(row.ended_at))
+        .col_expr(Column::EndedWhy, Expr::val(text(row.ended_why)))
+        .col_expr(Column::Seq, Expr::val(row.seq))
+        .col_expr(Column::SyncedSeq, Expr::val(row.synced_seq))
+        .col_expr(Column::SyncedAt, Expr::val(row.synced_at))
+        .col_expr(Column::Account, Expr::val(row.account.clone()))
+        .col_expr(Column::Subscription, Expr::val(row.subscription.clone()))
+        .col_expr(Column::Checkout, Expr::val(row.checkout.clone()))
+        .col_expr(Column::JoinedAt, Expr::val(row.joined_at))
+        .col_expr(Column::UpdatedAt, Expr::val(row.updated_at))
+        .filter(Column::Id.eq(row.id).and(Column::Seq.eq(before)))
+        .exec(tx.db())
+        .await?;
+    if written.rows_affected == 1 { Ok(()) } else { Err(Fault::internal("a locked membership changed")) }
+}
+
+/// What was paid of a charge and is not given back.
+pub(super) fn left_of(charge: &membership_charge::Model) -> i64 {
+    match charge.status {
+        ChargeStatus::Paid | ChargeStatus::Won => charge.amount - charge.refunded,
+        ChargeStatus::Open
+        | ChargeStatus::Failed
+        | ChargeStatus::Void
+        | ChargeStatus::Disputed
+        | ChargeStatus::Refunded => 0,
+    }
+}

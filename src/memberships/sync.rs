@@ -1,0 +1,214 @@
+//! Looking up how a subscription is where it is billed, and taking that over. Whatever is heard of it is only a reason to
+//! look: a look-up that began later knows more.
+
+use entity::Instant;
+use entity::id::{CallId, CustomerId, MembershipId};
+use entity::membership::{Column, EndedWhy, Entity, Model};
+use entity::{billing_customer, job};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter};
+use serde_json::json;
+
+use super::calls::{self, About, Asked, Call, ask_pending, has_pending};
+use super::state::{Fact, is_over};
+use super::store::{Locked, left_of, locked};
+use super::trials;
+use crate::app::App;
+use crate::billing::payments::{
+    Change, CheckoutOutcome, CustomerRef, PaymentError, Payments, Subscription, SubscriptionRef,
+    SubscriptionStatus,
+};
+use crate::error::{Fault, FaultKind};
+use crate::jobs::{self, Ended, Job};
+use crate::tx::Tx;
+
+/// The kind of the job that looks.
+pub(crate) const KIND: &str = "memberships.sync";
+/// With the back-off of jobs these are two days; what is missed then is found by the reconcile job.
+const ATTEMPTS: i64 = 60;
+
+/// Has a membership looked up, once this commits.
+pub(crate) async fn enqueue(tx: &Tx, membership: MembershipId) -> Result<(), Fault> {
+    let payload = json!({ "membership": membership });
+    // No key: a run that is under way may have looked before what this is about.
+    jobs::enqueue(tx, Job { kind: KIND, payload, due: None, dedup_key: None, max_attempts: ATTEMPTS }).await
+}
+
+/// The job.
+pub(crate) async fn run(app: &App, job: &job::Model) -> Result<Ended, Fault> {
+    let About { membership } = serde_json::from_value(job.payload.clone())?;
+    sync(app, membership).await?;
+    Ok(Ended::Done)
+}
+
+/// Asks what is still to be asked, looks up how the subscription is, and takes it over.
+pub(crate) async fn sync(app: &App, membership: MembershipId) -> Result<(), Fault> {
+    ask_pending(app, membership).await?;
+    let Some(row) = app.change(&membership, claim).await? else { return Ok(()) };
+    let found = match row.account {
+        Some(_) => look_up(app, &row).await?,
+        None => None,
+    };
+    app.change(&(row, found), take_over).await
+}
+
+/// Numbers a look-up that is about to begin.
+async fn claim(tx: &Tx, id: &MembershipId) -> Result<Option<Model>, Fault> {
+    let claimed = Entity::update_many()
+        .col_expr(Column::Seq, Expr::col(Column::Seq).add(1))
+        .filter(Column::Id.eq(*id))
+        .exec_with_returning(tx.db())
+        .await?;
+    Ok(claimed.into_iter().next())
+}
+
+async fn look_up(app: &App, row: &Model) -> Result<Option<Subscription>, Fault> {
+    let payments = app.payments().map_err(unavailable)?;
+    if row.account.as_deref() != Some(payments.account()) {
+        tracing::error!(membership.id = %row.id.0, account = row.account, "a membership is billed where we are not");
+        return Err(Fault::of(FaultKind::Unavailable));
+    }
+    match (&row.subscription, &row.checkout) {
+        (Some(id), _) => payments.subscription(&SubscriptionRef(id.clone())).await.map_err(unavailable),
+        (None, Some(page)) => match payments.checkout_outcome(page).await.map_err(unavailable)? {
+            CheckoutOutcome::Subscribed(id) => payments.subscription(&id).await.map_err(unavailable),
+            CheckoutOutcome::Open | CheckoutOutcome::Expired => Ok(None),
+        },
+        (None, None) => of_membership(app, payments, row).await,
+    }
+}
+
+/// The subscription of a call whose answer never came: the one that is not over, if there are several.
+async fn of_membership(
+    app: &App,
+    payments: &dyn Payments,
+    row: &Model,
+) -> Result<Option<Subscription>, Fault> {
+    let key = (row.customer_id, payments.account().to_owned());
+    let Some(customer) = billing_customer::Entity::find_by_id(key).one(&app.db.read).await? else {
+        return Ok(None);
+    };
+    let mut found =
+        payments.subscriptions_of(&CustomerRef(customer.reference), row.id).await.map_err(unavailable)?;
+    found.sort_by_key(|subscription| subscription.ended_at.is_some());
+    Ok(found.into_iter().next())
+}
+
+async fn take_over(tx: &Tx, (claimed, found): &(Model, Option<Subscription>)) -> Result<(), Fault> {
+    let Some(mut membership) = locked(tx, claimed.id).await? else { return Ok(()) };
+    if let Some(found) = found {
+        absorb(tx, &mut membership, found, claimed.seq, None).await?;
+    }
+    membership.settle(tx, true).await?;
+    Ok(())
+}
+
+/// Learns from how a subscription is, as a look-up or a call with the number `seq` found it. `settling` is the call that
+/// found it, if one did.
+pub(super) async fn absorb(
+    tx: &Tx,
+    membership: &mut Locked,
+    found: &Subscription,
+    seq: i64,
+    settling: Option<CallId>,
+) -> Result<(), Fault> {
+    if found.membership.is_some_and(|of| of != membership.row.id) {
+        return Err(Fault::internal("the subscription of another membership"));
+    }
+    membership.row.subscription.get_or_insert_with(|| found.id.0.clone());
+    if seq > membership.row.synced_seq {
+        (membership.row.synced_seq, membership.row.synced_at) = (seq, Some(tx.now()));
+    }
+    for charge in &found.charges {
+        membership.charge(tx, charge).await?;
+    }
+    grant_trial(tx, membership, found).await?;
+    let is_settled = !has_pending(tx, membership.row.id, settling).await?;
+    if is_settled && membership.row.cancels_at != found.ends_at {
+        // Somebody wanted it on the pages of whoever takes the money.
+        membership.learn(&Fact::Cancels { seq, at: found.ends_at });
+    }
+    if let Some(at) = found.ended_at {
+        membership.learn(&Fact::Ended { at, why: why_ended(membership, found, at) });
+    }
+    if is_settled {
+        follow_up(tx, membership, found).await?;
+    }
+    Ok(())
+}
+
+/// Why a subscription that is over where it is billed is over.
+fn why_ended(membership: &Locked, found: &Subscription, at: Instant) -> EndedWhy {
+    let standing = membership.standing(at);
+    match (membership.row.ended_why, membership.row.cancels_at) {
+        (Some(why), _) => why,
+        (None, Some(wanted)) if wanted <= at => membership.row.cancel_why.unwrap_or(EndedWhy::Member),
+        _ if found.status == SubscriptionStatus::IncompleteExpired => EndedWhy::NeverPaid,
+        _ if standing.paid_through.is_none() => EndedWhy::NeverPaid,
+        _ if standing.paid_through.is_some_and(|until| until <= at) => EndedWhy::Unpaid,
+        _ => EndedWhy::Deleted,
+    }
+}
+
+/// The trial that was agreed begins once its card is there, unless that card had one before.
+async fn grant_trial(tx: &Tx, membership: &mut Locked, found: &Subscription) -> Result<(), Fault> {
+    let is_confirmed = !matches!(
+        found.status,
+        SubscriptionStatus::TrialingUnconfirmed
+            | SubscriptionStatus::Incomplete
+            | SubscriptionStatus::IncompleteExpired
+    );
+    let (row, Some(until)) = (&membership.row, found.trial_until) else { return Ok(()) };
+    if row.trial_days == 0 || row.trial_until.is_some() || !is_confirmed {
+        return Ok(());
+    }
+    let latest = row.began_at + super::state::FIRST_PAYMENT + chrono::TimeDelta::days(row.trial_days.into());
+    let customer: CustomerId = row.customer_id;
+    if trials::take(tx, row.id, customer, found.card.as_deref()).await? {
+        membership.learn(&Fact::Trial { until: std::cmp::min(until, latest) });
+    } else {
+        membership.learn(&Fact::Ended { at: tx.now(), why: EndedWhy::TrialUsed });
+        calls::enqueue(tx, membership, &Call::Change(Change::EndNow), Asked::ByJob).await?;
+    }
+    Ok(())
+}
+
+/// Asks for what makes the subscription as the membership is.
+async fn follow_up(tx: &Tx, membership: &mut Locked, found: &Subscription) -> Result<(), Fault> {
+    let now = tx.now();
+    let standing = membership.standing(now);
+    if membership.has_ended() {
+        if found.ended_at.is_none() {
+            calls::enqueue(tx, membership, &Call::Change(Change::EndNow), Asked::ByJob).await?;
+        }
+        return give_back_late(tx, membership).await;
+    }
+    if found.is_paused && !is_over(standing.state) && membership.pause_at(now).is_none() {
+        // A pause that nobody asked for here is ended like one that is over.
+        let renews_at = std::cmp::max(standing.paid_through.unwrap_or(now), now);
+        calls::enqueue(tx, membership, &Call::Change(Change::Resume { renews_at }), Asked::ByJob).await?;
+    }
+    Ok(())
+}
+
+/// What was taken after the end goes back: a payment that was on its way while the membership ended.
+async fn give_back_late(tx: &Tx, membership: &mut Locked) -> Result<(), Fault> {
+    let Some(ended_at) = membership.row.ended_at else { return Ok(()) };
+    let late: Vec<(String, i64)> = membership
+        .charges
+        .iter()
+        .filter(|charge| charge.paid_at.is_some_and(|paid| paid > ended_at) && left_of(charge) > 0)
+        .map(|charge| (charge.invoice.clone(), left_of(charge)))
+        .collect();
+    for (invoice, amount) in late {
+        tracing::warn!(membership.id = %membership.row.id.0, "a payment after the end of a membership is given back");
+        calls::enqueue(tx, membership, &Call::Refund { invoice, amount }, Asked::ByJob).await?;
+    }
+    Ok(())
+}
+
+/// A fault of whoever takes the money: told to the log, the same may succeed later.
+pub(super) fn unavailable(error: PaymentError) -> Fault {
+    tracing::warn!(?error, "billing could not be reached");
+    Fault::of(FaultKind::Unavailable)
+}
