@@ -9,8 +9,9 @@ use crate::auth::api_keys::Uses;
 use crate::auth::keys::{self, Keys};
 use crate::auth::passwords::Passwords;
 use crate::auth::session_cache::SessionCache;
-use crate::billing;
 use crate::billing::payments::{PaymentError, Payments};
+use crate::billing::sandbox::Sandbox;
+use crate::billing::setup::{self, Till};
 use crate::clock::{Clock, IdGen};
 use crate::config::Config;
 use crate::db::{self, Db};
@@ -52,7 +53,7 @@ pub struct Parts {
     /// What mails say.
     pub words: Words,
     /// Who takes the money for memberships; nobody, if the shop did not say.
-    payments: Option<Arc<dyn Payments>>,
+    till: Till,
     settings: RwLock<Arc<ShopSettings>>,
 }
 
@@ -75,7 +76,7 @@ impl App {
         let db = Db::connect(&config.database).await?;
         db::migrate(&db).await?;
         let settings = settings::load(&db.read).await.map_err(|fault| anyhow::anyhow!("{fault:?}"))?;
-        let payments = billing::payments_of(&config, &db, &clock)?;
+        let till = setup::till(&config, &db, &clock)?;
         let parts = Parts {
             notices: Notices::new(db.is_postgres()),
             throttle: Throttle::new(config.rate_limits, db.is_postgres()),
@@ -88,7 +89,7 @@ impl App {
             key_uses: Uses::default(),
             mailer: Mailer::new(&config)?,
             words: Words::embedded()?,
-            payments,
+            till,
             config,
             settings: RwLock::new(Arc::new(settings)),
         };
@@ -103,7 +104,12 @@ impl App {
             problem: "nobody is set up to take payments".to_owned(),
             retry_after: None,
         };
-        self.payments.as_deref().ok_or_else(nobody)
+        self.till.payments.as_deref().ok_or_else(nobody)
+    }
+
+    /// The sandbox, if payments are made there.
+    pub(crate) fn sandbox(&self) -> Option<&Sandbox> {
+        self.till.sandbox.as_ref()
     }
 
     /// The shop's settings in force on this instance.

@@ -17,6 +17,7 @@ use crate::customers::words;
 use crate::earning;
 use crate::error::Fault;
 use crate::jobs::{self, Ended, Job};
+use crate::memberships::{calls, due, sync};
 use crate::messages;
 use crate::outbox;
 use crate::points;
@@ -31,12 +32,15 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const AT_ONCE: usize = 8;
 
 /// Jobs that are due again and again; each is one row, armed by its own last run.
-const RECURRING: [(&str, &str); 8] = [
+const RECURRING: [(&str, &str); 11] = [
     (points::jobs::SWEEP, "0 * * * * *"),
     (earning::BIRTHDAYS, "0 0 * * * *"),
     (rewards::LAPSE, "0 * * * * *"),
     (referrals::VEST, "0 * * * * *"),
     (tiers::SWEEP, "0 * * * * *"),
+    (due::SWEEP, "0 * * * * *"),
+    (due::RECONCILE, "0 */5 * * * *"),
+    (due::SANDBOX, "0 * * * * *"),
     (prune::KIND, prune::SCHEDULE),
     (seal::KIND, seal::SCHEDULE),
     (release::KIND, release::SCHEDULE),
@@ -125,6 +129,11 @@ async fn dispatch(app: &App, job: &Model) -> Result<Ended, Fault> {
         tiers::SWEEP => tiers::sweep(app).await,
         tiers::RECOMPUTE => tiers::recompute(app, job).await,
         earning::BIRTHDAYS => earning::birthdays(app).await,
+        due::SWEEP => due::sweep(app).await,
+        due::RECONCILE => due::reconcile(app).await,
+        due::SANDBOX => due::run_sandbox(app).await,
+        calls::KIND => calls::run(app, job).await,
+        sync::KIND => sync::run(app, job).await,
         messages::letter::KIND => messages::letter::send(app, job).await.map(|()| Ended::Done),
         words::BACKFILL => words::backfill(app).await,
         terms::BACKFILL => terms::backfill(app).await,

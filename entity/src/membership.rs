@@ -123,6 +123,8 @@ pub struct Model {
     pub trial_days: i32,
     /// The end of the trial, once it has begun.
     pub trial_until: Option<Instant>,
+    /// Months that it lasts at least, as agreed.
+    pub minimum_months: i32,
     /// The end of its minimum term, once it has begun.
     pub minimum_until: Option<Instant>,
     /// When it is to end.

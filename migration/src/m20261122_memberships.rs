@@ -91,6 +91,7 @@ async fn make_memberships(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .col(instant_null("due_at"))
         .col(integer("trial_days"))
         .col(instant_null("trial_until"))
+        .col(integer("minimum_months"))
         .col(instant_null("minimum_until"))
         .col(instant_null("cancels_at"))
         .col(big_integer("cancel_seq"))

@@ -7,5 +7,3 @@ pub(crate) mod payments;
 pub(crate) mod references;
 pub(crate) mod sandbox;
 pub mod setup;
-
-pub(crate) use setup::payments_of;

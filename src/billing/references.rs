@@ -27,10 +27,10 @@ pub(crate) async fn customer(
     // Asked with another name or address it would be another request under the same key.
     let key = format!("customer-{}-{}", id.0, short(&idempotency::fingerprint(&wanted)?));
     let made = payments.create_customer(&key, &wanted).await?;
-    let known = (id, payments.account(), made.0.clone());
+    let known = (id, payments.account().to_owned(), made.0.clone());
     app.change(&known, async |tx: &Tx, (customer, account, reference)| {
         let mut rows = Rows::new("billing_customers", &["customer_id", "account", "reference"]);
-        rows.push([customer.0.into(), (*account).into(), reference.as_str().into()]);
+        rows.push([customer.0.into(), account.as_str().into(), reference.as_str().into()]);
         rows.insert_missing(tx.db()).await
     })
     .await?;
@@ -74,13 +74,13 @@ pub(crate) async fn price_of(
         wanted.billed.to_value()
     );
     let made = payments.create_price(&key, wanted).await?;
-    let known = (wanted.clone(), payments.account(), made.0.clone());
+    let known = (wanted.clone(), payments.account().to_owned(), made.0.clone());
     app.change(&known, async |tx: &Tx, (wanted, account, reference)| {
         let columns = &["reference", "account", "plan_id", "currency", "amount", "billed"];
         let mut rows = Rows::new("billing_prices", columns);
         rows.push([
             reference.as_str().into(),
-            (*account).into(),
+            account.as_str().into(),
             wanted.plan.0.into(),
             wanted.amount.currency.code().into(),
             wanted.amount.minor.into(),

@@ -113,15 +113,21 @@ impl PaymentArgs {
 }
 
 /// Who takes the money.
-pub(crate) fn payments_of(
-    config: &Config,
-    db: &Db,
-    clock: &Clock,
-) -> anyhow::Result<Option<Arc<dyn Payments>>> {
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Till {
+    /// None, if nobody does.
+    pub(crate) payments: Option<Arc<dyn Payments>>,
+    /// The same, if it is the sandbox.
+    pub(crate) sandbox: Option<Sandbox>,
+}
+
+/// Whom the configuration names.
+pub(crate) fn till(config: &Config, db: &Db, clock: &Clock) -> anyhow::Result<Till> {
     match &config.payments {
-        PaymentConfig::Nobody => Ok(None),
+        PaymentConfig::Nobody => Ok(Till::default()),
         PaymentConfig::Sandbox => {
-            Ok(Some(Arc::new(Sandbox::new(db.clone(), clock.clone(), config.public_url.clone()))))
+            let sandbox = Sandbox::new(db.clone(), clock.clone(), config.public_url.clone());
+            Ok(Till { payments: Some(Arc::new(sandbox.clone())), sandbox: Some(sandbox) })
         }
         PaymentConfig::Stripe(_) => anyhow::bail!("payments through Stripe"),
     }

@@ -19,7 +19,7 @@ mod versions;
 mod tests;
 
 pub use definition::Weekday;
-pub(crate) use definition::{Conditions, Invalid};
+pub(crate) use definition::{Conditions, Invalid, text};
 pub(crate) use evaluate::{Gain, LineFacts};
 pub(crate) use facts::of_orders;
 pub(crate) use occasions::{

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use entity::billing_call::{CallState, Column, Entity, Model};
 use entity::id::{CallId, MembershipId};
 use entity::membership::EndedWhy;
-use entity::{job, membership};
+use entity::{Instant, job, membership};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ActiveEnum, ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder};
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use super::store::{Locked, locked};
 use super::sync::{absorb, unavailable};
 use crate::app::App;
 use crate::billing::payments::{
-    Change, Checkout, CheckoutPage, Confirmation, PaymentError, Payments, Subscribe, Subscription,
+    Change, Checkout, CheckoutPage, Confirmation, NewPrice, PaymentError, Payments, Subscribe, Subscription,
     SubscriptionRef,
 };
 use crate::billing::references;
@@ -41,6 +41,8 @@ pub(crate) enum Call {
     Begin(Begin),
     /// Change it.
     Change(Change),
+    /// Change its price: at once, or from the payment of then on.
+    Switch { price: NewPrice, renews_at: Option<Instant> },
     /// Give back so much of an invoice.
     Refund { invoice: String, amount: i64 },
 }
@@ -136,8 +138,8 @@ pub(super) async fn ask_pending(app: &App, membership: MembershipId) -> Result<(
 
 /// Asks one call, after those that were caused before it; answers what it was answered with.
 pub(super) async fn ask_one(app: &App, id: CallId) -> Result<Answer, Fault> {
-    let of_call = || async { Entity::find_by_id(id).one(&app.db.write).await };
-    let call = of_call().await?.ok_or_else(|| Fault::internal("a call that was not written"))?;
+    let call = Entity::find_by_id(id).one(&app.db.write).await?;
+    let call = call.ok_or_else(|| Fault::internal("a call that was not written"))?;
     let earlier = Entity::find()
         .filter(Column::MembershipId.eq(call.membership_id).and(Column::State.eq(CallState::Pending)))
         .filter(Column::Seq.lt(call.seq))
@@ -166,7 +168,9 @@ async fn ask(app: &App, row: Model) -> Result<Answer, Fault> {
     let call: Call = serde_json::from_value(row.call.clone())?;
     match (row.state, &call) {
         (CallState::Failed, _) => return Ok(Answer::Refused),
-        (CallState::Done, Call::Change(_) | Call::Refund { .. }) => return Ok(Answer::Done),
+        (CallState::Done, Call::Change(_) | Call::Switch { .. } | Call::Refund { .. }) => {
+            return Ok(Answer::Done);
+        }
         (CallState::Done, Call::Begin(_)) | (CallState::Pending, _) => {}
     }
     let of = membership::Entity::find_by_id(row.membership_id).one(&app.db.write).await?;
@@ -206,13 +210,21 @@ async fn put(app: &App, row: &Model, of: &membership::Model, call: &Call) -> Put
         (Call::Change(change), Some(id)) => {
             payments.change(&key, &id, change).await.map(|found| (Answer::Done, Some(found)))
         }
+        (Call::Switch { price, renews_at }, Some(id)) => {
+            let price = references::price_of(app, payments, price).await?;
+            let change = match *renews_at {
+                None => Change::PriceNow(price),
+                Some(renews_at) => Change::PriceAtRenewal { price, renews_at },
+            };
+            payments.change(&key, &id, &change).await.map(|found| (Answer::Done, Some(found)))
+        }
         (Call::Change(Change::EndNow), None) => {
             if let Some(page) = &of.checkout {
                 payments.close_checkout(page).await?;
             }
             Ok((Answer::Done, None))
         }
-        (Call::Change(_), None) => Err(PaymentError::NotFound),
+        (Call::Change(_) | Call::Switch { .. }, None) => Err(PaymentError::NotFound),
         (Call::Refund { invoice, amount }, id) => {
             payments.refund(&key, invoice, *amount).await?;
             let found = match id {
@@ -278,10 +290,8 @@ async fn settle(tx: &Tx, settled: &Settled) -> Result<(), Fault> {
         membership.row.checkout.clone_from(page);
     }
     match (state, call) {
-        (CallState::Done, Call::Change(Change::PriceNow(_))) => membership.take_next_plan(),
-        (CallState::Failed, Call::Change(Change::PriceNow(_) | Change::PriceAtRenewal { .. })) => {
-            membership.drop_next_plan();
-        }
+        (CallState::Done, Call::Switch { renews_at: None, .. }) => membership.take_next_plan(),
+        (CallState::Failed, Call::Switch { .. }) => membership.drop_next_plan(),
         (CallState::Failed, Call::Begin(_)) => {
             membership.learn(&Fact::Ended { at: tx.now(), why: EndedWhy::NeverPaid });
         }

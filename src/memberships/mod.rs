@@ -4,12 +4,20 @@
 //! [`state`] alone, whatever order that came to be known in; a customer has one that has not ended.
 
 pub(crate) mod calls;
+pub(crate) mod cancel;
+pub(crate) mod due;
+mod error;
 mod events;
 pub(crate) mod held;
+pub(crate) mod join;
+pub(crate) mod pause;
 pub(crate) mod plans;
 mod state;
 #[cfg(test)]
 mod state_tests;
 mod store;
+pub(crate) mod switch;
 pub(crate) mod sync;
 mod trials;
+
+pub(crate) use error::MembershipError;

@@ -212,7 +212,7 @@ impl Facts {
     }
 
     /// Where the end of some time goes by the pauses that began in it: what was left when one began is left when it ends.
-    fn moved(&self, from: Instant, until: Instant) -> Instant {
+    pub(super) fn moved(&self, from: Instant, until: Instant) -> Instant {
         let mut pauses: Vec<&Pause> = self.pauses.values().collect();
         pauses.sort_by_key(|pause| pause.from);
         let began_in = |end: Instant, pause: &Pause| from <= pause.from && pause.from < end;

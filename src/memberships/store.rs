@@ -2,7 +2,7 @@
 
 use std::cmp::{max, min};
 
-use chrono::TimeDelta;
+use chrono::{Months, TimeDelta};
 use entity::id::MembershipId;
 use entity::membership::{Column, EndedWhy, Entity, MembershipState, Model};
 use entity::membership_charge::ChargeStatus;
@@ -63,6 +63,19 @@ impl Locked {
     /// Where it stands by what is known.
     pub(super) fn standing(&self, now: Instant) -> Standing {
         self.facts.standing(now)
+    }
+
+    /// What is left of each charge that was paid, for the time after `now`: its invoice and minor units, rounded down.
+    pub(super) fn unused(&self, now: Instant) -> Vec<(String, i64)> {
+        let now = self.pause_at(now).map_or(now, |(_, pause)| min(pause.from, now));
+        let unused = |charge: &membership_charge::Model| {
+            let (from, until) = (charge.covers_from, charge.covers_until);
+            let left = self.facts.moved(from, until) - max(now, from);
+            share(left_of(charge), left, until - from)
+        };
+        let of_charge = |charge| (charge, unused(charge));
+        let some = self.charges.iter().map(of_charge).filter(|(_, left)| *left > 0);
+        some.map(|(charge, left)| (charge.invoice.clone(), left)).collect()
     }
 
     /// The pause that has not ended at `now`.
@@ -166,6 +179,7 @@ impl Locked {
         }
         if row.joined_at.is_none() && standing.paid_through.is_some() {
             row.joined_at = Some(now);
+            row.minimum_until = months_after(now, row.minimum_months);
         }
         row.updated_at = now;
     }
@@ -297,6 +311,19 @@ async fn write(tx: &Tx, row: &Model, before: i64) -> Result<(), Fault> {
         .exec(tx.db())
         .await?;
     if written.rows_affected == 1 { Ok(()) } else { Err(Fault::internal("a locked membership changed")) }
+}
+
+/// The part of `amount` that `left` is of `whole`, rounded down; never more than all of it.
+fn share(amount: i64, left: TimeDelta, whole: TimeDelta) -> i64 {
+    let (left, whole) = (max(left.num_seconds(), 0), max(whole.num_seconds(), 1));
+    let part = i128::from(amount) * i128::from(min(left, whole)) / i128::from(whole);
+    i64::try_from(part).unwrap_or(amount)
+}
+
+/// So many months after `at`; none if that is none.
+fn months_after(at: Instant, months: i32) -> Option<Instant> {
+    let months = u32::try_from(months).ok().filter(|months| *months > 0)?;
+    at.checked_add_months(Months::new(months))
 }
 
 /// What was paid of a charge and is not given back.
