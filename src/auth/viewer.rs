@@ -107,6 +107,8 @@ names! {
         CatalogRead = "catalog:read",
         /// Tell of carts.
         CartsWrite = "carts:write",
+        /// Join, cancel and pause memberships for customers.
+        MembershipsWrite = "memberships:write",
     }
 }
 
@@ -137,6 +139,10 @@ names! {
         CouponsWrite = "coupons.write",
         /// Change the rules by which points are earned.
         RulesWrite = "rules.write",
+        /// Cancel, pause and change memberships.
+        MembershipsWrite = "memberships.write",
+        /// Change the plans of memberships.
+        PlansWrite = "plans.write",
         /// Change the settings that bound what other staff may do, and where sign-in links lead.
         SafeguardsWrite = "safeguards.write",
         /// Disable, enable and merge customers.
@@ -173,6 +179,7 @@ impl Permission {
                     | Self::CustomersRead
                     | Self::CustomersWrite
                     | Self::PointsAdjust
+                    | Self::MembershipsWrite
                     | Self::StaffSelf
             ),
             Role::Analyst => {

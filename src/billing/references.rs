@@ -38,7 +38,12 @@ pub(crate) async fn customer(
     Ok(known_customer(app, payments.account(), id).await?.unwrap_or(made))
 }
 
-async fn known_customer(app: &App, account: &str, id: CustomerId) -> Result<Option<CustomerRef>, Fault> {
+/// The same, if it is called anything there.
+pub(crate) async fn known_customer(
+    app: &App,
+    account: &str,
+    id: CustomerId,
+) -> Result<Option<CustomerRef>, Fault> {
     let row = billing_customer::Entity::find_by_id((id, account.to_owned())).one(&app.db.write).await?;
     Ok(row.map(|row| CustomerRef(row.reference)))
 }

@@ -56,10 +56,14 @@ pub enum NodeType {
     Cart,
     /// A friend whom a customer brought.
     Referral,
+    /// A plan of paid memberships.
+    MembershipPlan,
+    /// A paid membership.
+    Membership,
 }
 
 impl NodeType {
-    const ALL: [Self; 24] = [
+    const ALL: [Self; 26] = [
         Self::Customer,
         Self::Guest,
         Self::Order,
@@ -84,6 +88,8 @@ impl NodeType {
         Self::RewardClaim,
         Self::Cart,
         Self::Referral,
+        Self::MembershipPlan,
+        Self::Membership,
     ];
 
     /// The type of this name.
@@ -117,6 +123,8 @@ impl NodeType {
             Self::RewardClaim => "RewardClaim",
             Self::Cart => "Cart",
             Self::Referral => "Referral",
+            Self::MembershipPlan => "MembershipPlan",
+            Self::Membership => "Membership",
         }
     }
 }

@@ -26,6 +26,9 @@ use crate::carts::api::{CartsMutation, CartsQuery};
 use crate::catalog::api::{CatalogMutation, CatalogQuery};
 use crate::customers::api::{CustomersMutation, CustomersQuery};
 use crate::earning::api::{EarningMutation, EarningQuery};
+use crate::memberships::api::{
+    JoinMutation, MembershipsMutation, MembershipsQuery, PlansMutation, PlansQuery,
+};
 use crate::onboarding::api::{OnboardingMutation, OnboardingQuery};
 use crate::orders::api::{OrdersMutation, OrdersQuery};
 use crate::packing::api::{PackingMutation, PackingQuery};
@@ -71,6 +74,8 @@ pub struct Query(
     ReferralsQuery,
     LiabilityQuery,
     TierQuery,
+    PlansQuery,
+    MembershipsQuery,
     node::NodeQuery,
 );
 
@@ -95,6 +100,9 @@ pub struct Mutation(
     PackingMutation,
     ReferralsMutation,
     TierMutation,
+    PlansMutation,
+    JoinMutation,
+    MembershipsMutation,
 );
 
 /// The schema with the application in it.
@@ -125,4 +133,5 @@ pub fn request_data(app: &App, request: Request) -> Request {
         .data(crate::referrals::api::loader(app))
         .data(crate::tiers::api::loader(app))
         .data(crate::rewards::api::loader(app))
+        .data(crate::memberships::api::loader(app))
 }

@@ -1,6 +1,8 @@
 //! What is asked of whoever takes the money: written down with what causes it, asked outside of any transaction, and
 //! settled by its answer. Its id is the key by which it is done once, however often it has to be asked.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use entity::billing_call::{CallState, Column, Entity, Model};
 use entity::id::{CallId, MembershipId};
@@ -21,7 +23,7 @@ use crate::billing::payments::{
 };
 use crate::billing::references;
 use crate::db::bulk::Rows;
-use crate::error::Fault;
+use crate::error::{Fault, FaultKind};
 use crate::jobs::{self, Ended, Job};
 use crate::tx::Tx;
 
@@ -31,6 +33,8 @@ pub(crate) const KIND: &str = "memberships.call";
 const ATTEMPTS: i64 = 60;
 /// How long whoever caused a call has to ask by itself.
 const OWN_TIME: TimeDelta = TimeDelta::seconds(15);
+/// How long a request waits for an answer: less than it may take itself.
+const PATIENCE: Duration = Duration::from_secs(8);
 /// How long Stripe surely knows a key (<https://docs.stripe.com/api/idempotent_requests>), less an hour.
 const KEY_LIFE: TimeDelta = TimeDelta::hours(23);
 
@@ -150,6 +154,14 @@ pub(super) async fn ask_one(app: &App, id: CallId) -> Result<Answer, Fault> {
         ask(app, earlier).await?;
     }
     ask(app, call).await
+}
+
+/// Waits for `asking` no longer than a request may; its job goes on with it.
+pub(super) async fn in_time<T>(asking: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    match tokio::time::timeout(PATIENCE, asking).await {
+        Ok(asked) => asked,
+        Err(_elapsed) => Err(Fault::of(FaultKind::Unavailable)),
+    }
 }
 
 /// Whether something is still to be asked for a membership, beside `this`.

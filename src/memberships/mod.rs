@@ -3,6 +3,7 @@
 //! Invariant: a membership's entitlement follows from what was paid, granted as a trial or allowed as grace, by
 //! [`state`] alone, whatever order that came to be known in; a customer has one that has not ended.
 
+pub mod api;
 pub(crate) mod calls;
 pub(crate) mod cancel;
 pub(crate) mod due;

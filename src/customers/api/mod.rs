@@ -51,6 +51,21 @@ pub(crate) fn changeable(viewer: &Viewer, given: Option<&ID>) -> Option<Customer
     }
 }
 
+/// The customer that the caller means: customers themselves, or whom a server of the shop or staff name, or whom that one
+/// turned out to be.
+pub(crate) async fn meant(
+    ctx: &Context<'_>,
+    customer_id: Option<&ID>,
+) -> Result<Option<CustomerId>, ApiError> {
+    let viewer = viewer(ctx);
+    let Some(named) = changeable(viewer, customer_id) else { return Ok(None) };
+    if matches!(viewer, Viewer::Customer { .. }) {
+        return Ok(Some(named));
+    }
+    let found = super::find(&ctx.data_unchecked::<App>().db.read, &CustomerBy::Id(named)).await?;
+    Ok(found.map(|row| row.id))
+}
+
 fn viewer<'a>(ctx: &Context<'a>) -> &'a Viewer {
     ctx.data_opt::<Viewer>().unwrap_or(&Viewer::Anonymous)
 }

@@ -23,6 +23,7 @@ use crate::graphql::global_id::{NodeType, global_id};
 use crate::graphql::newest::NewestPages;
 use crate::graphql::page::PageArguments;
 use crate::graphql::scalars::Date;
+use crate::memberships::api::{Membership, membership_of};
 use crate::orders::api::{OrderPages, orders_of};
 use crate::points::api::{PointsAccount, account_of};
 use crate::points::orders::Owner;
@@ -194,6 +195,12 @@ impl Customer {
     #[graphql(guard = "AllowedAs(\"customer\")")]
     async fn tier(&self, ctx: &Context<'_>) -> Result<Option<CustomerTier>, ApiError> {
         tier_of(ctx, self.0.id).await
+    }
+
+    /// The paid membership that has not ended; null if there is none. Needs what `customer` needs.
+    #[graphql(guard = "AllowedAs(\"customer\")")]
+    async fn membership(&self, ctx: &Context<'_>) -> Result<Option<Membership>, ApiError> {
+        membership_of(ctx, self.0.id).await
     }
 
     /// Orders, those placed last first; needs what `orders` needs.

@@ -7,13 +7,14 @@ use entity::{Instant, coupon_use};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde::Serialize;
 
+use super::CouponUseErrorCode;
 use super::coupon_inputs::{
     CouponCartInput, CouponCreateInput, CouponDisableInput, CouponReleaseInput, CouponReserveInput,
 };
-use super::{CouponUseErrorCode, meant};
 use crate::app::App;
 use crate::auth::viewer::Viewer;
 use crate::client::Client;
+use crate::customers::api::meant;
 use crate::error::{Fault, Outcome};
 use crate::graphql::access::Allowed;
 use crate::graphql::fault::ApiError;

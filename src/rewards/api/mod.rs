@@ -13,14 +13,7 @@ pub use coupons::{CouponsMutation, CouponsQuery};
 pub use loaders::{RewardLoader, loader};
 pub use rewards::{RewardsMutation, RewardsQuery};
 
-use async_graphql::{Context, Enum, ID};
-use entity::id::CustomerId;
-
-use crate::app::App;
-use crate::auth::viewer::Viewer;
-use crate::customers::{self, CustomerBy};
-use crate::graphql::fault::ApiError;
-use crate::graphql::global_id::{NodeType, local_id};
+use async_graphql::Enum;
 
 /// Why a coupon cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -44,20 +37,4 @@ pub(super) enum CouponUseErrorCode {
     NotCombinable,
     /// Nothing in the cart is what it is for, or it is for another currency.
     CartDoesNotMatch,
-}
-
-/// The customer that the caller means: customers themselves, or whom a server of the shop or staff name, or whom that one
-/// turned out to be.
-async fn meant(ctx: &Context<'_>, customer_id: Option<&ID>) -> Result<Option<CustomerId>, ApiError> {
-    let named = customer_id.map(|id| local_id::<CustomerId>(id, NodeType::Customer));
-    match (ctx.data_opt::<Viewer>(), named) {
-        (Some(Viewer::Customer { customer, .. }), None) => Ok(Some(*customer)),
-        (Some(Viewer::Customer { customer, .. }), Some(named)) => Ok(named.filter(|named| named == customer)),
-        (Some(Viewer::Shop { .. } | Viewer::Staff { .. }), Some(Some(named))) => {
-            let db = &ctx.data_unchecked::<App>().db.read;
-            let found = customers::find(db, &CustomerBy::Id(named)).await?;
-            Ok(found.map(|row| row.id))
-        }
-        _ => Ok(None),
-    }
 }

@@ -9,9 +9,9 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde::Serialize;
 
 use super::claims::RewardClaim;
-use super::meant;
 use crate::app::App;
 use crate::auth::viewer::Viewer;
+use crate::customers::api::meant;
 use crate::error::{Fault, Outcome};
 use crate::graphql::access::Allowed;
 use crate::graphql::fault::ApiError;

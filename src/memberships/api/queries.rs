@@ -1,0 +1,138 @@
+//! Reading memberships over GraphQL.
+
+use async_graphql::{Context, ID, Object, SimpleObject};
+use entity::membership::{Column, Entity, Model};
+use entity::{Instant, membership_plan};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+
+use super::join::check;
+use super::meant;
+use super::plans::MembershipPlan;
+use super::types::{Membership, StateName};
+use crate::app::App;
+use crate::auth::viewer::Viewer;
+use crate::billing::payments::{PaymentError, Preview, SubscriptionRef};
+use crate::billing::references;
+use crate::customers::api::meant as customer_meant;
+use crate::error::{Fault, FaultKind};
+use crate::graphql::access::Allowed;
+use crate::graphql::fault::ApiError;
+use crate::graphql::newest::{NewestPages, newest_first};
+use crate::graphql::page::PageArguments;
+use crate::graphql::scalars::MoneyValue;
+use crate::memberships::calls;
+use crate::memberships::switch::{becomes_at, price_of};
+use crate::memberships::sync::unavailable;
+use crate::money::Money;
+
+/// What changing a membership to another plan means.
+#[derive(Debug, SimpleObject)]
+struct MembershipPlanChangePreview {
+    /// The plan that it becomes.
+    plan: MembershipPlan,
+    /// When; at once, if null.
+    at: Option<Instant>,
+    /// What is paid at once, what is left of the old plan deducted.
+    due_now: MoneyValue,
+    /// What is paid per interval from then on.
+    price: MoneyValue,
+    /// When that is paid first, or next.
+    renews_at: Option<Instant>,
+}
+
+/// Queries about memberships.
+#[derive(Debug, Default)]
+pub struct MembershipsQuery;
+
+#[Object]
+impl MembershipsQuery {
+    /// Memberships, the newest first. For shop keys with `customers:read`, staff with `customers.read`.
+    #[graphql(guard = "Allowed")]
+    async fn memberships(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "In this state only.")] state: Option<StateName>,
+        #[graphql(desc = "This many from the newest, 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the oldest, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
+    ) -> Result<NewestPages<Membership>, ApiError> {
+        let mut all = Entity::find();
+        if let Some(state) = state {
+            let state: entity::membership::MembershipState = state.into();
+            all = all.filter(Column::State.eq(state));
+        }
+        let arguments = PageArguments { first, after, last, before };
+        newest_first(ctx, all, Column::Id, arguments, |row| (row.id.0, Membership(row))).await
+    }
+
+    /// What changing to another plan would mean now; null if it cannot be changed to that. For the customer, shop keys with `memberships:write`, staff with `memberships.write`.
+    #[graphql(guard = "Allowed")]
+    async fn membership_plan_change_preview(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which membership.")] membership_id: ID,
+        #[graphql(desc = "Code of the plan.")] plan: String,
+    ) -> Result<Option<MembershipPlanChangePreview>, ApiError> {
+        let Some(row) = meant(ctx, &membership_id).await? else { return Ok(None) };
+        let app = ctx.data_unchecked::<App>();
+        let plan = membership_plan::Entity::find()
+            .filter(membership_plan::Column::Code.eq(plan))
+            .filter(membership_plan::Column::Archived.eq(false))
+            .one(&app.db.read)
+            .await?;
+        let Some(plan) = plan.filter(|plan| plan.id != row.plan_id && plan.currency == row.currency) else {
+            return Ok(None);
+        };
+        if row.ended_at.is_some() || row.cancels_at.is_some() {
+            return Ok(None);
+        }
+        preview(app, &row, plan).await.map(Some)
+    }
+
+    /// A page of whoever takes the money, on which the customer changes cards and reads invoices; good for minutes. Null for
+    /// somebody who has paid nothing there. For the customer, shop keys with `memberships:write`.
+    #[graphql(guard = "Allowed")]
+    async fn membership_portal(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Whose; a customer leaves it out.")] customer_id: Option<ID>,
+        #[graphql(desc = "Where it leads back to, within the shop's storefront.")] return_url: String,
+    ) -> Result<Option<String>, ApiError> {
+        let app = ctx.data_unchecked::<App>();
+        check(app, "returnUrl", &return_url).map_err(|error| ApiError::bad_input(&error.to_string()))?;
+        let Some(customer) = customer_meant(ctx, customer_id.as_ref()).await? else { return Ok(None) };
+        let payments = app.payments().map_err(unavailable)?;
+        let Some(known) = references::known_customer(app, payments.account(), customer).await? else {
+            return Ok(None);
+        };
+        let asked = async { payments.portal(&known, &return_url).await.map_err(unavailable) };
+        Ok(Some(calls::in_time(asked).await?))
+    }
+}
+
+async fn preview(
+    app: &App,
+    row: &Model,
+    plan: membership_plan::Model,
+) -> Result<MembershipPlanChangePreview, ApiError> {
+    let price = price_of(&plan)?;
+    let at = becomes_at(row, &plan, row.paid_through);
+    let subscription = row.subscription.clone().map(SubscriptionRef);
+    let then = match (at, subscription) {
+        (None, Some(subscription)) => {
+            let asked = async {
+                let payments = app.payments()?;
+                let price = references::price_of(app, payments, &price).await?;
+                payments.preview(&subscription, &price).await
+            };
+            calls::in_time(async { asked.await.map_err(unavailable) }).await?
+        }
+        (Some(renews_at), _) => Preview { due_now: 0, currency: price.amount.currency, renews_at },
+        (None, None) => return Err(Fault::of(FaultKind::Unavailable).into()),
+    };
+    let due_now = Money { minor: then.due_now, currency: then.currency }.into();
+    let renews_at = Some(then.renews_at);
+    let amount = price.amount.into();
+    Ok(MembershipPlanChangePreview { plan: MembershipPlan(plan), at, due_now, price: amount, renews_at })
+}
