@@ -26,9 +26,7 @@ use crate::carts::api::{CartsMutation, CartsQuery};
 use crate::catalog::api::{CatalogMutation, CatalogQuery};
 use crate::customers::api::{CustomersMutation, CustomersQuery};
 use crate::earning::api::{EarningMutation, EarningQuery};
-use crate::memberships::api::{
-    JoinMutation, MembershipsMutation, MembershipsQuery, PlansMutation, PlansQuery,
-};
+use crate::memberships::api::{MembershipsMutation, MembershipsQuery};
 use crate::onboarding::api::{OnboardingMutation, OnboardingQuery};
 use crate::orders::api::{OrdersMutation, OrdersQuery};
 use crate::packing::api::{PackingMutation, PackingQuery};
@@ -54,54 +52,53 @@ use crate::tiers::api::{TierMutation, TierQuery};
 /// too often is not done: it is answered with HTTP 429, the header `Retry-After`, the code `RATE_LIMITED` and, beside the
 /// code, `retryAfterSeconds`.
 #[derive(Debug, Default, MergedObject)]
-pub struct Query(
-    SettingsQuery,
-    CustomersQuery,
-    OnboardingQuery,
-    OrdersQuery,
-    CatalogQuery,
-    CartsQuery,
+pub struct Query(PeopleQuery, TradeQuery, LoyaltyQuery, node::NodeQuery);
+
+/// Who people are, and what they may do.
+#[derive(Debug, Default, MergedObject)]
+struct PeopleQuery(CustomersQuery, OnboardingQuery, AuthQuery, StaffQuery, ApiKeysQuery, AuditQuery);
+
+/// What the shop sells.
+#[derive(Debug, Default, MergedObject)]
+struct TradeQuery(SettingsQuery, OrdersQuery, CatalogQuery, CartsQuery, PackingQuery);
+
+/// What makes people come back.
+#[derive(Debug, Default, MergedObject)]
+struct LoyaltyQuery(
     PointsQuery,
-    AuditQuery,
-    AuthQuery,
-    StaffQuery,
-    ApiKeysQuery,
     AdjustmentsQuery,
     EarningQuery,
     CouponsQuery,
     RewardsQuery,
-    PackingQuery,
     ReferralsQuery,
     LiabilityQuery,
     TierQuery,
-    PlansQuery,
     MembershipsQuery,
-    node::NodeQuery,
 );
 
 /// Changing; every mutation takes an idempotency key, except those whose credential can be used once only.
 #[derive(Debug, Default, MergedObject)]
-pub struct Mutation(
-    AuthMutation,
-    CustomersMutation,
-    OnboardingMutation,
-    OrdersMutation,
-    CatalogMutation,
-    CartsMutation,
+pub struct Mutation(PeopleMutation, TradeMutation, LoyaltyMutation);
+
+/// Who people are, and what they may do.
+#[derive(Debug, Default, MergedObject)]
+struct PeopleMutation(AuthMutation, CustomersMutation, OnboardingMutation, StaffMutation, ApiKeysMutation);
+
+/// What the shop sells.
+#[derive(Debug, Default, MergedObject)]
+struct TradeMutation(SettingsMutation, OrdersMutation, CatalogMutation, CartsMutation, PackingMutation);
+
+/// What makes people come back.
+#[derive(Debug, Default, MergedObject)]
+struct LoyaltyMutation(
     PointsMutation,
-    SettingsMutation,
-    StaffMutation,
-    ApiKeysMutation,
     AdjustmentsMutation,
     EarningMutation,
     CouponsMutation,
     RewardsMutation,
     RewardCodesMutation,
-    PackingMutation,
     ReferralsMutation,
     TierMutation,
-    PlansMutation,
-    JoinMutation,
     MembershipsMutation,
 );
 

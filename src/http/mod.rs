@@ -9,6 +9,7 @@ mod forwarded;
 mod operations;
 mod params;
 mod public_keys;
+mod sandbox;
 
 use std::net::SocketAddr;
 
@@ -57,11 +58,12 @@ impl Server {
         operations::begin_counting()?;
         let schema = graphql::schema(Some(app.clone()));
         let is_development = app.config.mode == Mode::Development;
+        let has_sandbox = app.sandbox().is_some();
         let state = Data::new(State { app, schema, runtime: tokio::runtime::Handle::current() });
         let factory = move || {
             actix_web::App::new()
                 .app_data(state.clone())
-                .configure(|config| routes(config, is_development))
+                .configure(|config| routes(config, is_development, has_sandbox))
                 .wrap(from_fn(edge::edge))
                 .wrap(Compress::default())
         };
@@ -95,7 +97,7 @@ impl Server {
     }
 }
 
-fn routes(config: &mut ServiceConfig, is_development: bool) {
+fn routes(config: &mut ServiceConfig, is_development: bool, has_sandbox: bool) {
     config
         .service(web::resource("/graphql").route(web::to(endpoint::graphql)))
         .service(read_only("/.well-known/jwks.json").route(reading().to(public_keys::jwks)))
@@ -109,6 +111,13 @@ fn routes(config: &mut ServiceConfig, is_development: bool) {
         .service(read_only("/readyz").route(reading().to(operations::ready)))
         .service(read_only("/metrics").route(reading().to(operations::numbers)))
         .default_service(web::to(not_found));
+    if has_sandbox {
+        config.service(web::resource("/sandbox/confirm").route(web::post().to(sandbox::confirm))).service(
+            web::resource("/sandbox/{page}")
+                .route(reading().to(sandbox::show))
+                .route(web::post().to(sandbox::pay)),
+        );
+    }
     if is_development {
         config.service(read_only("/").route(reading().to(graphiql)));
     }

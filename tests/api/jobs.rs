@@ -214,8 +214,9 @@ both_engines! {
             let mut kinds: Vec<String> = stored(shop).await.into_iter().map(|job| job.kind).collect();
             kinds.sort();
             let expected = [
-                "audit.seal", "auth.prune", "catalog.release", "catalog.terms", "coupons.lapse", "customers.words",
-                "earning.birthdays", "points.sweep", "referrals.vest", "tiers.sweep",
+                "audit.seal", "auth.prune", "billing.sandbox", "catalog.release", "catalog.terms", "coupons.lapse",
+                "customers.words", "earning.birthdays", "memberships.reconcile", "memberships.sweep", "points.sweep",
+                "referrals.vest", "tiers.sweep",
             ];
             assert_eq!(kinds, expected);
         }

@@ -23,6 +23,7 @@ mod ids;
 mod jobs;
 mod keys;
 mod liability;
+mod memberships;
 mod merge;
 mod messages;
 mod migrations;

@@ -82,10 +82,10 @@ struct MembershipPlanChangeInput {
 
 /// What becomes of memberships.
 #[derive(Debug, Default)]
-pub struct MembershipsMutation;
+pub(super) struct ChangeMutation;
 
 #[Object]
-impl MembershipsMutation {
+impl ChangeMutation {
     /// Ends a membership, or has it end. For the customer, shop keys with `memberships:write`, staff with `memberships.write`.
     #[graphql(guard = "Allowed")]
     async fn membership_cancel(

@@ -74,7 +74,7 @@ struct MembershipJoinPayload {
 
 /// Joining.
 #[derive(Debug, Default)]
-pub struct JoinMutation;
+pub(super) struct JoinMutation;
 
 #[Object]
 impl JoinMutation {

@@ -8,15 +8,11 @@ mod plans;
 mod queries;
 mod types;
 
-pub use change::MembershipsMutation;
-pub use join::JoinMutation;
 pub(crate) use loaders::membership_of;
 pub use loaders::{MembershipLoader, loader};
-pub use plans::{PlansMutation, PlansQuery};
-pub use queries::MembershipsQuery;
 pub(crate) use types::Membership;
 
-use async_graphql::{Context, ID};
+use async_graphql::{Context, ID, MergedObject};
 use entity::id::MembershipId;
 use entity::membership::{Entity, Model};
 use sea_orm::EntityTrait;
@@ -27,6 +23,14 @@ use crate::error::Fault;
 use crate::graphql::global_id::{NodeType, local_id};
 use crate::memberships::MembershipError;
 use crate::memberships::calls::{self, Answer};
+
+/// Queries about plans and memberships.
+#[derive(Debug, Default, MergedObject)]
+pub struct MembershipsQuery(plans::PlansQuery, queries::HeldQuery);
+
+/// Mutations of plans and memberships.
+#[derive(Debug, Default, MergedObject)]
+pub struct MembershipsMutation(plans::PlansMutation, join::JoinMutation, change::ChangeMutation);
 
 /// The membership that the caller means and may touch: customers their own.
 async fn meant(ctx: &Context<'_>, id: &ID) -> Result<Option<Model>, Fault> {

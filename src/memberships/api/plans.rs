@@ -210,11 +210,11 @@ struct MembershipPlanPayload {
 
 /// Queries about plans.
 #[derive(Debug, Default)]
-pub struct PlansQuery;
+pub(super) struct PlansQuery;
 
 /// Mutations of plans.
 #[derive(Debug, Default)]
-pub struct PlansMutation;
+pub(super) struct PlansMutation;
 
 #[Object]
 impl PlansQuery {

@@ -10,8 +10,7 @@ use super::meant;
 use super::plans::MembershipPlan;
 use super::types::{Membership, StateName};
 use crate::app::App;
-use crate::auth::viewer::Viewer;
-use crate::billing::payments::{PaymentError, Preview, SubscriptionRef};
+use crate::billing::payments::{Preview, SubscriptionRef};
 use crate::billing::references;
 use crate::customers::api::meant as customer_meant;
 use crate::error::{Fault, FaultKind};
@@ -42,10 +41,10 @@ struct MembershipPlanChangePreview {
 
 /// Queries about memberships.
 #[derive(Debug, Default)]
-pub struct MembershipsQuery;
+pub(super) struct HeldQuery;
 
 #[Object]
-impl MembershipsQuery {
+impl HeldQuery {
     /// Memberships, the newest first. For shop keys with `customers:read`, staff with `customers.read`.
     #[graphql(guard = "Allowed")]
     async fn memberships(

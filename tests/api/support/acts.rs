@@ -36,6 +36,9 @@ const CART: &str = "cart { id externalId customer { id } email state total { amo
     lines { sku name quantity lineTotal { amount currency } } touchedAt closedAt updatedAt } replayed";
 const WAITLIST: &str = "waitlist { product { sku } joinedAt } replayed";
 
+const MEMBERSHIP: &str = "membership { id state entitled cancelsAt paidThrough price { amount } plan { code }
+    nextPlan { code } nextPlanAt } replayed";
+
 /// What a mutation is asked for besides its `userErrors`.
 fn selection(mutation: &str) -> &'static str {
     match mutation {
@@ -64,6 +67,11 @@ fn selection(mutation: &str) -> &'static str {
         claim if claim.starts_with("rewardClaim") => {
             "claim { id state cost couponCode externalCode } replayed"
         }
+        "membershipPlanUpsert" => "plan { id code archived } replayed",
+        "membershipJoin" => {
+            "membership { id state plan { code } } checkoutUrl confirmation { clientSecret isForLater } replayed"
+        }
+        membership if membership.starts_with("membership") => MEMBERSHIP,
         "referralAccept" => "referral { id state } replayed",
         other => panic!("what does {other} answer?"),
     }
@@ -73,6 +81,7 @@ fn input_type(mutation: &str) -> String {
     match mutation {
         "rewardClaimFulfil" | "rewardClaimCancel" => "RewardClaimEndInput".to_owned(),
         "pointsVoid" | "pointsCapture" => "PointsHoldEndInput".to_owned(),
+        "membershipKeep" | "membershipResume" => "MembershipInput".to_owned(),
         "waitlistJoin" | "waitlistLeave" => "WaitlistInput".to_owned(),
         "pointsAdjustmentApprove" | "pointsAdjustmentReject" => "PointsAdjustmentDecideInput".to_owned(),
         _ => format!("{}{}Input", mutation[..1].to_uppercase(), &mutation[1..]),
