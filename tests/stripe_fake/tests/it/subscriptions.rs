@@ -34,6 +34,22 @@ async fn the_payment_element_completes_what_began_incomplete() {
 }
 
 #[tokio::test]
+async fn the_card_is_kept_for_renewals_only_if_the_subscription_says_so() {
+    let shop = Shop::open().await;
+    let price = shop.monthly(1000).await;
+    for (save, status) in
+        [("off", SubscriptionStatus::PastDue), ("on_subscription", SubscriptionStatus::Active)]
+    {
+        let begun = incomplete(&shop.customer().await, &price).send(&shop.client).await.unwrap();
+        let setting = format!("payment_settings[save_default_payment_method]={save}");
+        shop.update_by_hand(begun.id.as_str(), &setting).await.unwrap();
+        shop.fake.confirm(begun.id.as_str(), Card::Visa).unwrap();
+        shop.fake.advance(DAY * 32);
+        assert_eq!(shop.subscription(begun.id.as_str()).await.status, status);
+    }
+}
+
+#[tokio::test]
 async fn what_a_declined_first_payment_means_is_for_the_caller_to_say() {
     let shop = Shop::open().await;
     let (customer, price) = (shop.payer(Card::ChargeCustomerFail).await, shop.monthly(1000).await);

@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use actix_web::web::Data;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
-use stripe_billing::subscription::CancelSubscription;
+use stripe_billing::subscription::{
+    CancelSubscription, CreateSubscriptionTrialSettings, CreateSubscriptionTrialSettingsEndBehavior,
+    CreateSubscriptionTrialSettingsEndBehaviorMissingPaymentMethod, ResumeSubscription,
+};
 use stripe_core::refund::CreateRefund;
 use stripe_fake::{Card, DisputeOutcome};
 use stripe_webhook::{EventObject, Webhook, WebhookError};
 
-use crate::support::{DAY, HOUR, Shop, incomplete, latest};
+use crate::support::{DAY, HOUR, Shop, checkout, incomplete, latest, subscription};
 
 /// An endpoint that keeps what it is sent and refuses the first so many.
 struct Endpoint {
@@ -63,7 +66,20 @@ async fn every_event_is_signed_and_read_by_its_receiver() {
     CreateRefund::new().payment_intent(intent).send(&shop.client).await.unwrap();
     let (customer, price) = (shop.customer().await, shop.monthly(1).await);
     incomplete(&customer, &price).send(&shop.client).await.unwrap();
+    let session = checkout(&price).send(&shop.client).await.unwrap();
+    checkout(&price).send(&shop.client).await.unwrap();
+    shop.fake.complete_checkout(session.id.as_str(), Card::Visa).unwrap();
+    let trial = shop.customer().await;
+    let mut behavior = CreateSubscriptionTrialSettingsEndBehavior::new();
+    behavior.missing_payment_method =
+        Some(CreateSubscriptionTrialSettingsEndBehaviorMissingPaymentMethod::Pause);
+    let paused = subscription(&trial, &price)
+        .trial_period_days(14_u32)
+        .trial_settings(CreateSubscriptionTrialSettings::new(behavior));
+    let paused = paused.send(&shop.client).await.unwrap();
     shop.fake.advance(DAY * 31 + HOUR);
+    shop.fake.set_card(&trial, Card::Visa).unwrap();
+    ResumeSubscription::new(paused.id).send(&shop.client).await.unwrap();
     CancelSubscription::new(member.id.clone()).send(&shop.client).await.unwrap();
     let statuses = shop.fake.deliver_all().await;
     assert!(statuses.iter().all(|status| *status == 200));
@@ -89,8 +105,13 @@ async fn every_event_is_signed_and_read_by_its_receiver() {
             "charge.dispute.closed",
             "charge.dispute.created",
             "charge.refunded",
+            "checkout.session.completed",
+            "checkout.session.expired",
             "customer.subscription.created",
             "customer.subscription.deleted",
+            "customer.subscription.paused",
+            "customer.subscription.resumed",
+            "customer.subscription.trial_will_end",
             "customer.subscription.updated",
             "invoice.created",
             "invoice.finalized",
