@@ -1,4 +1,4 @@
-//! Who has early access to what: members of some tiers to every product, and whoever claimed a reward for it to those that
+//! Who has early access to what: members of some tiers and plans to every product, and whoever claimed a reward for it to those that
 //! it names.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -12,7 +12,7 @@ use super::list;
 use super::rules::{Visibility, visibility};
 use crate::error::Fault;
 use crate::settings::ShopSettings;
-use crate::{rewards, tiers};
+use crate::{memberships, rewards, tiers};
 
 /// What somebody has early access to, once it begins.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +39,7 @@ impl EarlyAccess {
 pub(crate) async fn entitled(
     db: &impl ConnectionTrait,
     settings: &ShopSettings,
+    now: Instant,
     customers: impl IntoIterator<Item = CustomerId>,
 ) -> Result<BTreeMap<CustomerId, EarlyAccess>, Fault> {
     let customers: BTreeSet<CustomerId> = customers.into_iter().collect();
@@ -51,10 +52,15 @@ pub(crate) async fn entitled(
     }
     let early = |code: &str| settings.tiers.tiers.iter().any(|tier| tier.early_access && tier.code == code);
     if settings.tiers.tiers.iter().any(|tier| tier.early_access) {
-        for (customer, tier) in tiers::held(db, customers).await? {
+        for (customer, tier) in tiers::held(db, customers.iter().copied()).await? {
             if early(&tier) {
                 entitled.entry(customer).or_default().everything = true;
             }
+        }
+    }
+    for (customer, held) in memberships::held(db, customers, now).await? {
+        if held.plan.benefits.early_access {
+            entitled.entry(customer).or_default().everything = true;
         }
     }
     Ok(entitled)
@@ -77,14 +83,15 @@ pub(crate) async fn not_yet(
     settings: &ShopSettings,
     orders: &[Ordered<'_>],
 ) -> Result<Vec<BTreeSet<String>>, Fault> {
-    let Some(first) = orders.iter().map(|order| order.at).min() else { return Ok(Vec::new()) };
+    let times = || orders.iter().map(|order| order.at);
+    let Some((first, last)) = times().min().zip(times().max()) else { return Ok(Vec::new()) };
     let skus: BTreeSet<&str> = orders.iter().flat_map(|order| order.skus.iter().copied()).collect();
     let secret = list::not_public_at(db, first, skus.into_iter().map(str::to_owned)).await?;
     if secret.is_empty() {
         return Ok(vec![BTreeSet::new(); orders.len()]);
     }
     let secret: HashMap<&str, &Model> = secret.iter().map(|row| (row.sku.as_str(), row)).collect();
-    let entitled = entitled(db, settings, orders.iter().filter_map(|order| order.customer)).await?;
+    let entitled = entitled(db, settings, last, orders.iter().filter_map(|order| order.customer)).await?;
     let nothing = EarlyAccess::default();
     let of_order = |order: &Ordered<'_>| {
         let early = order.customer.and_then(|customer| entitled.get(&customer)).unwrap_or(&nothing);

@@ -56,7 +56,8 @@ pub(crate) async fn join(tx: &Tx, wait: &Wait) -> Outcome<CustomerId, WaitlistEr
     let Some(id) = wait.product else { return refuse(WaitlistError::ProductNotFound) };
     // Held, so that it does not come back between the look at it and the entry.
     let found = product::Entity::find_by_id(id).lock_shared().one(tx.db()).await?;
-    let early = entitled(tx.db(), tx.settings(), [customer]).await?.remove(&customer).unwrap_or_default();
+    let early = entitled(tx.db(), tx.settings(), tx.now(), [customer]).await?;
+    let early = early.get(&customer).cloned().unwrap_or_default();
     let seen = |product: &product::Model| early.visibility(product, tx.now()) != Visibility::Hidden;
     let Some(product) = found.filter(|product| wait.sees_all || seen(product)) else {
         return refuse(WaitlistError::ProductNotFound);
@@ -100,7 +101,8 @@ pub(crate) async fn leave(tx: &Tx, wait: &Wait) -> Outcome<CustomerId, WaitlistE
     if left.rows_affected == 0 {
         let found = product::Entity::find_by_id(id).one(tx.db()).await?;
         // Who waited may leave, whether the product can be seen still or not; to others it is as if it were not.
-        let early = entitled(tx.db(), tx.settings(), [customer]).await?.remove(&customer).unwrap_or_default();
+        let early = entitled(tx.db(), tx.settings(), tx.now(), [customer]).await?;
+        let early = early.get(&customer).cloned().unwrap_or_default();
         let seen = |product: product::Model| early.visibility(&product, tx.now()) != Visibility::Hidden;
         if !found.is_some_and(|product| wait.sees_all || seen(product)) {
             return refuse(WaitlistError::ProductNotFound);

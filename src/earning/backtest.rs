@@ -4,13 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, TimeDelta};
-use entity::id::{CustomerId, EarningRuleId, OrderId};
+use entity::id::{EarningRuleId, OrderId};
 use entity::{Instant, order, order_line};
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::evaluate::{LineFacts, OrderFacts, Rule, evaluate};
+use super::held::Held;
 use super::{facts, versions};
 use crate::app::App;
 use crate::db::dialect::is_among;
@@ -18,7 +19,6 @@ use crate::error::Fault;
 use crate::money::Currency;
 use crate::points::rules::Basis;
 use crate::settings::ShopSettings;
-use crate::tiers;
 
 /// Orders that are looked at.
 const MOST: u64 = 20_000;
@@ -107,7 +107,7 @@ impl Trial<'_> {
         let mut lines = self.lines(orders).await?;
         let numbers = self.numbers(orders).await?;
         let born = self.born(orders).await?;
-        let tiers = self.tiers(orders).await?;
+        let held = self.held(orders).await?;
         let version = i32::try_from(self.settings.version).unwrap_or(i32::MAX);
         for order in orders {
             let lines = lines.remove(&order.id).unwrap_or_default();
@@ -121,9 +121,9 @@ impl Trial<'_> {
             let born = order.customer_id.and_then(|customer| born.get(&customer.0).copied());
             let (weekday, on_birthday) = facts::day_of(self.settings, order.placed_at, born);
             let number = numbers.get(&order.id).copied();
-            let tier = order.customer_id.and_then(|customer| tiers.get(&customer)).map(String::as_str);
-            let facts =
-                OrderFacts { at: order.placed_at, currency, weekday, number, on_birthday, tier, lines };
+            let (tier, plan) = (held.tier_of(order.customer_id), held.plan_of(order.customer_id));
+            let at = order.placed_at;
+            let facts = OrderFacts { at, currency, weekday, number, on_birthday, tier, plan, lines };
             let points = |rules: &[Rule]| -> i64 {
                 let gains = evaluate(&self.settings.programme, version, rules, &facts);
                 gains.iter().map(|gain| i64::from(gain.points)).sum()
@@ -198,12 +198,11 @@ impl Trial<'_> {
         Ok(found.into_iter().map(|(customer, born)| (customer.0, born)).collect())
     }
 
-    /// The tiers that buyers have now: those of the past would be those of another programme.
-    async fn tiers(&self, orders: &[order::Model]) -> Result<BTreeMap<CustomerId, String>, Fault> {
-        if !facts::asks_for_tier(&self.after) && !facts::asks_for_tier(&self.before) {
-            return Ok(BTreeMap::new());
-        }
-        tiers::held(&self.app.db.read, orders.iter().filter_map(|order| order.customer_id)).await
+    /// The tiers and plans that buyers have now: those of the past would be those of another programme.
+    async fn held(&self, orders: &[order::Model]) -> Result<Held, Fault> {
+        let conditions = facts::conditions_of(&self.after).chain(facts::conditions_of(&self.before));
+        let customers = orders.iter().filter_map(|order| order.customer_id);
+        Held::of(&self.app.db.read, conditions, customers, self.app.clock.now()).await
     }
 }
 

@@ -4,13 +4,13 @@ use entity::Instant;
 use entity::id::CustomerId;
 
 use super::evaluate::{Gain, LineFacts, OrderFacts, evaluate};
+use super::held::Held;
 use super::{facts, versions};
 use crate::app::App;
 use crate::error::Fault;
 use crate::money::Currency;
 use crate::points::orders::Owner;
 use crate::points::rules::Basis;
-use crate::tiers;
 
 /// A line of a cart.
 #[derive(Clone, Debug)]
@@ -53,16 +53,11 @@ pub(crate) async fn earned(
         }
         _ => None,
     };
-    let tier = match customer {
-        Some(customer) if facts::asks_for_tier(&rules) => {
-            tiers::held(db, std::iter::once(customer)).await?.remove(&customer)
-        }
-        _ => None,
-    };
+    let held = Held::of(db, facts::conditions_of(&rules), customer.into_iter(), now).await?;
     let (weekday, on_birthday) = facts::day_of(&settings, now, born);
     let lines = lines.iter().map(CartLine::facts).collect();
-    let tier = tier.as_deref();
-    let order = OrderFacts { at: now, currency, weekday, number, on_birthday, tier, lines };
+    let (tier, plan) = (held.tier_of(customer), held.plan_of(customer));
+    let order = OrderFacts { at: now, currency, weekday, number, on_birthday, tier, plan, lines };
     let version = i32::try_from(settings.version).unwrap_or(i32::MAX);
     Ok(evaluate(&settings.programme, version, &rules, &order))
 }

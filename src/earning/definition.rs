@@ -121,6 +121,9 @@ pub(crate) struct Conditions {
     /// Orders of members of any of these tiers; of everybody, if empty.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub(crate) tiers: BTreeSet<String>,
+    /// Orders of members of any of these plans; of everybody, if empty.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) plans: BTreeSet<String>,
 }
 
 /// Which of a customer's paid orders, counted from 1.
@@ -207,6 +210,7 @@ impl Conditions {
             ("skus", &self.skus),
             ("currencies", &self.currencies),
             ("tiers", &self.tiers),
+            ("plans", &self.plans),
         ];
         for (field, values) in lists {
             if values.len() > MOST_VALUES {

@@ -51,6 +51,8 @@ pub(crate) struct OrderFacts<'a> {
     pub(crate) on_birthday: Option<bool>,
     /// The tier that its buyer has before it counts.
     pub(crate) tier: Option<&'a str>,
+    /// The plan of paid memberships that its buyer has.
+    pub(crate) plan: Option<&'a str>,
     pub(crate) lines: Vec<LineFacts<'a>>,
 }
 
@@ -216,6 +218,7 @@ pub(super) fn holds(conditions: &Conditions, order: &OrderFacts<'_>) -> bool {
         && conditions.purchase.is_none_or(|which| order.number.is_some_and(|number| which.is(number)))
         && (!conditions.birthday || order.on_birthday == Some(true))
         && (conditions.tiers.is_empty() || order.tier.is_some_and(|tier| conditions.tiers.contains(tier)))
+        && (conditions.plans.is_empty() || order.plan.is_some_and(|plan| conditions.plans.contains(plan)))
 }
 
 /// Whether conditions that the order meets are met by this line of it.

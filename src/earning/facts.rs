@@ -9,7 +9,9 @@ use sea_orm::sea_query::{Expr, Func};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
+use super::definition::Conditions;
 use super::evaluate::{Gain, LineFacts, OrderFacts, Rule, evaluate};
+use super::held::Held;
 use super::versions;
 use crate::customers::birthday::birthday_in;
 use crate::db::dialect::is_among;
@@ -17,7 +19,6 @@ use crate::error::Fault;
 use crate::points::orders::{self as points, Owner, PaidLine, PaidOrder};
 use crate::points::rules::Basis;
 use crate::settings::ShopSettings;
-use crate::tiers;
 use crate::tx::Tx;
 
 /// What each of these orders, which are paid, earns by the rules in force when it was placed.
@@ -29,18 +30,15 @@ pub(crate) async fn of_orders(tx: &Tx, orders: &[PaidOrder]) -> Result<Vec<Vec<G
     } else {
         BTreeMap::new()
     };
-    let tiers = if asks_for_tier(&rules) {
-        tiers::held(tx.db(), orders.iter().filter_map(|order| customer_of(order.owner))).await?
-    } else {
-        BTreeMap::new()
-    };
+    let customers = orders.iter().filter_map(|order| customer_of(order.owner));
+    let held = Held::of(tx.db(), conditions_of(&rules), customers, tx.now()).await?;
     let settings = tx.settings();
     let version = i32::try_from(settings.version).unwrap_or(i32::MAX);
     let gains = orders.iter().zip(numbers).map(|(order, number)| {
         let customer = customer_of(order.owner);
         let born = customer.and_then(|customer| born.get(&customer).copied());
-        let tier = customer.and_then(|customer| tiers.get(&customer));
-        let facts = OrderFacts { tier: tier.map(String::as_str), ..facts(settings, order, number, born) };
+        let (tier, plan) = (held.tier_of(customer), held.plan_of(customer));
+        let facts = OrderFacts { tier, plan, ..facts(settings, order, number, born) };
         evaluate(&settings.programme, version, &rules, &facts)
     });
     Ok(gains.collect())
@@ -65,7 +63,7 @@ fn facts<'a>(
     };
     let lines = order.lines.iter().map(line).collect();
     let (at, currency) = (order.placed_at, order.currency);
-    OrderFacts { at, currency, weekday, number, on_birthday, tier: None, lines }
+    OrderFacts { at, currency, weekday, number, on_birthday, tier: None, plan: None, lines }
 }
 
 /// The day of the week in the shop's time zone, and whether somebody born on `born` has their birthday then.
@@ -87,8 +85,8 @@ pub(super) fn asks_for_birthday(rules: &[Rule]) -> bool {
     rules.iter().any(|rule| rule.definition.conditions.birthday)
 }
 
-pub(super) fn asks_for_tier(rules: &[Rule]) -> bool {
-    rules.iter().any(|rule| !rule.definition.conditions.tiers.is_empty())
+pub(super) fn conditions_of(rules: &[Rule]) -> impl Iterator<Item = &Conditions> {
+    rules.iter().map(|rule| &rule.definition.conditions)
 }
 
 pub(super) fn customer_of(owner: Owner) -> Option<CustomerId> {

@@ -11,6 +11,7 @@ mod definition;
 mod evaluate;
 mod explain;
 mod facts;
+mod held;
 mod occasions;
 mod placed;
 mod versions;

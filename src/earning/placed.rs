@@ -8,10 +8,10 @@ use entity::id::CustomerId;
 use super::definition::Conditions;
 use super::evaluate::{LineFacts, OrderFacts, holds, is_for_line};
 use super::facts::{born, customer_of, day_of, paid_orders};
+use super::held::Held;
 use crate::error::Fault;
 use crate::money::Currency;
 use crate::points::orders::Owner;
-use crate::tiers;
 use crate::tx::Tx;
 
 /// An order that was recorded in this transaction.
@@ -45,18 +45,14 @@ pub(crate) async fn matching(
     } else {
         BTreeMap::new()
     };
-    let tiers = if asks(|conditions| !conditions.tiers.is_empty()) {
-        tiers::held(tx.db(), customers()).await?
-    } else {
-        BTreeMap::new()
-    };
+    let held = Held::of(tx.db(), conditions, customers(), tx.now()).await?;
     let met = orders.iter().zip(numbers).map(|(order, number)| {
         let customer: Option<CustomerId> = customer_of(order.owner);
         let born = customer.and_then(|customer| born.get(&customer).copied());
-        let tier = customer.and_then(|customer| tiers.get(&customer)).map(String::as_str);
+        let (tier, plan) = (held.tier_of(customer), held.plan_of(customer));
         let (weekday, on_birthday) = day_of(tx.settings(), order.placed_at, born);
         let (at, currency, lines) = (order.placed_at, order.currency, order.lines.clone());
-        let facts = OrderFacts { at, currency, weekday, number, on_birthday, tier, lines };
+        let facts = OrderFacts { at, currency, weekday, number, on_birthday, tier, plan, lines };
         let meets = |conditions: &Conditions| {
             holds(conditions, &facts) && facts.lines.iter().any(|line| is_for_line(conditions, line))
         };

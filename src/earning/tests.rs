@@ -61,6 +61,7 @@ fn order(lines: Vec<LineFacts<'_>>) -> OrderFacts<'_> {
         number: None,
         on_birthday: None,
         tier: None,
+        plan: None,
         lines,
     }
 }

@@ -19,6 +19,7 @@ use crate::audit::{self, Entry};
 use crate::db::bulk::Rows;
 use crate::db::dialect::{self, is_among};
 use crate::error::{Fault, Outcome, Stop, refuse};
+use crate::memberships;
 use crate::tx::Tx;
 
 /// Why a rule was not changed.
@@ -82,6 +83,10 @@ pub(crate) async fn draft(tx: &Tx, draft: &Draft) -> Outcome<EarningRuleId, Rule
     check(draft).map_err(|invalid| Stop::Refused(RuleError::Invalid(invalid)))?;
     if !tx.settings().tiers.has_all(&draft.definition.conditions.tiers) {
         let invalid = Invalid { field: "tiers", problem: "must be tiers of the shop" };
+        return refuse(RuleError::Invalid(invalid));
+    }
+    if !memberships::plans::are_all(tx, &draft.definition.conditions.plans).await? {
+        let invalid = Invalid { field: "plans", problem: "must be plans of the shop" };
         return refuse(RuleError::Invalid(invalid));
     }
     lock(tx).await?;

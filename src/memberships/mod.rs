@@ -11,8 +11,10 @@ mod error;
 mod events;
 pub(crate) mod held;
 pub(crate) mod join;
+mod merge;
 pub(crate) mod pause;
 pub(crate) mod plans;
+mod report;
 mod state;
 #[cfg(test)]
 mod state_tests;
@@ -22,3 +24,5 @@ pub(crate) mod sync;
 mod trials;
 
 pub(crate) use error::MembershipError;
+pub(crate) use held::held;
+pub(crate) use merge::merge;

@@ -89,6 +89,15 @@ pub(super) async fn joinable(tx: &Tx, code: &str) -> Result<Option<Model>, Fault
     Ok(Entity::find().filter(Column::Code.eq(code)).filter(Column::Archived.eq(false)).one(tx.db()).await?)
 }
 
+/// Whether the shop has plans of all these codes.
+pub(crate) async fn are_all(tx: &Tx, codes: &BTreeSet<String>) -> Result<bool, Fault> {
+    if codes.is_empty() {
+        return Ok(true);
+    }
+    let known = Entity::find().filter(Column::Code.is_in(codes)).count(tx.db()).await?;
+    Ok(usize::try_from(known)? == codes.len())
+}
+
 /// A plan as staff state it.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Upsert {

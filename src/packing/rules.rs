@@ -16,6 +16,7 @@ use crate::db::bulk::Rows;
 use crate::db::dialect;
 use crate::earning::{Conditions, Invalid};
 use crate::error::{Outcome, Stop, refuse};
+use crate::memberships;
 use crate::tx::Tx;
 
 /// Rules of the shop: all that are active are looked at for every order.
@@ -51,6 +52,10 @@ pub(super) async fn upsert(tx: &Tx, upsert: &Upsert) -> Outcome<PackingRuleId, P
     check(upsert).map_err(|invalid| Stop::Refused(PackingError::Invalid(invalid)))?;
     if !tx.settings().tiers.has_all(&upsert.conditions.tiers) {
         let invalid = Invalid { field: "tiers", problem: "must be tiers of the shop" };
+        return refuse(PackingError::Invalid(invalid));
+    }
+    if !memberships::plans::are_all(tx, &upsert.conditions.plans).await? {
+        let invalid = Invalid { field: "plans", problem: "must be plans of the shop" };
         return refuse(PackingError::Invalid(invalid));
     }
     // One after the other: they are counted.

@@ -106,7 +106,12 @@ impl Existing {
         let code_to_sign_in = shop.sign_in_code(&joan.email).await;
         let code_to_reset = shop.reset_code(&joan.email).await;
         let code_to_change = shop.email_change_code(&joan, "joan-new@example.org").await;
+        let plan = json!({ "code": "plus", "name": "Plus", "price": "9.99", "billed": "MONTH" });
+        shop.done(owner, "membershipPlanUpsert", plan).await;
+        let membership =
+            shop.done(&joan, "membershipJoin", json!({ "plan": "plus", "payOn": "DEVICE" })).await;
         let things = vec![
+            (NodeType::Membership, id(&membership["membership"])),
             (NodeType::Customer, joan.customer_id().to_owned()),
             (NodeType::Guest, guest["guestId"].as_str().unwrap().to_owned()),
             (NodeType::Order, id(&order)),
@@ -250,6 +255,38 @@ fn places(shop: &TestApp, there: &Existing, mine: &str) -> Vec<Place> {
     ]
 }
 
+/// Those of memberships.
+fn places_of_memberships() -> Vec<Place> {
+    use HiddenFrom::{Nobody, Strangers};
+    use NodeType::{Customer, Membership};
+    let of_one = |operation, rest: Json| {
+        place(operation, "input.membershipId", Membership, Strangers, json!({ "input": rest }))
+    };
+    let join = json!({ "input": { "plan": "plus", "payOn": "DEVICE" } });
+    vec![
+        place("membershipJoin", "input.customerId", Customer, Strangers, join),
+        of_one("membershipCancel", json!({})),
+        of_one("membershipKeep", json!({})),
+        of_one("membershipPause", json!({ "until": "2026-04-01T00:00:00Z" })),
+        of_one("membershipResume", json!({})),
+        of_one("membershipPlanChange", json!({ "plan": "plus" })),
+        place(
+            "membershipPlanChangePreview",
+            "membershipId",
+            Membership,
+            Strangers,
+            json!({ "plan": "plus" }),
+        ),
+        place(
+            "membershipPortal",
+            "customerId",
+            Customer,
+            Strangers,
+            json!({ "returnUrl": "http://localhost/" }),
+        ),
+    ]
+}
+
 /// Those of customers who bring friends.
 fn places_of_friends() -> [Place; 2] {
     use HiddenFrom::{Nobody, Strangers};
@@ -351,6 +388,7 @@ both_engines! {
         let mut places = places(shop, &there, eve.customer_id());
         places.extend(places_of_friends());
         places.extend(places_of_offers());
+        places.extend(places_of_memberships());
         let told = Told::by(shop).await;
         let fields = told.root_fields();
         let in_schema: BTreeSet<(String, String)> = fields

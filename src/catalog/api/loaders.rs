@@ -45,7 +45,9 @@ impl Loader<EarlyAccessOf> for CatalogLoader {
 
     async fn load(&self, keys: &[EarlyAccessOf]) -> Result<HashMap<EarlyAccessOf, Self::Value>, FaultKind> {
         let customers = keys.iter().map(|key| key.0);
-        let found = entitled(&self.app.db.read, &self.app.settings(), customers).await.map_err(logged)?;
+        let found = entitled(&self.app.db.read, &self.app.settings(), self.app.clock.now(), customers)
+            .await
+            .map_err(logged)?;
         Ok(found.into_iter().map(|(customer, early)| (EarlyAccessOf(customer), early)).collect())
     }
 }

@@ -113,6 +113,9 @@ pub(crate) struct EarningConditionsInput {
     /// Only orders of members who have any of these tiers, by code, when the order is paid.
     #[graphql(default)]
     tiers: Vec<String>,
+    /// Only orders of members of any of these plans, by code, when the order is paid.
+    #[graphql(default)]
+    plans: Vec<String>,
 }
 
 /// An amount that an order must reach.
@@ -254,6 +257,7 @@ impl EarningConditionsInput {
             purchase,
             birthday: self.birthday,
             tiers: self.tiers.into_iter().collect(),
+            plans: self.plans.into_iter().collect(),
         })
     }
 }

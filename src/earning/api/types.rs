@@ -213,6 +213,8 @@ pub(crate) struct EarningConditions {
     birthday: bool,
     /// Only orders of members who have any of these tiers, by code, when the order is paid.
     tiers: Vec<String>,
+    /// Only orders of members of any of these plans, by code, when the order is paid.
+    plans: Vec<String>,
 }
 
 impl EarningConditions {
@@ -238,6 +240,7 @@ impl EarningConditions {
             every_nth_purchase: every,
             birthday: conditions.birthday,
             tiers: conditions.tiers.iter().cloned().collect(),
+            plans: conditions.plans.iter().cloned().collect(),
         })
     }
 }

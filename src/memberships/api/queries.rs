@@ -1,7 +1,7 @@
 //! Reading memberships over GraphQL.
 
 use async_graphql::{Context, ID, Object, SimpleObject};
-use entity::membership::{Column, Entity, Model};
+use entity::membership::{Column, Entity, MembershipState, Model};
 use entity::{Instant, membership_plan};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
@@ -20,9 +20,10 @@ use crate::graphql::newest::{NewestPages, newest_first};
 use crate::graphql::page::PageArguments;
 use crate::graphql::scalars::MoneyValue;
 use crate::memberships::calls;
+use crate::memberships::report::{Report, report};
 use crate::memberships::switch::{becomes_at, price_of};
 use crate::memberships::sync::unavailable;
-use crate::money::Money;
+use crate::money::{Money, Rate};
 
 /// What changing a membership to another plan means.
 #[derive(Debug, SimpleObject)]
@@ -37,6 +38,32 @@ struct MembershipPlanChangePreview {
     price: MoneyValue,
     /// When that is paid first, or next.
     renews_at: Option<Instant>,
+}
+
+/// How many memberships are in a state.
+#[derive(Debug, SimpleObject)]
+struct MembershipCount {
+    /// Which state.
+    state: StateName,
+    /// How many.
+    count: i64,
+}
+
+/// How memberships go.
+#[derive(Debug, SimpleObject)]
+struct MembershipReport {
+    /// How many there are in each state that any is in.
+    by_state: Vec<MembershipCount>,
+    /// Monthly recurring revenue, by currency: what those that are paid and go on cost a month, a year counted as twelve;
+    /// tax included.
+    monthly_recurring_revenue: Vec<MoneyValue>,
+    /// Those that were paid, or on trial, and ended in the last 30 days.
+    ended: i64,
+    /// The share of those that were there in the last 30 days which ended in these days; at most four decimals. Null if
+    /// there were none.
+    churn: Option<Rate>,
+    /// Payments that failed in the last 30 days and are still not made.
+    failed_payments: i64,
 }
 
 /// Queries about memberships.
@@ -58,11 +85,26 @@ impl HeldQuery {
     ) -> Result<NewestPages<Membership>, ApiError> {
         let mut all = Entity::find();
         if let Some(state) = state {
-            let state: entity::membership::MembershipState = state.into();
-            all = all.filter(Column::State.eq(state));
+            all = all.filter(Column::State.eq(MembershipState::from(state)));
         }
         let arguments = PageArguments { first, after, last, before };
         newest_first(ctx, all, Column::Id, arguments, |row| (row.id.0, Membership(row))).await
+    }
+
+    /// How memberships go, now. For staff with `reports.read`.
+    #[graphql(guard = "Allowed")]
+    async fn membership_report(&self, ctx: &Context<'_>) -> Result<MembershipReport, ApiError> {
+        let Report { by_state, monthly, ended, before, failed } = report(ctx.data_unchecked::<App>()).await?;
+        let count = |(state, count): (MembershipState, i64)| MembershipCount { state: state.into(), count };
+        let share = (before > 0).then(|| ended * Rate::SCALE / before);
+        let churn = share.and_then(|share| u32::try_from(share).ok()).map(Rate::from_ten_thousandths);
+        Ok(MembershipReport {
+            by_state: by_state.into_iter().map(count).collect(),
+            monthly_recurring_revenue: monthly.into_iter().map(MoneyValue::from).collect(),
+            ended,
+            churn,
+            failed_payments: failed,
+        })
     }
 
     /// What changing to another plan would mean now; null if it cannot be changed to that. For the customer, shop keys with `memberships:write`, staff with `memberships.write`.
