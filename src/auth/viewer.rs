@@ -105,8 +105,10 @@ names! {
         CatalogWrite = "catalog:write",
         /// Read the whole catalogue, with what is not public.
         CatalogRead = "catalog:read",
-        /// Tell of carts.
+        /// Tell of carts, and hold delivery slots for them.
         CartsWrite = "carts:write",
+        /// State shipping methods and delivery slots.
+        DeliveryWrite = "delivery:write",
     }
 }
 
@@ -135,6 +137,8 @@ names! {
         SettingsWrite = "settings.write",
         /// Make coupons and rewards, and hand rewards over.
         CouponsWrite = "coupons.write",
+        /// State shipping methods and delivery slots.
+        DeliveryWrite = "delivery.write",
         /// Change the rules by which points are earned.
         RulesWrite = "rules.write",
         /// Change the settings that bound what other staff may do, and where sign-in links lead.

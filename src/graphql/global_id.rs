@@ -56,10 +56,14 @@ pub enum NodeType {
     Cart,
     /// A friend whom a customer brought.
     Referral,
+    /// A span of time in which orders are delivered.
+    DeliverySlot,
+    /// A place in such a span.
+    DeliverySlotHold,
 }
 
 impl NodeType {
-    const ALL: [Self; 24] = [
+    const ALL: [Self; 26] = [
         Self::Customer,
         Self::Guest,
         Self::Order,
@@ -84,6 +88,8 @@ impl NodeType {
         Self::RewardClaim,
         Self::Cart,
         Self::Referral,
+        Self::DeliverySlot,
+        Self::DeliverySlotHold,
     ];
 
     /// The type of this name.
@@ -117,6 +123,8 @@ impl NodeType {
             Self::RewardClaim => "RewardClaim",
             Self::Cart => "Cart",
             Self::Referral => "Referral",
+            Self::DeliverySlot => "DeliverySlot",
+            Self::DeliverySlotHold => "DeliverySlotHold",
         }
     }
 }

@@ -25,6 +25,7 @@ use crate::auth::staff::api::{StaffMutation, StaffQuery};
 use crate::carts::api::{CartsMutation, CartsQuery};
 use crate::catalog::api::{CatalogMutation, CatalogQuery};
 use crate::customers::api::{CustomersMutation, CustomersQuery};
+use crate::delivery::api::{DeliveryMutation, DeliveryQuery};
 use crate::earning::api::{EarningMutation, EarningQuery};
 use crate::onboarding::api::{OnboardingMutation, OnboardingQuery};
 use crate::orders::api::{OrdersMutation, OrdersQuery};
@@ -43,7 +44,7 @@ use crate::tiers::api::{TierMutation, TierQuery};
 ///
 /// An operation has a cost, told in `extensions.cost` of its answer: a field with a selection costs 1 and what is
 /// selected in it, `totalCount` 1, other fields without a selection nothing. A connection costs 1 and its selection as
-/// many times as `first` or `last` says, or 20 times; so do `companions` and the products of a payload, 20 times. A root field of a mutation costs 10 more; `__schema` and `__type`
+/// many times as `first` or `last` says, or 20 times; so do `companions`, the products of a payload and the methods of a quote, 20 times. A root field of a mutation costs 10 more; `__schema` and `__type`
 /// cost 100 each. An operation that costs more than 5,000, unless the shop has set another limit, is refused with
 /// `OPERATION_TOO_COMPLEX`.
 ///
@@ -52,6 +53,7 @@ use crate::tiers::api::{TierMutation, TierQuery};
 /// code, `retryAfterSeconds`.
 #[derive(Debug, Default, MergedObject)]
 pub struct Query(
+    DeliveryQuery,
     SettingsQuery,
     CustomersQuery,
     OnboardingQuery,
@@ -77,6 +79,7 @@ pub struct Query(
 /// Changing; every mutation takes an idempotency key, except those whose credential can be used once only.
 #[derive(Debug, Default, MergedObject)]
 pub struct Mutation(
+    DeliveryMutation,
     AuthMutation,
     CustomersMutation,
     OnboardingMutation,
@@ -125,4 +128,5 @@ pub fn request_data(app: &App, request: Request) -> Request {
         .data(crate::referrals::api::loader(app))
         .data(crate::tiers::api::loader(app))
         .data(crate::rewards::api::loader(app))
+        .data(crate::delivery::api::loader(app))
 }

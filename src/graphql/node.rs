@@ -77,7 +77,9 @@ fn may_see(viewer: &Viewer, of: NodeType, id: Uuid) -> bool {
         | NodeType::Reward
         | NodeType::RewardClaim
         | NodeType::Cart
-        | NodeType::Referral => false,
+        | NodeType::Referral
+        | NodeType::DeliverySlot
+        | NodeType::DeliverySlotHold => false,
     }
 }
 

@@ -214,7 +214,7 @@ both_engines! {
             let mut kinds: Vec<String> = stored(shop).await.into_iter().map(|job| job.kind).collect();
             kinds.sort();
             let expected = [
-                "audit.seal", "auth.prune", "catalog.release", "catalog.terms", "coupons.lapse", "customers.words",
+                "audit.seal", "auth.prune", "catalog.release", "catalog.terms", "coupons.lapse", "customers.words", "delivery.lapse",
                 "earning.birthdays", "points.sweep", "referrals.vest", "tiers.sweep",
             ];
             assert_eq!(kinds, expected);
