@@ -107,6 +107,7 @@ fn order(
         coupon: None,
         hold: None,
         slot_hold: None,
+        membership: None,
         shipping_method: None,
         state,
         name: None,

@@ -140,12 +140,16 @@ pub(super) async fn record(
     audit::record(tx, [Entry::of_customer(act, row.customer_id, detail)]).await
 }
 
-async fn end(tx: &Tx, membership: &mut Locked, why: EndedWhy) -> Result<(), Fault> {
+pub(super) async fn end(tx: &Tx, membership: &mut Locked, why: EndedWhy) -> Result<(), Fault> {
     membership.learn(&Fact::Ended { at: tx.now(), why });
     ask(tx, membership, Change::EndNow).await
 }
 
-async fn give_back(tx: &Tx, membership: &mut Locked, parts: Vec<(String, i64)>) -> Result<(), Fault> {
+pub(super) async fn give_back(
+    tx: &Tx,
+    membership: &mut Locked,
+    parts: Vec<(String, i64)>,
+) -> Result<(), Fault> {
     for (invoice, amount) in parts {
         calls::enqueue(tx, membership, &Call::Refund { invoice, amount }, Asked::ByCaller).await?;
     }

@@ -85,6 +85,7 @@ pub(crate) async fn join(tx: &Tx, cmd: &Join) -> Outcome<Joined, MembershipError
         account: None,
         subscription: None,
         checkout: None,
+        order_id: None,
         benefit_used_at: None,
         began_at: tx.now(),
         joined_at: None,

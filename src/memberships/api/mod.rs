@@ -6,6 +6,7 @@ mod loaders;
 mod payload;
 mod plans;
 mod queries;
+mod savings;
 mod types;
 
 pub(crate) use loaders::membership_of;
@@ -26,7 +27,7 @@ use crate::memberships::calls::{self, Answer};
 
 /// Queries about plans and memberships.
 #[derive(Debug, Default, MergedObject)]
-pub struct MembershipsQuery(plans::PlansQuery, queries::HeldQuery);
+pub struct MembershipsQuery(plans::PlansQuery, queries::HeldQuery, savings::SavingsQuery);
 
 /// Mutations of plans and memberships.
 #[derive(Debug, Default, MergedObject)]
