@@ -7,6 +7,7 @@ use entity::membership::{Column, EndedWhy, Entity, Model};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
+use super::calls::Asked;
 use super::cancel::{end, give_back};
 use super::plans::{self, Plan};
 use super::store::{left_of, locked};
@@ -78,7 +79,7 @@ pub(crate) async fn look_up(app: &App, order: OrderId) -> Result<(), Fault> {
 pub(crate) async fn give_up(tx: &Tx, membership: MembershipId) -> Result<(), Fault> {
     let Some(mut membership) = locked(tx, membership).await? else { return Ok(()) };
     if !membership.has_ended() {
-        end(tx, &mut membership, EndedWhy::NeverPaid).await?;
+        end(tx, &mut membership, EndedWhy::NeverPaid, Asked::ByJob).await?;
     }
     membership.row.order_id = None;
     membership.settle(tx, false).await.map(drop)
@@ -94,8 +95,8 @@ pub(crate) async fn cancelled(tx: &Tx, order: OrderId) -> Result<(), Fault> {
     }
     let all = membership.charges.iter().map(|charge| (charge.invoice.clone(), left_of(charge)));
     let all = all.filter(|(_, left)| *left > 0).collect();
-    end(tx, &mut membership, EndedWhy::Withdrawn).await?;
-    give_back(tx, &mut membership, all).await?;
+    end(tx, &mut membership, EndedWhy::Withdrawn, Asked::ByJob).await?;
+    give_back(tx, &mut membership, all, Asked::ByJob).await?;
     membership.settle(tx, false).await.map(drop)
 }
 

@@ -295,6 +295,8 @@ fn places_of_memberships(shop: &TestApp, mine: &str) -> Vec<Place> {
             Strangers,
             json!({ "plan": "plus" }),
         ),
+        place("membershipSavings", "customerId", Customer, Strangers, json!({ "plan": "plus" })),
+        place("orderRecord", "input.membershipId", Membership, HiddenFrom::All, json!({ "input": order })),
         place(
             "membershipPortal",
             "customerId",

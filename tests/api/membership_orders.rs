@@ -124,6 +124,7 @@ both_engines! {
         let paid = shop.done(&server, "orderPay", pay).await["order"].clone();
         assert_eq!((&paid["state"], &paid["total"]["amount"]), (&json!("PAID"), &json!("24.95")));
         assert_eq!(membership(shop, &joan).await, Json::Null);
+        shop.run_jobs().await;
         assert_eq!(shop.confirm_membership(&begun, "pays").await, 404);
     }
 

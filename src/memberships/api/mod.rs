@@ -11,6 +11,7 @@ mod types;
 
 pub(crate) use loaders::membership_of;
 pub use loaders::{MembershipLoader, loader};
+pub(crate) use savings::{MembershipSavings, would_have};
 pub(crate) use types::Membership;
 
 use async_graphql::{Context, ID, MergedObject};

@@ -2,6 +2,7 @@
 
 use async_graphql::{ComplexObject, Context, ID, Object, SimpleObject};
 use chrono::Months;
+use entity::id::CustomerId;
 use entity::membership_plan::{Column, Entity, Interval, Model};
 use entity::{Instant, membership};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
@@ -112,19 +113,29 @@ impl SavingsQuery {
         from: Option<Instant>,
         #[graphql(desc = "Orders placed before; all until now, if left out.")] until: Option<Instant>,
     ) -> Result<Option<MembershipSavings>, ApiError> {
-        let app = ctx.data_unchecked::<App>();
         let Some(customer) = meant(ctx, customer_id.as_ref()).await? else { return Ok(None) };
-        let plan = Entity::find().filter(Column::Code.eq(plan)).one(&app.db.read).await?;
-        let Some(plan) = plan else { return Ok(None) };
-        let until = span(app, app.clock.now(), until).until;
-        let months = match plan.billed {
-            Interval::Month => 1,
-            Interval::Year => 12,
-        };
-        let before = until.checked_sub_months(Months::new(months)).unwrap_or(until);
-        let span = Span { from: from.unwrap_or(before), until };
-        let known: Plan = plan.clone().try_into()?;
-        let savings = would_have_saved(app, customer, &known, span).await?;
-        Ok(Some(shown(plan, &known, savings, false, span)))
+        would_have(ctx.data_unchecked::<App>(), customer, plan, from, until).await
     }
+}
+
+/// What the plan with this code would have saved a customer; none if there is no such plan.
+pub(crate) async fn would_have(
+    app: &App,
+    customer: CustomerId,
+    code: String,
+    from: Option<Instant>,
+    until: Option<Instant>,
+) -> Result<Option<MembershipSavings>, ApiError> {
+    let plan = Entity::find().filter(Column::Code.eq(code)).one(&app.db.read).await?;
+    let Some(plan) = plan else { return Ok(None) };
+    let until = span(app, app.clock.now(), until).until;
+    let months = match plan.billed {
+        Interval::Month => 1,
+        Interval::Year => 12,
+    };
+    let before = until.checked_sub_months(Months::new(months)).unwrap_or(until);
+    let span = Span { from: from.unwrap_or(before), until };
+    let known: Plan = plan.clone().try_into()?;
+    let savings = would_have_saved(app, customer, &known, span).await?;
+    Ok(Some(shown(plan, &known, savings, false, span)))
 }
