@@ -70,7 +70,7 @@ pub(crate) async fn joined_with(tx: &Tx, order: OrderId) -> Result<Option<(Membe
 pub(crate) async fn look_up(app: &App, order: OrderId) -> Result<(), Fault> {
     let row = Entity::find().filter(Column::OrderId.eq(order)).one(&app.db.read).await?;
     match row.filter(|row| row.joined_at.is_none() && row.ended_at.is_none()) {
-        Some(row) => super::calls::in_time(super::sync::sync(app, row.id)).await,
+        Some(row) => Box::pin(super::calls::in_time(super::sync::sync(app, row.id))).await,
         None => Ok(()),
     }
 }

@@ -90,7 +90,7 @@ pub(crate) async fn pay(tx: &Tx, cmd: &Pay) -> Outcome<OrderId, OrderError> {
 /// Whether the membership that an unpaid order is joined with is paid by now is looked up where it is billed.
 pub(crate) async fn look_up_membership(app: &App, order: &OrderRef) -> Result<(), Fault> {
     match find(&app.db.read, order).await?.filter(|order| order.state == OrderState::Placed) {
-        Some(order) => memberships::look_up(app, order.id).await,
+        Some(order) => Box::pin(memberships::look_up(app, order.id)).await,
         None => Ok(()),
     }
 }
