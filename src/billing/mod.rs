@@ -7,3 +7,4 @@ pub(crate) mod payments;
 pub(crate) mod references;
 pub(crate) mod sandbox;
 pub mod setup;
+pub(crate) mod stripe;
