@@ -23,12 +23,14 @@ use entity::Instant;
 use entity::id::MembershipId;
 use secrecy::ExposeSecret;
 use stripe::{Client, ClientBuilder};
+use tracing::{Instrument, Span};
 
 use super::payments::{
     Begun, Change, Checkout, CheckoutOutcome, CheckoutPage, CustomerRef, NewCustomer, NewPrice, PaymentError,
     Payments, Preview, PriceRef, Subscribe, Subscription, SubscriptionRef,
 };
 use super::setup::StripeConfig;
+use crate::error::Fault;
 use errors::undecodable;
 
 /// The longest that one request may take.
@@ -55,6 +57,17 @@ impl Stripe {
             .context("the client of Stripe")?;
         Ok(Self { client, account: account(config.is_live) })
     }
+
+    /// Asks in a task of its own. What Stripe answers takes much of a stack to be read, and whoever asks may be deep in an
+    /// operation; what has begun ends even if nobody waits for it any more.
+    async fn apart<T, F>(&self, ask: impl FnOnce(Self) -> F) -> Result<T, PaymentError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, PaymentError>> + Send + 'static,
+    {
+        let asked = tokio::spawn(ask(self.clone()).instrument(Span::current())).await;
+        asked.unwrap_or_else(|broken| Err(Fault::from(broken).into()))
+    }
 }
 
 /// What the account is called here.
@@ -69,31 +82,38 @@ impl Payments for Stripe {
     }
 
     async fn create_customer(&self, key: &str, customer: &NewCustomer) -> Result<CustomerRef, PaymentError> {
-        self.customer(key, customer).await
+        let (key, customer) = (key.to_owned(), customer.clone());
+        self.apart(|stripe| async move { stripe.customer(&key, &customer).await }).await
     }
 
     async fn create_price(&self, key: &str, price: &NewPrice) -> Result<PriceRef, PaymentError> {
-        self.price(key, price).await
+        let (key, price) = (key.to_owned(), price.clone());
+        self.apart(|stripe| async move { stripe.price(&key, &price).await }).await
     }
 
     async fn open_checkout(&self, key: &str, wanted: &Checkout) -> Result<CheckoutPage, PaymentError> {
-        self.open_page(key, wanted).await
+        let (key, wanted) = (key.to_owned(), wanted.clone());
+        self.apart(|stripe| async move { stripe.open_page(&key, &wanted).await }).await
     }
 
     async fn checkout_outcome(&self, page: &str) -> Result<CheckoutOutcome, PaymentError> {
-        self.outcome_of_page(page).await
+        let page = page.to_owned();
+        self.apart(|stripe| async move { stripe.outcome_of_page(&page).await }).await
     }
 
     async fn close_checkout(&self, page: &str) -> Result<(), PaymentError> {
-        self.close_page(page).await
+        let page = page.to_owned();
+        self.apart(|stripe| async move { stripe.close_page(&page).await }).await
     }
 
     async fn subscribe(&self, key: &str, wanted: &Subscribe) -> Result<Begun, PaymentError> {
-        self.begin(key, wanted).await
+        let (key, wanted) = (key.to_owned(), wanted.clone());
+        self.apart(|stripe| async move { stripe.start(&key, &wanted).await }).await
     }
 
     async fn subscription(&self, id: &SubscriptionRef) -> Result<Option<Subscription>, PaymentError> {
-        self.look_up(id).await
+        let id = id.clone();
+        self.apart(|stripe| async move { stripe.look_up(&id).await }).await
     }
 
     async fn subscriptions_of(
@@ -101,7 +121,8 @@ impl Payments for Stripe {
         customer: &CustomerRef,
         membership: MembershipId,
     ) -> Result<Vec<Subscription>, PaymentError> {
-        self.begun_for(customer, membership).await
+        let customer = customer.clone();
+        self.apart(|stripe| async move { stripe.begun_for(&customer, membership).await }).await
     }
 
     async fn change(
@@ -110,23 +131,28 @@ impl Payments for Stripe {
         id: &SubscriptionRef,
         change: &Change,
     ) -> Result<Subscription, PaymentError> {
-        self.make_change(key, id, change).await
+        let (key, id, change) = (key.to_owned(), id.clone(), change.clone());
+        self.apart(|stripe| async move { stripe.make_change(&key, &id, &change).await }).await
     }
 
     async fn preview(&self, id: &SubscriptionRef, price: &PriceRef) -> Result<Preview, PaymentError> {
-        self.try_price(id, price).await
+        let (id, price) = (id.clone(), price.clone());
+        self.apart(|stripe| async move { stripe.try_price(&id, &price).await }).await
     }
 
     async fn refund(&self, key: &str, invoice: &str, amount: i64) -> Result<(), PaymentError> {
-        self.give_back(key, invoice, amount).await
+        let (key, invoice) = (key.to_owned(), invoice.to_owned());
+        self.apart(|stripe| async move { stripe.give_back(&key, &invoice, amount).await }).await
     }
 
     async fn payer(&self, payment: &str) -> Result<Option<CustomerRef>, PaymentError> {
-        self.payer_of(payment).await
+        let payment = payment.to_owned();
+        self.apart(|stripe| async move { stripe.payer_of(&payment).await }).await
     }
 
     async fn portal(&self, customer: &CustomerRef, back_to: &str) -> Result<String, PaymentError> {
-        self.portal_page(customer, back_to).await
+        let (customer, back_to) = (customer.clone(), back_to.to_owned());
+        self.apart(|stripe| async move { stripe.portal_page(&customer, &back_to).await }).await
     }
 }
 

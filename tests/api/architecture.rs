@@ -96,7 +96,7 @@ fn the_client_of_stripe_is_named_only_where_payments_go_through_it() {
         "stripe_shared",
         "stripe_types",
     ];
-    let words = [&crates[..], &["stripe_payment", "stripe_webhook", "use stripe::"]].concat();
+    let words = [&crates[..], &["stripe_payment::", "stripe_webhook::", "use stripe::"]].concat();
     only_in(&words, |path| path.starts_with("src/billing/stripe"), "Stripe's crates are for billing/stripe");
 }
 

@@ -284,6 +284,8 @@ fn places_of_memberships() -> Vec<Place> {
             Strangers,
             json!({ "returnUrl": "http://localhost/" }),
         ),
+        place("membershipBilling", "membershipId", Membership, Nobody, json!({})),
+        place("billingEvents", "membershipId", Membership, Nobody, json!({})),
     ]
 }
 

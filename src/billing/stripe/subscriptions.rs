@@ -23,7 +23,7 @@ use crate::billing::payments::{
 };
 
 impl Stripe {
-    pub(super) async fn begin(&self, key: &str, wanted: &Subscribe) -> Result<Begun, PaymentError> {
+    pub(super) async fn start(&self, key: &str, wanted: &Subscribe) -> Result<Begun, PaymentError> {
         let made = beginning(wanted).customize().request_strategy(once(key, "")?).send(&self.client).await;
         let id = match made.map_err(failure) {
             Ok(made) => made.id.to_string(),

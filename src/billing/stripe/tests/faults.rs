@@ -96,7 +96,7 @@ async fn what_was_begun_is_found_by_what_it_carries() {
 async fn a_key_that_stripe_does_not_take_is_for_an_operator_to_mend() {
     let shop = Shop::open().await;
     let stranger = client(&shop.fake, "sk_test_other");
-    let asked = stranger.subscription(&shop.begin(0).await.subscription.id).await;
+    let asked = stranger.subscription(&shop.begun(0).await.subscription.id).await;
     assert!(is_unavailable(&asked), "{asked:?}");
 }
 

@@ -69,13 +69,13 @@ impl Shop {
         Checkout { membership, customer, price, trial_days, success_url, cancel_url }
     }
 
-    async fn begin(&self, trial_days: u32) -> Begun {
+    async fn begun(&self, trial_days: u32) -> Begun {
         self.stripe.subscribe("begin", &self.wanted(trial_days).await).await.unwrap()
     }
 
     /// A subscription of 10 € a month that is paid with that card.
     async fn member(&self, card: Card) -> SubscriptionRef {
-        let begun = self.begin(0).await;
+        let begun = self.begun(0).await;
         self.fake.confirm(&begun.subscription.id.0, card).unwrap();
         begun.subscription.id
     }

@@ -76,7 +76,7 @@ async fn a_renewal_that_fails_is_told_until_it_is_paid_or_given_up() {
 #[tokio::test]
 async fn a_first_payment_that_never_came_is_void() {
     let shop = Shop::open().await;
-    let begun = shop.begin(0).await;
+    let begun = shop.begun(0).await;
     shop.fake.advance(DAY);
     let over = shop.told(&begun.subscription.id).await;
     assert_eq!(over.status, SubscriptionStatus::IncompleteExpired);

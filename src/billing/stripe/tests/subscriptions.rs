@@ -34,7 +34,7 @@ async fn a_price_is_made_once_and_its_product_is_called_what_the_plan_is_called(
 #[tokio::test]
 async fn a_device_confirms_the_first_payment() {
     let shop = Shop::open().await;
-    let begun = shop.begin(0).await;
+    let begun = shop.begun(0).await;
     let id = begun.subscription.id.clone();
     assert_eq!(begun.subscription.status, SubscriptionStatus::Incomplete);
     assert_eq!(begun.subscription.membership, Some(membership()));
@@ -52,7 +52,7 @@ async fn a_device_confirms_the_first_payment() {
     assert_eq!((charge.from, charge.until), (shop.now(), shop.in_days(31)));
     assert_eq!(charge.paid_at, Some(shop.now()));
     // Asked again with its key, what is answered is how it is by now: nothing is left to confirm.
-    let again = shop.begin(0).await;
+    let again = shop.begun(0).await;
     assert_eq!((again.subscription.id, again.confirmation), (id, None));
     assert_eq!(shop.fake.charges().len(), 1);
 }
@@ -60,7 +60,7 @@ async fn a_device_confirms_the_first_payment() {
 #[tokio::test]
 async fn a_trial_is_unconfirmed_until_its_card_is_there_and_ends_if_none_came() {
     let shop = Shop::open().await;
-    let begun = shop.begin(14).await;
+    let begun = shop.begun(14).await;
     assert_eq!(begun.subscription.status, SubscriptionStatus::TrialingUnconfirmed);
     assert_eq!(begun.subscription.trial_until, Some(shop.in_days(14)));
     let confirmation = begun.confirmation.unwrap();
@@ -76,7 +76,7 @@ async fn a_trial_is_unconfirmed_until_its_card_is_there_and_ends_if_none_came() 
     assert_eq!((paid.status, paid.charges.len()), (SubscriptionStatus::Active, 1));
 
     let shop = Shop::open().await;
-    let begun = shop.begin(14).await;
+    let begun = shop.begun(14).await;
     shop.fake.advance(DAY * 15);
     assert_eq!(shop.told(&begun.subscription.id).await.status, SubscriptionStatus::Ended);
     assert_eq!(shop.fake.charges(), []);
