@@ -45,6 +45,13 @@ impl fmt::Display for ExternalId {
     }
 }
 
+/// Checks a code by which the shop calls what it states here: 1 to 60 of a-z, 0-9 and -.
+pub(crate) fn check_code(code: &str) -> Result<(), &'static str> {
+    let is_code = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let fits = (1..=60).contains(&code.len()) && code.bytes().all(is_code);
+    if fits { Ok(()) } else { Err("must be 1 to 60 of a-z, 0-9 and -") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,6 +15,7 @@ use crate::billing::inbox;
 use crate::carts;
 use crate::catalog::{release, terms};
 use crate::customers::words;
+use crate::delivery;
 use crate::earning;
 use crate::error::Fault;
 use crate::jobs::{self, Ended, Job};
@@ -33,10 +34,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const AT_ONCE: usize = 8;
 
 /// Jobs that are due again and again; each is one row, armed by its own last run.
-const RECURRING: [(&str, &str); 11] = [
+const RECURRING: [(&str, &str); 12] = [
     (points::jobs::SWEEP, "0 * * * * *"),
     (earning::BIRTHDAYS, "0 0 * * * *"),
     (rewards::LAPSE, "0 * * * * *"),
+    (delivery::LAPSE, "0 * * * * *"),
     (referrals::VEST, "0 * * * * *"),
     (tiers::SWEEP, "0 * * * * *"),
     (due::SWEEP, "0 * * * * *"),
@@ -126,6 +128,7 @@ async fn dispatch(app: &App, job: &Model) -> Result<Ended, Fault> {
     match job.kind.as_str() {
         points::jobs::SWEEP => points::jobs::sweep(app).await,
         rewards::LAPSE => rewards::lapse(app).await,
+        delivery::LAPSE => delivery::lapse(app).await,
         referrals::VEST => referrals::vest(app).await,
         tiers::SWEEP => tiers::sweep(app).await,
         tiers::RECOMPUTE => tiers::recompute(app, job).await,

@@ -108,6 +108,14 @@ ids! {
     ReferralId,
     /// A balance that was brought over from another programme.
     OpeningBalanceId,
+    /// A way of having an order delivered.
+    ShippingMethodId,
+    /// A step of what such a way costs.
+    ShippingRateId,
+    /// A span of time in which orders are delivered.
+    DeliverySlotId,
+    /// A place in such a span.
+    SlotHoldId,
     /// A change of a customer's tier.
     TierChangeId,
 }

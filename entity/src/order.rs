@@ -120,6 +120,8 @@ pub struct Model {
     pub card_hash: Option<Vec<u8>>,
     /// Skus on it that its buyer could not order yet when it was placed; none if there were none.
     pub not_yet_orderable: Option<Json>,
+    /// Why its place in a delivery slot, which had lapsed, could not be taken again.
+    pub delivery_slot_refusal: Option<String>,
     /// What it is to be packed with, as the rules were when it was recorded; none if nothing.
     pub packing: Option<Json>,
 }

@@ -37,6 +37,8 @@ pub struct Model {
     pub archived: bool,
     /// How often those who waited for it were told that it is back.
     pub restocks: i32,
+    /// Of one piece; not known, if none.
+    pub weight_grams: Option<i32>,
     /// When `public_from` has to be acted on, if it has not come yet or that was not done.
     pub releases_at: Option<Instant>,
 }

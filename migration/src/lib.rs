@@ -18,6 +18,7 @@ mod m20261121_rate_limits;
 mod m20261121_staff;
 mod m20261122_carts;
 mod m20261122_catalog;
+mod m20261122_delivery;
 mod m20261122_early_access;
 mod m20261122_earning;
 mod m20261122_expiry;
@@ -71,6 +72,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_reward_codes::Migration),
             Box::new(m20261122_packing::Migration),
             Box::new(m20261122_memberships::Migration),
+            Box::new(m20261122_delivery::Migration),
         ]
     }
 }

@@ -105,10 +105,12 @@ names! {
         CatalogWrite = "catalog:write",
         /// Read the whole catalogue, with what is not public.
         CatalogRead = "catalog:read",
-        /// Tell of carts.
+        /// Tell of carts, and hold delivery slots for them.
         CartsWrite = "carts:write",
         /// Join, cancel and pause memberships for customers.
         MembershipsWrite = "memberships:write",
+        /// State shipping methods and delivery slots.
+        DeliveryWrite = "delivery:write",
     }
 }
 
@@ -137,6 +139,8 @@ names! {
         SettingsWrite = "settings.write",
         /// Make coupons and rewards, and hand rewards over.
         CouponsWrite = "coupons.write",
+        /// State shipping methods and delivery slots.
+        DeliveryWrite = "delivery.write",
         /// Change the rules by which points are earned.
         RulesWrite = "rules.write",
         /// Cancel, pause and change memberships.

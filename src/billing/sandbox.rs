@@ -124,7 +124,7 @@ impl Sandbox {
         self.change_object(id, Sub::due_at, advanced).await
     }
 
-    async fn begin(&self, id: &str, wanted: Subscribe, card: Option<Card>) -> Result<Sub, PaymentError> {
+    async fn start(&self, id: &str, wanted: Subscribe, card: Option<Card>) -> Result<Sub, PaymentError> {
         let Some((_, price)) = self.read::<NewPrice>(&wanted.price.0).await? else {
             return Err(PaymentError::NotFound);
         };
@@ -179,7 +179,7 @@ impl Sandbox {
         let Some((_, found)) = self.read::<Page>(page).await? else { return Err(PaymentError::NotFound) };
         let Checkout { membership, customer, price, trial_days, .. } = found.wanted;
         let id = format!("sub_{page}");
-        self.begin(&id, Subscribe { membership, customer, price, trial_days }, Some(card)).await?;
+        self.start(&id, Subscribe { membership, customer, price, trial_days }, Some(card)).await?;
         let led_to = |page: &mut Page| {
             page.subscription = Some(id.clone());
             Ok(())
@@ -265,7 +265,7 @@ impl Payments for Sandbox {
     }
 
     async fn subscribe(&self, key: &str, wanted: &Subscribe) -> Result<Begun, PaymentError> {
-        let sub = self.begin(&format!("sub_{key}"), wanted.clone(), None).await?;
+        let sub = self.start(&format!("sub_{key}"), wanted.clone(), None).await?;
         let secret = || Confirmation {
             client_secret: format!("{}_secret", sub.id),
             is_for_later: sub.trial_until.is_some(),

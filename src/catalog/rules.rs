@@ -9,6 +9,8 @@ use crate::orders::rules::{check_categories, comparable, visible};
 
 /// Products of one call.
 pub(crate) const MOST_PRODUCTS: usize = 250;
+/// Grams of one piece: ten tonnes.
+pub(crate) const MOST_GRAMS: i32 = 10_000_000;
 /// Companions of one product.
 const MOST_COMPANIONS: usize = 20;
 
@@ -71,6 +73,7 @@ pub(crate) fn check(stated: &Upsert) -> Result<(), InvalidProduct> {
     within(stated.replenish_after_days.stated(), 1, 3650, "replenishAfterDays", "must be 1 to 3650")?;
     within(stated.care_window_days.stated(), 90, 180, "careWindowDays", "must be 90 to 180")?;
     within(stated.stock.stated(), 0, i32::MAX, "stock", "is negative")?;
+    within(stated.weight_grams.stated(), 0, MOST_GRAMS, "weightGrams", "must be 0 to 10,000,000")?;
     for (field, at) in [("publicFrom", &stated.public_from), ("earlyAccessFrom", &stated.early_access_from)] {
         if at.stated().is_some_and(|at| comparable(*at) != *at) {
             return Err(InvalidProduct { field, problem: "must be in the years 1970 to 9999" });
@@ -146,6 +149,7 @@ mod tests {
             companions: json!([]),
             archived: false,
             restocks: 0,
+            weight_grams: None,
             releases_at: None,
         }
     }

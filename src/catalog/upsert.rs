@@ -40,6 +40,9 @@ pub struct Upsert {
     pub care_window_days: Change<i32>,
     /// Not kept, if cleared.
     pub stock: Change<i32>,
+    /// Grams of one piece, 0 to 10,000,000; not known, if cleared.
+    #[serde(skip_serializing_if = "Change::is_kept")]
+    pub weight_grams: Change<i32>,
     /// At most 20 skus.
     pub companions: Change<Vec<String>>,
     /// Whether it is no longer sold.
@@ -58,6 +61,7 @@ impl Upsert {
             replenish_after_days: Change::Keep,
             care_window_days: Change::Keep,
             stock: Change::Keep,
+            weight_grams: Change::Keep,
             companions: Change::Keep,
             archived: None,
         }
@@ -77,6 +81,7 @@ impl Upsert {
         self.replenish_after_days.onto(&mut product.replenish_after_days, |days| *days);
         self.care_window_days.onto(&mut product.care_window_days, |days| *days);
         self.stock.onto(&mut product.stock, |stock| *stock);
+        self.weight_grams.onto(&mut product.weight_grams, |grams| *grams);
         product.archived = self.archived.unwrap_or(product.archived);
         if product.public_from != public_from {
             product.releases_at = product.public_from.filter(|at| *at > now);
@@ -277,6 +282,7 @@ fn blank(tx: &Tx, sku: &str) -> Model {
         companions: json!([]),
         archived: false,
         restocks: 0,
+        weight_grams: None,
         releases_at: None,
     }
 }
@@ -306,6 +312,7 @@ async fn insert(tx: &Tx, drafts: &[Draft]) -> Result<HashMap<String, Model>, Fau
         "replenish_after_days",
         "care_window_days",
         "stock",
+        "weight_grams",
         "companions",
         "archived",
         "restocks",
@@ -325,6 +332,7 @@ async fn insert(tx: &Tx, drafts: &[Draft]) -> Result<HashMap<String, Model>, Fau
             product.replenish_after_days.into(),
             product.care_window_days.into(),
             product.stock.into(),
+            product.weight_grams.into(),
             product.companions.clone().into(),
             product.archived.into(),
             product.restocks.into(),
@@ -351,6 +359,7 @@ async fn update(tx: &Tx, drafts: &[Draft]) -> Result<(), Fault> {
         "replenish_after_days",
         "care_window_days",
         "stock",
+        "weight_grams",
         "companions",
         "archived",
         "releases_at",
@@ -367,6 +376,7 @@ async fn update(tx: &Tx, drafts: &[Draft]) -> Result<(), Fault> {
             product.replenish_after_days.into(),
             product.care_window_days.into(),
             product.stock.into(),
+            product.weight_grams.into(),
             product.companions.clone().into(),
             product.archived.into(),
             product.releases_at.into(),
@@ -399,6 +409,7 @@ fn told(product: &Model) -> Json {
         "replenishAfterDays": product.replenish_after_days,
         "careWindowDays": product.care_window_days,
         "stock": product.stock,
+        "weightGrams": product.weight_grams,
         "companions": product.companions,
         "archived": product.archived,
     })

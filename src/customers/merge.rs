@@ -23,6 +23,7 @@ use crate::auth::{mailbox, sessions};
 use crate::carts;
 use crate::catalog::waitlist;
 use crate::db::dialect::is_among;
+use crate::delivery;
 use crate::earning;
 use crate::error::{Fault, Outcome, Stop, refuse};
 use crate::memberships;
@@ -69,6 +70,7 @@ pub(crate) async fn merge(tx: &Tx, merge: &Merge) -> Outcome<CustomerId, Custome
     tiers::merge(tx, from.id, into.id).await?;
     earning::move_uses(tx, from.id, into.id).await?;
     rewards::move_uses(tx, from.id.0, into.id.0).await?;
+    delivery::move_holds(tx, from.id, into.id).await?;
     referrals::take_back(tx, &owed, tx.caller().actor, None).await?;
     words::refresh(tx, &[from.id, into.id]).await?;
     sessions::end_all(tx, Audience::Customer, from.id.0, None).await?;

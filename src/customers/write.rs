@@ -36,6 +36,11 @@ impl<T> Change<T> {
         given.map_or(Self::Keep, Self::Set)
     }
 
+    /// Whether nothing changes.
+    pub(crate) fn is_kept(&self) -> bool {
+        matches!(self, Self::Keep)
+    }
+
     /// What is stated, if something is.
     pub(crate) fn stated(&self) -> Option<&T> {
         match self {

@@ -106,6 +106,8 @@ fn order(
         placed_at: Some(placed_at),
         coupon: None,
         hold: None,
+        slot_hold: None,
+        shipping_method: None,
         state,
         name: None,
         shipping_address: None,
@@ -126,5 +128,6 @@ fn line(good: &Good, quantity: i64) -> Result<RecordLine, Fault> {
         quantity: i32::try_from(quantity)?,
         line_total: good.price * quantity,
         tax_rate: Some(good.tax),
+        weight_grams: None,
     })
 }

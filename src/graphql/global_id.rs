@@ -60,10 +60,14 @@ pub enum NodeType {
     MembershipPlan,
     /// A paid membership.
     Membership,
+    /// A span of time in which orders are delivered.
+    DeliverySlot,
+    /// A place in such a span.
+    DeliverySlotHold,
 }
 
 impl NodeType {
-    const ALL: [Self; 26] = [
+    const ALL: [Self; 28] = [
         Self::Customer,
         Self::Guest,
         Self::Order,
@@ -90,6 +94,8 @@ impl NodeType {
         Self::Referral,
         Self::MembershipPlan,
         Self::Membership,
+        Self::DeliverySlot,
+        Self::DeliverySlotHold,
     ];
 
     /// The type of this name.
@@ -125,6 +131,8 @@ impl NodeType {
             Self::Referral => "Referral",
             Self::MembershipPlan => "MembershipPlan",
             Self::Membership => "Membership",
+            Self::DeliverySlot => "DeliverySlot",
+            Self::DeliverySlotHold => "DeliverySlotHold",
         }
     }
 }

@@ -19,8 +19,9 @@ const MUTATION_COST: u64 = 10;
 /// Rows of a connection that does not say how many.
 const DEFAULT_ROWS: u64 = 20;
 
-/// Lists of products, which have such lists themselves: each counts as a page that does not say how many.
-const PRODUCT_LISTS: [&str; 2] = ["companions", "products"];
+/// Lists of products, which have such lists themselves, and of shipping methods, which have slots: each counts as a page that
+/// does not say how many.
+const LONG_LISTS: [&str; 3] = ["companions", "products", "methods"];
 
 /// Lists of introspection through which its answer grows with every level.
 const INTROSPECTION_LISTS: [&str; 4] = ["fields", "inputFields", "interfaces", "possibleTypes"];
@@ -169,7 +170,7 @@ impl<'a> Walk<'a> {
                 Ok(Value::Number(rows)) => rows.as_i64().map_or(DEFAULT_ROWS, at_least_one),
                 Ok(_) | Err(()) => DEFAULT_ROWS,
             },
-            None if inner.has_rows || PRODUCT_LISTS.contains(&field.name.node.as_str()) => DEFAULT_ROWS,
+            None if inner.has_rows || LONG_LISTS.contains(&field.name.node.as_str()) => DEFAULT_ROWS,
             None => 1,
         };
         inner.cost.saturating_mul(rows).saturating_add(1)

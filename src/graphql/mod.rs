@@ -26,6 +26,7 @@ use crate::billing::api::{BillingMutation, BillingQuery};
 use crate::carts::api::{CartsMutation, CartsQuery};
 use crate::catalog::api::{CatalogMutation, CatalogQuery};
 use crate::customers::api::{CustomersMutation, CustomersQuery};
+use crate::delivery::api::{DeliveryMutation, DeliveryQuery};
 use crate::earning::api::{EarningMutation, EarningQuery};
 use crate::memberships::api::{MembershipsMutation, MembershipsQuery};
 use crate::onboarding::api::{OnboardingMutation, OnboardingQuery};
@@ -45,7 +46,7 @@ use crate::tiers::api::{TierMutation, TierQuery};
 ///
 /// An operation has a cost, told in `extensions.cost` of its answer: a field with a selection costs 1 and what is
 /// selected in it, `totalCount` 1, other fields without a selection nothing. A connection costs 1 and its selection as
-/// many times as `first` or `last` says, or 20 times; so do `companions` and the products of a payload, 20 times. A root field of a mutation costs 10 more; `__schema` and `__type`
+/// many times as `first` or `last` says, or 20 times; so do `companions`, the products of a payload and the methods of a quote, 20 times. A root field of a mutation costs 10 more; `__schema` and `__type`
 /// cost 100 each. An operation that costs more than 5,000, unless the shop has set another limit, is refused with
 /// `OPERATION_TOO_COMPLEX`.
 ///
@@ -61,7 +62,7 @@ struct PeopleQuery(CustomersQuery, OnboardingQuery, AuthQuery, StaffQuery, ApiKe
 
 /// What the shop sells.
 #[derive(Debug, Default, MergedObject)]
-struct TradeQuery(SettingsQuery, OrdersQuery, CatalogQuery, CartsQuery, PackingQuery);
+struct TradeQuery(SettingsQuery, OrdersQuery, CatalogQuery, CartsQuery, PackingQuery, DeliveryQuery);
 
 /// What makes people come back.
 #[derive(Debug, Default, MergedObject)]
@@ -88,7 +89,14 @@ struct PeopleMutation(AuthMutation, CustomersMutation, OnboardingMutation, Staff
 
 /// What the shop sells.
 #[derive(Debug, Default, MergedObject)]
-struct TradeMutation(SettingsMutation, OrdersMutation, CatalogMutation, CartsMutation, PackingMutation);
+struct TradeMutation(
+    SettingsMutation,
+    OrdersMutation,
+    CatalogMutation,
+    CartsMutation,
+    PackingMutation,
+    DeliveryMutation,
+);
 
 /// What makes people come back.
 #[derive(Debug, Default, MergedObject)]
@@ -134,4 +142,5 @@ pub fn request_data(app: &App, request: Request) -> Request {
         .data(crate::tiers::api::loader(app))
         .data(crate::rewards::api::loader(app))
         .data(crate::memberships::api::loader(app))
+        .data(crate::delivery::api::loader(app))
 }

@@ -79,7 +79,9 @@ fn may_see(viewer: &Viewer, of: NodeType, id: Uuid) -> bool {
         | NodeType::Cart
         | NodeType::Referral
         | NodeType::MembershipPlan
-        | NodeType::Membership => false,
+        | NodeType::Membership
+        | NodeType::DeliverySlot
+        | NodeType::DeliverySlotHold => false,
     }
 }
 

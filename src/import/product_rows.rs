@@ -10,7 +10,7 @@ use crate::catalog::Upsert;
 use crate::catalog::rules::{InvalidProduct, check};
 use crate::customers::write::Change;
 
-const COLUMNS: [&str; 9] = [
+const COLUMNS: [&str; 10] = [
     "sku",
     "name",
     "categories",
@@ -20,6 +20,7 @@ const COLUMNS: [&str; 9] = [
     "care_window_days",
     "stock",
     "companions",
+    "weight_grams",
 ];
 
 /// The columns of a file, in its order.
@@ -67,6 +68,7 @@ pub(super) fn csv(text: &str, Header(names): &Header) -> Result<Upsert, String> 
         replenish_after_days: number("replenish_after_days")?,
         care_window_days: number("care_window_days")?,
         stock: number("stock")?,
+        weight_grams: number("weight_grams")?,
         companions: list("companions")?,
         archived: None,
     })
@@ -98,6 +100,8 @@ struct Product {
     care_window_days: Change<i32>,
     #[serde(default, deserialize_with = "given")]
     stock: Change<i32>,
+    #[serde(default, deserialize_with = "given", alias = "weightGrams")]
+    weight_grams: Change<i32>,
     #[serde(default, deserialize_with = "given")]
     companions: Change<Vec<String>>,
     archived: Option<bool>,
@@ -125,6 +129,7 @@ pub(super) fn ndjson(text: &str) -> Result<Upsert, String> {
         replenish_after_days: product.replenish_after_days,
         care_window_days: product.care_window_days,
         stock: product.stock,
+        weight_grams: product.weight_grams,
         companions: product.companions,
         archived: product.archived,
     })
@@ -143,6 +148,7 @@ pub(super) fn reason_of(InvalidProduct { field, problem }: &InvalidProduct) -> S
         "earlyAccessFrom" => "early_access_from".to_owned(),
         "replenishAfterDays" => "replenish_after_days".to_owned(),
         "careWindowDays" => "care_window_days".to_owned(),
+        "weightGrams" => "weight_grams".to_owned(),
         same => same.to_owned(),
     };
     format!("{} {}", named(field), problem.replace("publicFrom", "public_from"))

@@ -61,6 +61,8 @@ pub(super) fn order(texts: &OrderTexts<'_>, reading: &Reading) -> Result<Record,
         placed_at: Some(instant(texts.placed_at, "placed_at")?),
         coupon: None,
         hold: None,
+        slot_hold: None,
+        shipping_method: None,
         state: state(texts.status)?,
         name: None,
         shipping_address: None,
@@ -87,6 +89,7 @@ pub(super) fn line(
         quantity: quantity.map_err(|_not_whole| "quantity is not a whole number up to 1,000,000")?,
         line_total: amount(texts.line_total, currency, "line_total")?,
         tax_rate: optional(texts.tax_rate).map(tax_rate).transpose()?,
+        weight_grams: None,
     };
     crate::orders::rules::check_line(&line)
         .map_err(|(field, problem)| format!("{} {problem}", column(field)))?;

@@ -13,6 +13,7 @@ mod events;
 pub(crate) mod held;
 pub(crate) mod join;
 mod merge;
+pub(crate) mod offers;
 pub(crate) mod pause;
 pub(crate) mod plans;
 mod report;

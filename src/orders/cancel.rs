@@ -10,6 +10,7 @@ use super::returns::{Piece, take_back};
 use super::rules::{Happening, instant, next};
 use super::{OrderError, Step, events};
 use crate::actor::Actor;
+use crate::delivery::orders as slots;
 use crate::error::{Fault, Outcome, Stop};
 use crate::points::orders as points;
 use crate::rewards::orders as coupons;
@@ -27,6 +28,7 @@ pub(crate) async fn cancel(tx: &Tx, cmd: &Step) -> Outcome<OrderId, OrderError> 
     if order.coupon.is_some() {
         coupons::cancelled(tx, order.id, order.state != OrderState::Placed).await?;
     }
+    slots::cancelled(tx, order.id).await?;
     match (order.state, order.hold_id) {
         (OrderState::Placed, Some(hold)) => {
             points::release(tx, owner_of(&order)?, hold, cmd.by).await?;

@@ -39,6 +39,8 @@ pub enum OrderError {
     },
     /// The points set aside cannot pay this order.
     Hold(HoldError),
+    /// The buyer has no such place in a delivery slot.
+    SlotHoldNotFound,
     /// No customer has this id.
     UnknownCustomer,
     /// A value is out of its bounds.
@@ -88,6 +90,7 @@ impl fmt::Display for OrderError {
             Self::Hold(HoldError::BelowMinimum) => {
                 f.write_str("The order's value admits fewer points than the least that can be redeemed.")
             }
+            Self::SlotHoldNotFound => f.write_str("This buyer has no such hold on a delivery slot."),
             Self::UnknownCustomer => f.write_str("There is no such customer."),
             Self::Invalid { field, problem } => write!(f, "{field} {problem}."),
         }

@@ -1,15 +1,17 @@
 //! Recording orders: one path for the API's one and for an import's hundreds, in a handful of statements.
 
+mod draft;
 mod write;
 
 use std::collections::{BTreeSet, HashMap};
 
 use entity::Instant;
-use entity::id::{AccountId, HoldId, OrderId};
+use entity::id::{AccountId, HoldId, OrderId, SlotHoldId};
 use entity::order::OrderState;
 use serde::Serialize;
 
-use self::write::{Draft, Stored, stored};
+use self::draft::Draft;
+use self::write::{Stored, stored};
 use super::{OrderError, rules};
 use crate::actor::Actor;
 use crate::customers::address::Address;
@@ -57,6 +59,12 @@ pub struct Record {
     pub card: Option<CardHash>,
     /// Points that pay part of it.
     pub hold: Option<HoldId>,
+    /// The place in a delivery slot that it has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slot_hold: Option<SlotHoldId>,
+    /// Code of what it is delivered by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shipping_method: Option<String>,
     /// Where it is already; what has happened so far happened when it was placed.
     pub state: OrderState,
     /// Of the buyer.
@@ -94,6 +102,9 @@ pub struct RecordLine {
     pub line_total: i64,
     /// Ten-thousandths of tax inside the total.
     pub tax_rate: Option<i32>,
+    /// Grams of one piece; those of the product, if none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight_grams: Option<i32>,
 }
 
 impl RecordLine {

@@ -6,6 +6,7 @@ use entity::order::OrderState;
 
 use super::OrderError;
 use super::record::{Record, RecordLine};
+use crate::delivery::weights::check_grams;
 use crate::money::Money;
 
 /// Lines an order may have, and entries a return may have.
@@ -27,6 +28,9 @@ pub fn check(record: &Record, now: Instant) -> Result<(), OrderError> {
     }
     if let Some(code) = &record.referral_code {
         visible(code).map_err(|problem| OrderError::invalid("referralCode", problem))?;
+    }
+    if let Some(code) = &record.shipping_method {
+        visible(code).map_err(|problem| OrderError::invalid("shippingMethod", problem))?;
     }
     if record.lines.is_empty() || record.lines.len() > MOST_LINES {
         return Err(OrderError::invalid("lines", "must be 1 to 500"));
@@ -60,7 +64,7 @@ pub fn check_line(line: &RecordLine) -> Result<(), (&'static str, &'static str)>
     if line.tax_rate.is_some_and(|rate| !(0..=10_000).contains(&rate)) {
         return Err(("taxRate", "must be 0 to 1"));
     }
-    Ok(())
+    line.weight_grams.map_or(Ok(()), check_grams).map_err(|problem| ("weightGrams", problem))
 }
 
 /// Checks the categories of a line or product.

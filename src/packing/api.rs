@@ -2,8 +2,6 @@
 
 #![expect(clippy::unused_async, reason = "async-graphql takes no resolver that is not async")]
 
-use std::collections::BTreeMap;
-
 use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
 use entity::Instant;
 use entity::order;
@@ -24,6 +22,7 @@ use crate::graphql::page::PageArguments;
 use crate::graphql::payload::UserError;
 use crate::graphql::scalars::IdempotencyKey;
 use crate::idempotency::Once;
+use crate::localized::{Texts, by_tag};
 
 /// What is to be packed with an order, as it was when the order was recorded.
 #[derive(Debug, SimpleObject)]
@@ -68,7 +67,7 @@ impl PackingRule {
 
     /// What to do, by language tag.
     async fn texts(&self) -> Result<Vec<PackingText>, ApiError> {
-        let texts: BTreeMap<String, String> = serde_json::from_value(self.0.texts.clone())?;
+        let texts: Texts = serde_json::from_value(self.0.texts.clone())?;
         Ok(texts.into_iter().map(|(locale, text)| PackingText { locale, text }).collect())
     }
 
@@ -190,16 +189,11 @@ impl PackingMutation {
 
 impl PackingRuleUpsertInput {
     fn parse(self) -> Result<Upsert, Invalid> {
-        let mut texts = BTreeMap::new();
-        for PackingText { locale, text } in self.texts {
-            if texts.keys().any(|known: &String| known.eq_ignore_ascii_case(&locale)) {
-                return Err(Invalid { field: "texts", problem: "must each have a language of their own" });
-            }
-            texts.insert(locale, text);
-        }
+        let texts = by_tag(self.texts.into_iter().map(|text| (text.locale, text.text)));
         Ok(Upsert {
             code: self.code,
-            texts,
+            texts: texts
+                .ok_or(Invalid { field: "texts", problem: "must each have a language of their own" })?,
             conditions: self.conditions.unwrap_or_default().parse()?,
             starts_at: self.starts_at,
             ends_at: self.ends_at,

@@ -1,7 +1,5 @@
 //! Stating rules of what is packed with orders.
 
-use std::collections::BTreeMap;
-
 use entity::Instant;
 use entity::id::PackingRuleId;
 use entity::packing_rule::{Column, Entity};
@@ -11,18 +9,17 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::audit::{self, Entry};
-use crate::customers::profile::Locale;
 use crate::db::bulk::Rows;
 use crate::db::dialect;
 use crate::earning::{Conditions, Invalid};
 use crate::error::{Outcome, Stop, refuse};
+use crate::external_id::check_code;
+use crate::localized::{Texts, check_tags};
 use crate::memberships;
 use crate::tx::Tx;
 
 /// Rules of the shop: all that are active are looked at for every order.
 const MOST_RULES: u64 = 200;
-/// Languages of one rule.
-const MOST_TEXTS: usize = 20;
 /// Characters of one text.
 const LONGEST_TEXT: usize = 2_000;
 
@@ -31,7 +28,7 @@ const LONGEST_TEXT: usize = 2_000;
 pub(super) struct Upsert {
     pub(super) code: String,
     /// By language tag.
-    pub(super) texts: BTreeMap<String, String>,
+    pub(super) texts: Texts,
     pub(super) conditions: Conditions,
     pub(super) starts_at: Option<Instant>,
     pub(super) ends_at: Option<Instant>,
@@ -101,16 +98,8 @@ pub(super) async fn upsert(tx: &Tx, upsert: &Upsert) -> Outcome<PackingRuleId, P
 
 fn check(upsert: &Upsert) -> Result<(), Invalid> {
     let invalid = |field, problem| Err(Invalid { field, problem });
-    let is_code = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if !(1..=60).contains(&upsert.code.len()) || !upsert.code.bytes().all(is_code) {
-        return invalid("code", "must be 1 to 60 of a-z, 0-9 and -");
-    }
-    if upsert.texts.is_empty() || upsert.texts.len() > MOST_TEXTS {
-        return invalid("texts", "must be 1 to 20");
-    }
-    if !upsert.texts.keys().all(|tag| Locale::try_from(tag.clone()).is_ok_and(|read| read.as_str() == tag)) {
-        return invalid("texts", "must each have a language tag such as nl or nl-BE");
-    }
+    check_code(&upsert.code).map_err(|problem| Invalid { field: "code", problem })?;
+    check_tags(&upsert.texts).map_err(|problem| Invalid { field: "texts", problem })?;
     let is_text = |text: &String| {
         !text.trim().is_empty()
             && text.chars().count() <= LONGEST_TEXT

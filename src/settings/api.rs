@@ -74,6 +74,8 @@ pub struct SettingsNode {
     referrals: ReferralTerms,
     /// The tiers of its members.
     tiers: TierProgramme,
+    /// Minutes for which a place in a delivery slot is held for a cart.
+    slot_hold_minutes: u32,
 }
 
 /// A change of the settings. What is not given stays as it is.
@@ -107,6 +109,8 @@ pub struct ShopSettingsUpdateInput {
     referrals: Option<ReferralTerms>,
     /// All tiers, in place of those before.
     tiers: Option<TierProgrammeInput>,
+    /// Minutes for which a place in a delivery slot is held for a cart, 1 to 120; 15 until it is set.
+    slot_hold_minutes: Option<u32>,
 }
 
 /// Why the settings were not changed.
@@ -229,6 +233,7 @@ impl ShopSettingsUpdateInput {
             leap_day_birthday: self.leap_day_birthday.map(Into::into),
             referrals: self.referrals.map(Into::into),
             tiers,
+            slot_hold_minutes: self.slot_hold_minutes,
         };
         Ok(Ok((key, update)))
     }
@@ -280,6 +285,7 @@ impl TryFrom<&ShopSettings> for SettingsNode {
             leap_day_birthday: settings.leap_day_birthday.into(),
             referrals: settings.referrals.into(),
             tiers: TierProgramme::from(&settings.tiers),
+            slot_hold_minutes: settings.slot_hold_minutes,
         })
     }
 }

@@ -55,6 +55,8 @@ pub struct ShopSettings {
     pub referrals: ReferralTerms,
     /// The tiers of its members.
     pub tiers: TierProgramme,
+    /// Minutes for which a place in a delivery slot is held for a cart; 1 to 120.
+    pub slot_hold_minutes: u32,
 }
 
 /// The most points that each role may adjust by at once without a second person; no bound, if none.
@@ -104,6 +106,7 @@ impl Default for ShopSettings {
             leap_day_birthday: LeapDayBirthday::default(),
             referrals: ReferralTerms::default(),
             tiers: TierProgramme::default(),
+            slot_hold_minutes: 15,
         }
     }
 }

@@ -53,6 +53,9 @@ pub struct Update {
     pub referrals: Option<ReferralTerms>,
     /// The tiers, in place of those before.
     pub tiers: Option<TierProgramme>,
+    /// Minutes for which a place in a delivery slot is held for a cart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slot_hold_minutes: Option<u32>,
 }
 
 /// A change of the points programme; what is none stays as it is.
@@ -136,6 +139,10 @@ impl Update {
         let in_referrals =
             |(field, problem)| SettingsError::Invalid { inside: Some("referrals"), field, problem };
         referrals.validate().map_err(in_referrals)?;
+        let slot_hold_minutes = self.slot_hold_minutes.unwrap_or(before.slot_hold_minutes);
+        if !(1..=120).contains(&slot_hold_minutes) {
+            return Err(invalid("slotHoldMinutes", "must be 1 to 120"));
+        }
         let storefront_url = match self.storefront_url.clone() {
             None => before.storefront_url,
             Some(None) => None,
@@ -160,6 +167,7 @@ impl Update {
             leap_day_birthday: self.leap_day_birthday.unwrap_or(before.leap_day_birthday),
             referrals,
             tiers: self.tiers.clone().unwrap_or(before.tiers),
+            slot_hold_minutes,
         })
     }
 }
@@ -237,6 +245,10 @@ mod tests {
         };
         assert_eq!(told(Update { time_zone: Some("Mars/Base".to_owned()), ..Update::default() }), "timeZone");
         assert_eq!(told(Update { name: Some(" ".to_owned()), ..Update::default() }), "name");
+        for minutes in [0, 121] {
+            let update = Update { slot_hold_minutes: Some(minutes), ..Update::default() };
+            assert_eq!(told(update), "slotHoldMinutes");
+        }
         assert_eq!(told(Update { locale: Some("english".to_owned()), ..Update::default() }), "locale");
     }
 }

@@ -42,14 +42,14 @@ both_engines! {
         let whole = json!({
             "sku": "tea", "name": "Tea", "categories": ["drinks"], "publicFrom": "2026-01-01T00:00:00Z",
             "earlyAccessFrom": "2025-12-25T00:00:00Z", "replenishAfterDays": 30, "careWindowDays": 120, "stock": 7,
-            "companions": ["pot", "cup"], "archived": false,
+            "weightGrams": 250, "companions": ["pot", "cup"], "archived": false,
         });
         let made = product(shop, &server, whole).await;
         let expected = json!({
             "id": made["id"], "sku": "tea", "name": "Tea", "categories": ["drinks"],
             "publicFrom": "2026-01-01T00:00:00+00:00", "earlyAccessFrom": "2025-12-25T00:00:00+00:00",
             "visibility": "PUBLIC", "replenishAfterDays": 30, "careWindowDays": 120, "stock": 7, "inStock": true,
-            "companionSkus": ["pot", "cup"], "archived": false,
+            "weightGrams": 250, "companionSkus": ["pot", "cup"], "archived": false,
             "createdAt": "2026-01-15T12:00:00+00:00", "updatedAt": "2026-01-15T12:00:00+00:00",
         });
         assert_eq!(made, expected);
@@ -62,10 +62,10 @@ both_engines! {
         assert_eq!(product(shop, &server, json!({ "sku": "tea", "name": "Green tea" })).await, renamed);
         let cleared = json!({
             "sku": "tea", "categories": null, "publicFrom": null, "earlyAccessFrom": null, "replenishAfterDays": null,
-            "careWindowDays": null, "stock": null, "companions": null,
+            "careWindowDays": null, "stock": null, "weightGrams": null, "companions": null,
         });
         let cleared = product(shop, &server, cleared).await;
-        for field in ["publicFrom", "earlyAccessFrom", "replenishAfterDays", "careWindowDays", "stock"] {
+        for field in ["publicFrom", "earlyAccessFrom", "replenishAfterDays", "careWindowDays", "stock", "weightGrams"] {
             assert_eq!(cleared[field], Json::Null, "{field}");
         }
         assert_eq!((&cleared["categories"], &cleared["companionSkus"]), (&json!([]), &json!([])));

@@ -90,6 +90,7 @@ impl Existing {
         let coupon = shop.done(owner, "couponCreate", coupon).await;
         let reserve = json!({ "code": "TEN", "cart": cart() });
         let used = shop.done(&joan, "couponReserve", reserve).await;
+        let (slot, slot_hold) = Self::held_slot(shop, server, &joan).await;
         let reward = json!({ "code": "mug", "name": "A mug", "cost": 1, "sku": "MUG" });
         let reward = shop.done(owner, "rewardUpsert", reward).await;
         let claim = shop.done(&joan, "rewardClaim", json!({ "rewardId": id(&reward["reward"]) })).await;
@@ -131,10 +132,26 @@ impl Existing {
             (NodeType::CouponUse, id(&used["couponUse"])),
             (NodeType::Reward, id(&reward["reward"])),
             (NodeType::RewardClaim, id(&claim["claim"])),
+            (NodeType::DeliverySlot, slot),
+            (NodeType::DeliverySlotHold, slot_hold),
         ];
         let (order, other_line) = (id(&order), id(&another["lines"][0]));
         let joan = joan.clone();
         Self { joan, things, sold_out, order, other_line, code_to_sign_in, code_to_reset, code_to_change }
+    }
+
+    /// A delivery slot, and the place in it that Joan holds.
+    async fn held_slot(shop: &TestApp, server: &Caller, joan: &Caller) -> (String, String) {
+        let rates = json!([{ "currency": "EUR", "price": "4.95" }]);
+        let names = json!([{ "locale": "en", "name": "Post" }]);
+        let method = json!({ "code": "post", "names": names, "basis": "FLAT", "rates": rates });
+        shop.done(server, "shippingMethodUpsert", method).await;
+        let slot = json!({ "externalId": "monday", "method": "post", "areas": [{ "country": "NL" }], "capacity": 5,
+            "startsAt": "2027-01-04T09:00:00Z", "endsAt": "2027-01-04T12:00:00Z", "cutOffAt": "2027-01-03T20:00:00Z" });
+        let slots = shop.done(server, "deliverySlotsUpsert", json!({ "slots": [slot] })).await;
+        let slot = slots["slots"][0]["id"].as_str().unwrap().to_owned();
+        let held = shop.done(joan, "deliverySlotHold", json!({ "slotId": slot })).await;
+        (slot, held["hold"]["id"].as_str().unwrap().to_owned())
     }
 
     fn thing(&self, of: NodeType) -> &str {
@@ -299,6 +316,30 @@ fn places_of_friends() -> [Place; 2] {
     ]
 }
 
+/// Those of deliveries. `mine` is the customer who is not Joan.
+fn places_of_deliveries(shop: &TestApp, there: &Existing, mine: &str) -> [Place; 5] {
+    use HiddenFrom::{All, Nobody, Strangers};
+    use NodeType::{Customer, DeliverySlot, DeliverySlotHold};
+    let line = json!([{ "sku": "A-1", "quantity": 1, "lineTotal": "10.00" }]);
+    let cart = json!({ "cart": { "country": "NL", "lines": line } });
+    let slot = json!({ "input": { "slotId": there.thing(DeliverySlot) } });
+    let order = json!({ "customerId": mine, "deliverySlotHold": there.thing(DeliverySlotHold) });
+    let order = json!({ "input": shop.order_input(order) });
+    [
+        place("shippingQuote", "customerId", Customer, Strangers, cart),
+        place(
+            "deliverySlotHold",
+            "input.slotId",
+            DeliverySlot,
+            Nobody,
+            json!({ "input": { "customerId": mine } }),
+        ),
+        place("deliverySlotHold", "input.customerId", Customer, Strangers, slot),
+        of_one("deliverySlotRelease", "input.id", DeliverySlotHold, Strangers),
+        place("orderRecord", "input.deliverySlotHold", DeliverySlotHold, All, order),
+    ]
+}
+
 /// Those of what only some are offered.
 fn places_of_offers() -> [Place; 2] {
     use HiddenFrom::{Nobody, Strangers};
@@ -391,6 +432,7 @@ both_engines! {
         places.extend(places_of_friends());
         places.extend(places_of_offers());
         places.extend(places_of_memberships());
+        places.extend(places_of_deliveries(shop, &there, eve.customer_id()));
         let told = Told::by(shop).await;
         let fields = told.root_fields();
         let in_schema: BTreeSet<(String, String)> = fields

@@ -1,10 +1,8 @@
 //! Memberships as their members and the shop see them, paid in the sandbox.
 
 use chrono::{DateTime, Months, TimeDelta, Utc};
-use entity::staff::Role;
 use futures_util::future::join_all;
 use regulars::worker::arm_recurring;
-use reqwest::Method;
 use serde_json::{Value as Json, json};
 
 use crate::support::{Caller, TestApp, both_engines};
@@ -13,33 +11,10 @@ const MEMBERSHIP: &str = "query ($id: ID!) { customer(id: $id) { membership { id
     cancelsAt plan { code } nextPlan { code } nextPlanAt price { amount }
     charges { status amount { amount } refunded { amount } coversFrom coversUntil } } } }";
 
-async fn plan(shop: &TestApp, code: &str, price: &str, mut more: Json) {
-    let owner = shop.as_staff(Role::Owner).await;
-    for (name, value) in [("code", json!(code)), ("name", json!(code)), ("price", json!(price))] {
-        more[name] = value;
-    }
-    if more.get("billed").is_none() {
-        more["billed"] = json!("MONTH");
-    }
-    shop.done(&owner, "membershipPlanUpsert", more).await;
-}
-
-async fn begun(shop: &TestApp, who: &Caller, plan: &str) -> Json {
-    shop.done(who, "membershipJoin", json!({ "plan": plan, "payOn": "DEVICE" })).await
-}
-
-async fn confirm(shop: &TestApp, joined: &Json, card: &str) -> u16 {
-    let secret = &joined["confirmation"]["clientSecret"];
-    let confirmed = json!({ "clientSecret": secret, "card": card });
-    let answer = shop.serving.request(Method::POST, "/sandbox/confirm").json(&confirmed).send().await;
-    shop.run_jobs().await;
-    answer.unwrap().status().as_u16()
-}
-
 /// Joins and pays.
 async fn joined(shop: &TestApp, who: &Caller, plan: &str, card: &str) -> Json {
-    let joined = begun(shop, who, plan).await;
-    assert_eq!(confirm(shop, &joined, card).await, 204);
+    let joined = shop.begin_membership(who, plan).await;
+    assert_eq!(shop.confirm_membership(&joined, card).await, 204);
     mine(shop, who).await
 }
 
@@ -61,15 +36,15 @@ fn at(value: &Json) -> DateTime<Utc> {
 
 both_engines! {
     async fn a_membership_is_paid_renewed_and_its_benefits_follow_what_is_paid(shop: &TestApp) {
-        plan(shop, "plus", "9.99", json!({})).await;
+        shop.plan_at("plus", "9.99", json!({})).await;
         let joan = shop.as_customer_with_password().await;
-        let begun = begun(shop, &joan, "plus").await;
+        let begun = shop.begin_membership(&joan, "plus").await;
         assert_eq!(begun["membership"]["state"], "INCOMPLETE");
         assert_eq!(mine(shop, &joan).await["entitled"], false);
         let now = shop.clock.now();
-        assert_eq!(confirm(shop, &begun, "declined").await, 402);
+        assert_eq!(shop.confirm_membership(&begun, "declined").await, 402);
         assert_eq!(mine(shop, &joan).await["entitled"], false);
-        assert_eq!(confirm(shop, &begun, "pays").await, 204);
+        assert_eq!(shop.confirm_membership(&begun, "pays").await, 204);
         let first = mine(shop, &joan).await;
         assert_eq!((&first["state"], &first["entitled"]), (&json!("ACTIVE"), &json!(true)));
         assert_eq!(at(&first["paidThrough"]), now + Months::new(1));
@@ -82,18 +57,18 @@ both_engines! {
     }
 
     async fn a_card_that_fails_leaves_the_grace_and_then_ends_the_membership(shop: &TestApp) {
-        plan(shop, "plus", "9.99", json!({ "graceDays": 4 })).await;
+        shop.plan_at("plus", "9.99", json!({ "graceDays": 4 })).await;
         let (joan, eve) = (shop.as_customer_with_password().await, shop.as_customer_with_password().await);
         let now = shop.clock.now();
         joined(shop, &joan, "plus", "fails_later").await;
-        let eves = begun(shop, &eve, "plus").await;
-        confirm(shop, &eves, "fails_later").await;
+        let eves = shop.begin_membership(&eve, "plus").await;
+        shop.confirm_membership(&eves, "fails_later").await;
         let month = now + Months::new(1) - now;
         later(shop, month + TimeDelta::minutes(2)).await;
         let late = mine(shop, &joan).await;
         assert_eq!((&late["state"], &late["entitled"]), (&json!("PAST_DUE"), &json!(true)));
         // Another card, and it is as if nothing had been.
-        confirm(shop, &eves, "pays").await;
+        shop.confirm_membership(&eves, "pays").await;
         assert_eq!(mine(shop, &eve).await["state"], "ACTIVE");
         later(shop, TimeDelta::days(4)).await;
         assert_eq!(mine(shop, &joan).await, Json::Null);
@@ -107,7 +82,7 @@ both_engines! {
     }
 
     async fn a_trial_is_given_once_to_a_person_and_charges_nothing_if_it_is_cancelled(shop: &TestApp) {
-        plan(shop, "plus", "9.99", json!({ "trialDays": 14 })).await;
+        shop.plan_at("plus", "9.99", json!({ "trialDays": 14 })).await;
         let joan = shop.as_customer_with_password().await;
         let now = shop.clock.now();
         let trial = joined(shop, &joan, "plus", "pays").await;
@@ -126,7 +101,7 @@ both_engines! {
     }
 
     async fn withdrawing_gives_all_back_and_cancelling_now_what_is_left(shop: &TestApp) {
-        plan(shop, "plus", "30.00", json!({})).await;
+        shop.plan_at("plus", "30.00", json!({})).await;
         let (joan, eve) = (shop.as_customer_with_password().await, shop.as_customer_with_password().await);
         let refunds = async |who: &Caller| {
             let server = shop.as_server().await;
@@ -161,7 +136,7 @@ both_engines! {
     }
 
     async fn a_pause_keeps_the_days_that_are_left(shop: &TestApp) {
-        plan(shop, "plus", "9.99", json!({})).await;
+        shop.plan_at("plus", "9.99", json!({})).await;
         let joan = shop.as_customer_with_password().await;
         let membership = joined(shop, &joan, "plus", "pays").await;
         let through = at(&membership["paidThrough"]);
@@ -187,8 +162,8 @@ both_engines! {
     }
 
     async fn a_dearer_plan_is_paid_now_and_a_cheaper_one_begins_with_the_next_period(shop: &TestApp) {
-        plan(shop, "plus", "10.00", json!({})).await;
-        plan(shop, "gold", "30.00", json!({})).await;
+        shop.plan_at("plus", "10.00", json!({})).await;
+        shop.plan_at("gold", "30.00", json!({})).await;
         let joan = shop.as_customer_with_password().await;
         let membership = joined(shop, &joan, "plus", "pays").await;
         let id = membership["id"].clone();
@@ -215,7 +190,7 @@ both_engines! {
     }
 
     async fn of_ten_who_join_at_once_as_one_customer_one_does(shop: &TestApp) {
-        plan(shop, "plus", "9.99", json!({})).await;
+        shop.plan_at("plus", "9.99", json!({})).await;
         let joan = shop.as_customer_with_password().await;
         let join = || shop.mutate(&joan, "membershipJoin", json!({ "plan": "plus", "payOn": "DEVICE" }));
         let answers = join_all((0..10).map(|_| join())).await;
@@ -227,7 +202,7 @@ both_engines! {
     }
 
     async fn a_membership_with_a_minimum_term_is_kept_to_it(shop: &TestApp) {
-        plan(shop, "plus", "9.99", json!({ "minimumMonths": 3 })).await;
+        shop.plan_at("plus", "9.99", json!({ "minimumMonths": 3 })).await;
         let joan = shop.as_customer_with_password().await;
         let began = shop.clock.now();
         let membership = joined(shop, &joan, "plus", "pays").await;

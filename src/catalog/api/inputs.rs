@@ -30,6 +30,8 @@ macro_rules! product_inputs {
             care_window_days: MaybeUndefined<i32>,
             /// Pieces that can be sold, 0 or more; null means that it is not kept.
             stock: MaybeUndefined<i32>,
+            /// Grams of one piece, 0 to 10,000,000; null means that it is not known.
+            weight_grams: MaybeUndefined<i32>,
             /// Skus of what goes with it, at most 20, in place of those before; of products that there are not yet too.
             /// Null means none.
             companions: MaybeUndefined<Vec<String>>,
@@ -48,6 +50,7 @@ macro_rules! product_inputs {
                     replenish_after_days: change(self.replenish_after_days),
                     care_window_days: change(self.care_window_days),
                     stock: change(self.stock),
+                    weight_grams: change(self.weight_grams),
                     companions: change(self.companions),
                     archived: self.archived,
                 }

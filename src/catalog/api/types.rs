@@ -124,6 +124,11 @@ impl Product {
         rules::in_stock(&self.0)
     }
 
+    /// Grams of one piece; null if that is not known.
+    async fn weight_grams(&self) -> Option<i32> {
+        self.0.weight_grams
+    }
+
     /// What goes with it, as far as there are such products and you may see them; 20 at most. Costs as a page of 20.
     async fn companions(&self, ctx: &Context<'_>) -> Result<Vec<Product>, ApiError> {
         Ok(self.companion_rows(ctx).await?.into_iter().map(Self).collect())

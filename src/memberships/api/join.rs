@@ -94,7 +94,7 @@ impl JoinMutation {
             let user_errors = vec![told(MembershipError::NotFound, "customerId")];
             return Ok(MembershipJoinPayload { user_errors, ..MembershipJoinPayload::nothing() });
         };
-        let begin = match input.begin(app) {
+        let begin = match input.way(app) {
             Ok(begin) => begin,
             Err(error) => return Ok(MembershipJoinPayload::refused(error)),
         };
@@ -115,7 +115,7 @@ impl JoinMutation {
 }
 
 impl MembershipJoinInput {
-    fn begin(&self, app: &App) -> Result<Begin, MembershipError> {
+    fn way(&self, app: &App) -> Result<Begin, MembershipError> {
         let success = self.success_url.as_deref();
         match (self.pay_on, success) {
             (MembershipPayOn::Device, _) => Ok(Begin::Device),

@@ -3,7 +3,7 @@
 use async_graphql::{ID, InputObject};
 use aws_lc_rs::hmac;
 use entity::Instant;
-use entity::id::{CustomerId, HoldId, LineId, OrderId};
+use entity::id::{CustomerId, HoldId, LineId, OrderId, SlotHoldId};
 use entity::order::Column;
 use sea_orm::{ColumnTrait, Condition};
 
@@ -96,6 +96,11 @@ pub struct OrderRecordInput {
     pub card_fingerprint: Option<String>,
     /// Points set aside that pay part of it; only for an order that is `PLACED`.
     pub hold_id: Option<ID>,
+    /// A place in a delivery slot that the buyer, or somebody whom nobody knew, holds: the order has it from now on. One
+    /// that was given back meanwhile is taken again if it can be; else the order is recorded and tells why not.
+    pub delivery_slot_hold: Option<ID>,
+    /// Code of the shipping method: what it costs others and members is kept with the order.
+    pub shipping_method: Option<String>,
     /// The buyer's name, 1 to 200 characters; an account made from this order has it.
     pub name: Option<String>,
     /// Where it goes; an account made from this order has it.
@@ -124,6 +129,8 @@ pub struct OrderLineInput {
     pub line_total: Decimal,
     /// Share of tax inside the total, `"0"` to `"1"`.
     pub tax_rate: Option<Rate>,
+    /// Grams of one piece, 0 to 10,000,000; those of the product, if left out.
+    pub weight_grams: Option<i32>,
 }
 
 fn bounded<T: TryFrom<String>>(field: &'static str, text: String) -> Result<T, OrderError>
@@ -157,6 +164,13 @@ impl OrderRecordInput {
                 Some(hold.ok_or(OrderError::Hold(HoldError::NotFound))?)
             }
         };
+        let slot_hold = match self.delivery_slot_hold {
+            None => None,
+            Some(id) => {
+                let hold = local_id::<SlotHoldId>(&id, NodeType::DeliverySlotHold);
+                Some(hold.ok_or(OrderError::SlotHoldNotFound)?)
+            }
+        };
         let lines = self.lines.into_iter().enumerate();
         Ok(Record {
             external_id,
@@ -180,6 +194,8 @@ impl OrderRecordInput {
             referral_code: self.referral_code,
             card: card(cards, self.card_fingerprint)?,
             hold,
+            slot_hold,
+            shipping_method: self.shipping_method,
             state: self.state.unwrap_or(OrderState::Placed).into(),
             name: self.name.map(|name| bounded("name", name)).transpose()?,
             shipping_address: self
@@ -229,6 +245,7 @@ impl OrderLineInput {
             quantity: self.quantity,
             line_total: total.minor,
             tax_rate: tax_rate.map_err(|_large| OrderError::line(index, "taxRate", "must be 0 to 1"))?,
+            weight_grams: self.weight_grams,
         })
     }
 }

@@ -122,6 +122,7 @@ fn user_error(reason: &OrderError) -> UserError<OrderErrorCode> {
             (OrderErrorCode::QuantityExceeded, path(&["lines", &index.to_string(), "quantity"]))
         }
         OrderError::Hold(reason) => (of_hold(*reason), path(&["holdId"])),
+        OrderError::SlotHoldNotFound => (OrderErrorCode::NotFound, path(&["deliverySlotHold"])),
         OrderError::UnknownCustomer => (OrderErrorCode::NotFound, path(&["customerId"])),
         OrderError::Invalid { field, .. } => (OrderErrorCode::Invalid, path(&[field])),
     };

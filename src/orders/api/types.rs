@@ -17,6 +17,7 @@ use crate::auth::viewer::Viewer;
 use crate::customers::address as postal;
 use crate::customers::api::address::Address;
 use crate::customers::api::note_read;
+use crate::delivery::api::{DeliverySlotHold, OrderShippingTerms, hold_of, terms_of};
 use crate::error::{Fault, FaultKind};
 use crate::graphql::access::AllowedAs;
 use crate::graphql::fault::ApiError;
@@ -56,6 +57,8 @@ pub enum OrderFlag {
     ReferralRefused,
     /// It has products that its buyer could not order yet: `notYetOrderable` names them.
     NotYetOrderable,
+    /// It has no place in the delivery slot that it was to have: `deliverySlotRefusal` says why.
+    DeliverySlotRefused,
 }
 
 /// An order, as the shop stated it.
@@ -150,12 +153,28 @@ impl Order {
         let coupon = self.0.coupon_refusal.as_ref().map(|_| OrderFlag::CouponRefused);
         let referral = self.0.referral_refusal.map(|_| OrderFlag::ReferralRefused);
         let early = self.0.not_yet_orderable.as_ref().map(|_| OrderFlag::NotYetOrderable);
-        guest.into_iter().chain(coupon).chain(referral).chain(early).collect()
+        let slot = self.0.delivery_slot_refusal.as_ref().map(|_| OrderFlag::DeliverySlotRefused);
+        guest.into_iter().chain(coupon).chain(referral).chain(early).chain(slot).collect()
     }
 
     /// Why its coupon, which is one of ours, could not be used, such as `LIMIT_REACHED`.
     async fn coupon_refusal(&self) -> Option<&str> {
         self.0.coupon_refusal.as_deref()
+    }
+
+    /// Why it has no place in the delivery slot that it was to have, such as `SLOT_FULL`; `NOT_FOUND` if another order has it.
+    async fn delivery_slot_refusal(&self) -> Option<&str> {
+        self.0.delivery_slot_refusal.as_deref()
+    }
+
+    /// Its place in a delivery slot; `RELEASED` once it is cancelled.
+    async fn delivery_slot_hold(&self, ctx: &Context<'_>) -> Result<Option<DeliverySlotHold>, ApiError> {
+        hold_of(ctx, self.0.id).await
+    }
+
+    /// What shipping cost and what it would have cost; null for one that was imported, or cancelled before it was recorded.
+    async fn shipping_terms(&self, ctx: &Context<'_>) -> Result<Option<OrderShippingTerms>, ApiError> {
+        terms_of(ctx, self.0.id, self.0.currency.parse()?).await
     }
 
     /// What it is to be packed with, such as a gift or a thank-you note, by the code of the rule; for the shop only, empty

@@ -3,30 +3,26 @@
 use std::collections::HashMap;
 
 use entity::Instant;
-use entity::id::{AccountId, CustomerId, GuestId, LineId, OrderId};
-use entity::order::{Column, Entity, Model, OrderFlag, OrderState, RedemptionTax};
+use entity::id::OrderId;
+use entity::order::{Column, Entity, Model};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ActiveEnum, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, Value};
 
-use super::{OrderError, Record, RecordLine};
-use crate::auth::policy::GuestOrder;
+use super::OrderError;
+use super::draft::{Draft, guest_order};
 use crate::carts;
-use crate::catalog::Ordered;
-use crate::customers::address::Address;
 use crate::customers::owners::Named;
-use crate::customers::profile::Locale;
 use crate::db::bulk::Rows;
 use crate::db::dialect::{is_among, is_among_texts};
-use crate::earning::PlacedOrder;
+use crate::delivery::freeze::{Shippable, freeze};
+use crate::delivery::orders as slots;
 use crate::error::{Fault, split};
-use crate::money::{Currency, Money, spread};
+use crate::money::{Currency, Money};
 use crate::onboarding::{FirstOrder, welcome};
-use crate::orders::rules::{cut, lines_total};
-use crate::orders::{claim, coupon, early, events};
+use crate::orders::{coupon, early, events};
 use crate::outbox::emit;
 use crate::packing;
-use crate::points::orders::{self as points, Owner, PaidLine, PaidOrder, Pinned};
-use crate::referrals::CardHash;
+use crate::points::orders::{self as points, Owner, PaidOrder, Pinned};
 use crate::referrals::orders as referrals;
 use crate::rewards::orders as coupons;
 use crate::tx::Tx;
@@ -56,194 +52,6 @@ pub(super) async fn stored(tx: &Tx, external_ids: Vec<String>) -> Result<Vec<(St
     Ok(rows.into_iter().map(stored).collect())
 }
 
-/// An order that is about to be written.
-pub(super) struct Draft<'a> {
-    /// Place in the batch.
-    pub(super) index: usize,
-    pub(super) id: OrderId,
-    pub(super) lines: Vec<DraftLine>,
-    record: &'a Record,
-    owner: Owner,
-    model: Model,
-}
-
-/// A line that is about to be written, with its share of the order's points.
-pub(super) struct DraftLine {
-    pub(super) id: LineId,
-    redeemed_value: i64,
-    redeemed_points: i64,
-}
-
-impl<'a> Draft<'a> {
-    pub(super) fn new(
-        tx: &Tx,
-        index: usize,
-        record: &'a Record,
-        fingerprint: Vec<u8>,
-        owner: Owner,
-    ) -> Result<Self, Fault> {
-        let id = tx.id();
-        let lines_total = lines_total(record).ok_or_else(|| Fault::internal("an unchecked order"))?;
-        let lines = record
-            .lines
-            .iter()
-            .map(|_| DraftLine { id: tx.id(), redeemed_value: 0, redeemed_points: 0 })
-            .collect();
-        let model = model(tx, id, record, fingerprint, owner, lines_total)?;
-        Ok(Self { index, id, lines, record, owner, model })
-    }
-
-    /// Where it earns.
-    pub(super) fn account(&self) -> AccountId {
-        self.owner.account()
-    }
-
-    fn external_id(&self) -> &str {
-        self.record.external_id.as_str()
-    }
-
-    /// Spreads what points pay over the lines, by what each line costs; the points follow the value.
-    fn carry(&mut self, pinned: &Pinned, tax: RedemptionTax) {
-        let totals: Vec<i64> = self.record.lines.iter().map(|line| line.line_total).collect();
-        let values = spread(pinned.value.minor, &totals);
-        let shares = spread(pinned.points.into(), &values);
-        for ((line, value), share) in self.lines.iter_mut().zip(values).zip(shares) {
-            line.redeemed_value = value;
-            line.redeemed_points = share;
-        }
-        self.model.hold_id = self.record.hold;
-        self.model.hold_value = pinned.value.minor;
-        self.model.redemption_tax = Some(tax);
-    }
-
-    /// Neither history nor undone before it was recorded.
-    fn is_current(&self) -> bool {
-        !self.record.imported && self.record.state != OrderState::Cancelled
-    }
-
-    /// The code of the coupon that it uses; history used none of ours.
-    fn code(&self) -> Option<&'a str> {
-        self.record.coupon.as_deref().filter(|_| self.is_current())
-    }
-
-    /// The coupon it uses, and the cart it is.
-    fn coupon(&self) -> Option<coupons::Named<'a>> {
-        let (record, code) = (self.record, self.code()?);
-        let line = |line: &RecordLine| coupons::CartLine {
-            sku: line.sku.clone(),
-            categories: line.categories.clone(),
-            total: line.line_total,
-        };
-        let lines = record.lines.iter().map(line).collect();
-        let with_points = record.hold.is_some();
-        let cart = coupons::Cart { currency: record.currency, lines, shipping: record.shipping, with_points };
-        Some(coupons::Named { order: self.id, code, owner: self.owner.account().0, cart })
-    }
-
-    /// What of the catalogue it has; of history, nobody asks.
-    fn ordered(&self) -> Option<(OrderId, Ordered<'a>)> {
-        let skus = self.record.lines.iter().map(|line| line.sku.as_str()).collect();
-        let (customer, at) = (self.model.customer_id, self.model.placed_at);
-        self.is_current().then_some((self.id, Ordered { customer, at, skus }))
-    }
-
-    /// What it is packed by, with its language; nobody packs history.
-    fn packed(&self) -> Option<(OrderId, Option<&'a str>, PlacedOrder<'a>)> {
-        let (owner, placed_at, is_paid) = (self.owner, self.model.placed_at, self.model.paid_at.is_some());
-        let currency = self.record.currency;
-        let lines = self.record.lines.iter().map(|line| line.facts(currency)).collect();
-        let locale = self.record.locale.as_ref().map(Locale::as_str);
-        let placed = PlacedOrder { owner, placed_at, is_paid, currency, lines };
-        self.is_current().then_some((self.id, locale, placed))
-    }
-
-    /// What earns, if the order is paid already.
-    fn paid(&self) -> Option<PaidOrder> {
-        let record = self.record;
-        let line = |(line, stated): (&DraftLine, &RecordLine)| PaidLine {
-            line: line.id,
-            sku: stated.sku.clone(),
-            categories: stated.categories.clone(),
-            line_total: stated.line_total,
-            redeemed_value: line.redeemed_value,
-            tax_rate: stated.tax_rate,
-        };
-        Some(PaidOrder {
-            order: self.id,
-            owner: self.owner,
-            currency: record.currency,
-            placed_at: self.model.placed_at,
-            paid_at: self.model.paid_at?,
-            delivered_at: self.model.delivered_at,
-            by: record.by,
-            imported: record.imported,
-            lines: self.lines.iter().zip(&record.lines).map(line).collect(),
-        })
-    }
-}
-
-fn model(
-    tx: &Tx,
-    id: OrderId,
-    record: &Record,
-    fingerprint: Vec<u8>,
-    owner: Owner,
-    lines_total: i64,
-) -> Result<Model, Fault> {
-    use OrderState::{Cancelled, Delivered, Paid, Shipped};
-
-    let (customer_id, guest_id): (Option<CustomerId>, Option<GuestId>) = match owner {
-        Owner::Customer(customer) => (Some(customer), None),
-        Owner::Guest(guest) => (None, Some(guest)),
-    };
-    let guest = guest_order(tx, record, owner);
-    let placed_at = record.placed_at.map_or_else(|| tx.now(), cut);
-    let since = |states: &[OrderState]| states.contains(&record.state).then_some(placed_at);
-    let address = |address: &Option<Address>| address.as_ref().map(serde_json::to_value).transpose();
-    Ok(Model {
-        id,
-        external_id: record.external_id.as_str().to_owned(),
-        fingerprint,
-        customer_id,
-        guest_id,
-        email: record.email.as_ref().map(|email| email.as_str().to_owned()),
-        channel: record.channel.clone(),
-        currency: record.currency.code().to_owned(),
-        state: record.state,
-        lines_total,
-        shipping: record.shipping,
-        coupon: record.coupon.clone(),
-        hold_id: None,
-        hold_value: 0,
-        imported: record.imported,
-        placed_at,
-        paid_at: since(&[Paid, Shipped, Delivered]),
-        shipped_at: since(&[Shipped, Delivered]),
-        delivered_at: since(&[Delivered]),
-        cancelled_at: since(&[Cancelled]),
-        recorded_at: tx.now(),
-        name: record.name.as_ref().map(|name| name.as_str().to_owned()),
-        shipping_address: address(&record.shipping_address)?,
-        billing_address: address(&record.billing_address)?,
-        flag: guest.filter(|given| given.flagged).map(|_| OrderFlag::GuestNotAllowed),
-        claim_until: guest.filter(|given| given.claimable).map(|_| tx.after(claim::LIFE)),
-        claimed_at: None,
-        coupon_refusal: None,
-        redemption_tax: None,
-        referral_refusal: None,
-        card_hash: record.card.as_ref().map(CardHash::bytes),
-        not_yet_orderable: None,
-        packing: None,
-    })
-}
-
-/// What the shop's policy gives the order of an address that nobody has proven; nothing for other orders and history.
-fn guest_order(tx: &Tx, record: &Record, owner: Owner) -> Option<GuestOrder> {
-    let settings = tx.settings();
-    let is_guests = matches!(owner, Owner::Guest(_)) && !record.imported;
-    is_guests.then(|| settings.registration.guest_order(settings.guest_checkout))
-}
-
 /// What became of the drafts; one that is in neither was recorded by another transaction meanwhile.
 pub(super) struct Written<'a> {
     pub(super) new: Vec<Draft<'a>>,
@@ -255,10 +63,14 @@ pub(super) async fn write<'a>(tx: &Tx, mut drafts: Vec<Draft<'a>>) -> Result<Wri
     // Two batches that share orders wait for each other in one direction only.
     drafts.sort_by(|a, b| a.external_id().cmp(b.external_id()));
     let new = insert_orders(tx, drafts).await?;
-    // In the order in which everybody locks: coupons, then accounts.
+    // In the order in which everybody locks: coupons and slots, then accounts.
     let locked = coupons::lock(tx, new.iter().filter_map(Draft::code)).await?;
-    let (new, refused) = pin_holds(tx, new).await?;
+    let held = new.iter().filter_map(Draft::slot).map(|named| named.hold);
+    let mut held = slots::lock(tx, held).await?;
+    let (new, refused) = pin_holds(tx, new, &held).await?;
     insert_lines(tx, &new).await?;
+    pin_slots(tx, &mut held, &new).await?;
+    freeze(tx, &new.iter().filter_map(Draft::shipped).collect::<Vec<Shippable<'_>>>()).await?;
     packing::attach(tx, &new.iter().filter_map(Draft::packed).collect::<Vec<_>>()).await?;
     early::mark(tx, new.iter().filter_map(Draft::ordered).collect()).await?;
     take_coupons(tx, &locked, &new).await?;
@@ -273,6 +85,19 @@ pub(super) async fn write<'a>(tx: &Tx, mut drafts: Vec<Draft<'a>>) -> Result<Wri
         emit(tx, new.iter().map(|draft| events::recorded(&draft.model))).await?;
     }
     Ok(Written { new, refused })
+}
+
+/// Gives new orders the places in delivery slots that they name.
+async fn pin_slots(tx: &Tx, held: &mut slots::Locked, new: &[Draft<'_>]) -> Result<(), Fault> {
+    let named: Vec<slots::Named> = new.iter().filter_map(Draft::slot).collect();
+    for (order, refusal) in slots::pin(tx, held, &named).await? {
+        Entity::update_many()
+            .col_expr(Column::DeliverySlotRefusal, Expr::val(refusal.name()))
+            .filter(Column::Id.eq(order))
+            .exec(tx.db())
+            .await?;
+    }
+    Ok(())
 }
 
 /// Takes the coupons that new orders name.
@@ -410,19 +235,23 @@ fn order_row(order: &Model) -> [Value; 26] {
     ]
 }
 
-/// Pins the holds of the orders that name one; an order whose hold cannot be used is taken out again.
+/// Pins the holds of points of the orders that name one; an order whose hold cannot be used, or that names a hold of a slot
+/// that is not its buyer's, is taken out again.
 async fn pin_holds<'a>(
     tx: &Tx,
     drafts: Vec<Draft<'a>>,
+    held: &slots::Locked,
 ) -> Result<(Vec<Draft<'a>>, Vec<(usize, OrderError)>), Fault> {
     let mut pinned = Vec::with_capacity(drafts.len());
     let mut refused = Vec::new();
     let mut dropped = Vec::new();
     for mut draft in drafts {
-        match pin(tx, &draft).await? {
+        let is_theirs = draft.slot().is_none_or(|named| held.is_for(named.hold, named.customer));
+        let pins = if is_theirs { pin(tx, &draft).await? } else { Err(OrderError::SlotHoldNotFound) };
+        match pins {
             Ok(None) => pinned.push(draft),
-            Ok(Some(hold)) => {
-                draft.carry(&hold, tx.settings().programme.redemption_tax);
+            Ok(Some(points)) => {
+                draft.carry(&points, tx.settings().programme.redemption_tax);
                 set_hold(tx, &draft.model).await?;
                 pinned.push(draft);
             }

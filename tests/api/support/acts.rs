@@ -9,6 +9,7 @@ use super::{Answer, Caller, TestApp};
 
 const ORDER: &str = "order {
     id externalId state flags notYetOrderable packingInstructions { rule text } couponRefusal referralRefusal claimToken customerId guestId holdId paidAt shippedAt deliveredAt cancelledAt
+    deliverySlotRefusal deliverySlotHold { id state } shippingTerms { method standard { amount } charged { amount } saved { amount } plan memberPrices { plan price { amount } } }
     paidWithPoints { amount currency } linesTotal { amount } total { amount }
     lines { id position sku quantity returned redeemedPoints redeemedValue { amount } }
     returns { lineId quantity reason }
@@ -31,9 +32,11 @@ const ADDRESS: &str = "address { id defaultShipping defaultBilling address {
 const RULE: &str = "rule { id code versions { version name state effectiveFrom effectiveUntil } } replayed";
 const PRODUCT: &str =
     "product { id sku name categories publicFrom earlyAccessFrom visibility replenishAfterDays
-    careWindowDays stock inStock companionSkus archived createdAt updatedAt } replayed";
+    careWindowDays stock inStock weightGrams companionSkus archived createdAt updatedAt } replayed";
 const CART: &str = "cart { id externalId customer { id } email state total { amount currency }
     lines { sku name quantity lineTotal { amount currency } } touchedAt closedAt updatedAt } replayed";
+const METHOD: &str = "method { code names { locale name } basis active position
+    rates { countries currency fromGrams fromValue { amount } price { amount } freeFrom { amount } } } replayed";
 const WAITLIST: &str = "waitlist { product { sku } joinedAt } replayed";
 
 const MEMBERSHIP: &str = "membership { id state entitled cancelsAt paidThrough price { amount } plan { code }
@@ -61,6 +64,12 @@ fn selection(mutation: &str) -> &'static str {
         "couponReserve" | "couponRelease" => "couponUse { id state discount { amount currency } } replayed",
         "packingRuleUpsert" => {
             "rule { code active texts { locale text } conditions { tiers nthPurchase } } replayed"
+        }
+        "shippingMethodUpsert" => METHOD,
+        "deliverySlotsUpsert" => "slots { id externalId capacity taken closedAt } replayed",
+        "deliverySlotClose" => "slot { id externalId closedAt } replayed",
+        "deliverySlotHold" | "deliverySlotRelease" => {
+            "hold { id state expiresAt slot { externalId method left capacity taken } } replayed"
         }
         "rewardCodesAdd" => "reward { stock available } added duplicates replayed",
         "rewardUpsert" => "reward { id code cost stock available } replayed",

@@ -7,6 +7,7 @@ mod credentials;
 mod database;
 mod mail;
 mod neighbour;
+mod plans;
 mod proxy;
 mod serving;
 mod snapshot;

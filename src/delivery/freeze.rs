@@ -1,0 +1,93 @@
+//! Freezes what shipping cost for orders when they are recorded: called by the orders slice inside its own transaction.
+
+use std::collections::BTreeMap;
+
+use entity::Instant;
+use entity::id::{CustomerId, OrderId};
+use entity::order_shipping::Model;
+
+use super::methods;
+use super::rules::Parcel;
+use super::terms::{Frozen, Shipped};
+use super::weights::{Line, weight, weights};
+use crate::customers::country::CountryCode;
+use crate::db::bulk::Rows;
+use crate::error::Fault;
+use crate::memberships::held::{Held, held};
+use crate::memberships::plans;
+use crate::money::Currency;
+use crate::tx::Tx;
+
+/// An order that is new.
+#[derive(Clone, Debug)]
+pub(crate) struct Shippable<'a> {
+    pub(crate) order: OrderId,
+    /// None of a guest.
+    pub(crate) customer: Option<CustomerId>,
+    pub(crate) placed_at: Instant,
+    /// The code of the method, if the shop stated one.
+    pub(crate) method: Option<&'a str>,
+    /// Where it goes, if the shop stated that.
+    pub(crate) country: Option<CountryCode>,
+    pub(crate) currency: Currency,
+    /// Minor units of the lines.
+    pub(crate) value: i64,
+    /// What shipping was charged, in minor units.
+    pub(crate) charged: i64,
+    pub(crate) lines: Vec<Line<'a>>,
+}
+
+/// Writes down what shipping cost for these orders and what it would have cost; a handful of statements for any number.
+pub(crate) async fn freeze(tx: &Tx, orders: &[Shippable<'_>]) -> Result<(), Fault> {
+    let Some(first) = orders.iter().map(|order| order.placed_at).min() else { return Ok(()) };
+    let offered = offered(tx, orders).await?;
+    let plans = plans::offered(tx.db()).await?;
+    let held: BTreeMap<CustomerId, Held> =
+        held(tx.db(), orders.iter().filter_map(|order| order.customer), first).await?;
+    let mut rows =
+        Rows::new("order_shipping", &["order_id", "method", "standard", "charged", "prices", "plan"]);
+    for (order, offered) in orders.iter().zip(offered) {
+        let held = order.customer.and_then(|customer| held.get(&customer));
+        let plan = held.filter(|held| order.placed_at < held.until).map(|held| &held.plan);
+        let shipped = Shipped { method: order.method, currency: order.currency, value: order.value };
+        let frozen = Frozen::of(&shipped, offered, order.charged, &plans, plan);
+        rows.push([
+            order.order.0.into(),
+            frozen.method.into(),
+            frozen.standard.into(),
+            frozen.charged.into(),
+            serde_json::to_value(frozen.prices)?.into(),
+            frozen.plan.into(),
+        ]);
+    }
+    rows.insert(tx.db()).await
+}
+
+/// What the method of each order costs where it goes, as far as both are known.
+async fn offered(tx: &Tx, orders: &[Shippable<'_>]) -> Result<Vec<Option<i64>>, Fault> {
+    let is_known = |order: &&Shippable<'_>| order.method.is_some() && order.country.is_some();
+    let codes: Vec<String> =
+        orders.iter().filter(is_known).filter_map(|order| order.method.map(str::to_owned)).collect();
+    if codes.is_empty() {
+        return Ok(vec![None; orders.len()]);
+    }
+    let methods = methods::with_codes(tx.db(), codes).await?;
+    let lines = orders.iter().filter(is_known).flat_map(|order| &order.lines);
+    let weights = weights(tx.db(), lines).await?;
+    let price = |order: &Shippable<'_>| {
+        let priced = methods.get(order.method?)?;
+        let weight = weight(&order.lines, &weights);
+        let (country, currency, value) = (order.country?, order.currency, order.value);
+        priced.tariff.price(&Parcel { country, currency, weight, value })
+    };
+    Ok(orders.iter().map(price).collect())
+}
+
+impl TryFrom<Model> for Frozen {
+    type Error = Fault;
+
+    fn try_from(row: Model) -> Result<Self, Fault> {
+        let Model { method, standard, charged, prices, plan, .. } = row;
+        Ok(Self { method, standard, charged, prices: serde_json::from_value(prices)?, plan })
+    }
+}
