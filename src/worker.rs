@@ -11,6 +11,7 @@ use tokio::task::{JoinError, JoinSet};
 use crate::app::App;
 use crate::audit::seal;
 use crate::auth::prune;
+use crate::billing::inbox;
 use crate::carts;
 use crate::catalog::{release, terms};
 use crate::customers::words;
@@ -137,6 +138,7 @@ async fn dispatch(app: &App, job: &Model) -> Result<Ended, Fault> {
         due::SANDBOX => due::run_sandbox(app).await,
         calls::KIND => calls::run(app, job).await,
         sync::KIND => sync::run(app, job).await,
+        inbox::KIND => inbox::run(app, job).await,
         messages::letter::KIND => messages::letter::send(app, job).await.map(|()| Ended::Done),
         words::BACKFILL => words::backfill(app).await,
         terms::BACKFILL => terms::backfill(app).await,
@@ -151,6 +153,7 @@ async fn dispatch(app: &App, job: &Model) -> Result<Ended, Fault> {
         prune::KIND => {
             prune::run(app).await?;
             carts::prune::run(app).await?;
+            inbox::prune(app).await?;
             Ok(Ended::Again(next_due(prune::SCHEDULE, app.clock.now())?))
         }
         unknown => {

@@ -62,6 +62,9 @@ pub(crate) trait Payments: fmt::Debug + Send + Sync {
     /// Gives back so much of what an invoice was paid with; never more than is left of it.
     async fn refund(&self, key: &str, invoice: &str, amount: i64) -> Result<(), PaymentError>;
 
+    /// Who made a payment; none if nobody did.
+    async fn payer(&self, payment: &str) -> Result<Option<CustomerRef>, PaymentError>;
+
     /// A page on which the customer changes cards and reads invoices; good for minutes.
     async fn portal(&self, customer: &CustomerRef, back_to: &str) -> Result<String, PaymentError>;
 }

@@ -349,6 +349,11 @@ impl Payments for Sandbox {
         self.change_sub(id, back).await.map(drop)
     }
 
+    async fn payer(&self, _payment: &str) -> Result<Option<CustomerRef>, PaymentError> {
+        // It tells whose membership to look up, not which payment.
+        Ok(None)
+    }
+
     async fn portal(&self, _customer: &CustomerRef, back_to: &str) -> Result<String, PaymentError> {
         Ok(back_to.to_owned())
     }

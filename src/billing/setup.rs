@@ -9,6 +9,7 @@ use url::Url;
 
 use super::payments::Payments;
 use super::sandbox::Sandbox;
+use super::stripe::Stripe;
 use crate::clock::Clock;
 use crate::config::{Config, Mode};
 use crate::db::Db;
@@ -129,6 +130,8 @@ pub(crate) fn till(config: &Config, db: &Db, clock: &Clock) -> anyhow::Result<Ti
             let sandbox = Sandbox::new(db.clone(), clock.clone(), config.public_url.clone());
             Ok(Till { payments: Some(Arc::new(sandbox.clone())), sandbox: Some(sandbox) })
         }
-        PaymentConfig::Stripe(_) => anyhow::bail!("payments through Stripe"),
+        PaymentConfig::Stripe(config) => {
+            Ok(Till { payments: Some(Arc::new(Stripe::new(config)?)), sandbox: None })
+        }
     }
 }

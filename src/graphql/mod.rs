@@ -22,6 +22,7 @@ use crate::audit::api::AuditQuery;
 use crate::auth::api::{AuthMutation, AuthQuery};
 use crate::auth::api_keys::api::{ApiKeysMutation, ApiKeysQuery};
 use crate::auth::staff::api::{StaffMutation, StaffQuery};
+use crate::billing::api::{BillingMutation, BillingQuery};
 use crate::carts::api::{CartsMutation, CartsQuery};
 use crate::catalog::api::{CatalogMutation, CatalogQuery};
 use crate::customers::api::{CustomersMutation, CustomersQuery};
@@ -75,6 +76,7 @@ struct LoyaltyQuery(
     LiabilityQuery,
     TierQuery,
     MembershipsQuery,
+    BillingQuery,
 );
 
 /// Changing; every mutation takes an idempotency key, except those whose credential can be used once only.
@@ -108,6 +110,7 @@ struct LoyaltyMutation(
     ReferralsMutation,
     TierMutation,
     MembershipsMutation,
+    BillingMutation,
 );
 
 /// The schema with the application in it.

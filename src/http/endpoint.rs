@@ -17,7 +17,6 @@ use crate::app::App;
 use crate::auth::viewer::Viewer;
 use crate::auth::{self, Authenticated, Unauthenticated};
 use crate::client::Client;
-use crate::config::Limits;
 use crate::error::Fault;
 use crate::graphql::execute::{Answer, Asker, Carries, RequestId, execute};
 use crate::throttle;
@@ -44,7 +43,8 @@ async fn handle(request: &HttpRequest, payload: Payload, state: &State) -> Resul
         Method::GET => (Carries::Queries, from_query(request)?),
         Method::POST => {
             check_content(request.headers())?;
-            let body = read(request.headers(), payload, &state.app.config.limits).await?;
+            let limit = state.app.config.limits.max_body_bytes;
+            let body = read_body(request.headers(), payload, limit).await?;
             (Carries::Everything, params::from_body(&body).map_err(Refusal::bad_request)?)
         }
         _ => return Ok(super::method_not_allowed(request, "GET, POST")),
@@ -167,8 +167,7 @@ fn check_content(headers: &HeaderMap) -> Result<(), Refusal> {
 }
 
 /// Reads the body, and stops as soon as it is known to be too long.
-async fn read(headers: &HeaderMap, payload: Payload, limits: &Limits) -> Result<Bytes, Refusal> {
-    let most = limits.max_body_bytes;
+pub(super) async fn read_body(headers: &HeaderMap, payload: Payload, most: usize) -> Result<Bytes, Refusal> {
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
     if announced.and_then(|length| length.parse::<usize>().ok()).is_some_and(|length| length > most) {
         return Err(too_long(most));

@@ -10,6 +10,7 @@ mod operations;
 mod params;
 mod public_keys;
 mod sandbox;
+mod stripe;
 
 use std::net::SocketAddr;
 
@@ -25,6 +26,7 @@ use async_graphql::http::GraphiQLSource;
 use tokio::sync::watch;
 
 use crate::app::App;
+use crate::billing::setup::PaymentConfig;
 use crate::config::Mode;
 use crate::export::What;
 use crate::graphql::{self, Schema};
@@ -59,11 +61,13 @@ impl Server {
         let schema = graphql::schema(Some(app.clone()));
         let is_development = app.config.mode == Mode::Development;
         let has_sandbox = app.sandbox().is_some();
+        let has_stripe = matches!(app.config.payments, PaymentConfig::Stripe(_));
         let state = Data::new(State { app, schema, runtime: tokio::runtime::Handle::current() });
         let factory = move || {
             actix_web::App::new()
                 .app_data(state.clone())
-                .configure(|config| routes(config, is_development, has_sandbox))
+                .configure(|config| routes(config, is_development))
+                .configure(|config| payment_routes(config, has_sandbox, has_stripe))
                 .wrap(from_fn(edge::edge))
                 .wrap(Compress::default())
         };
@@ -97,7 +101,7 @@ impl Server {
     }
 }
 
-fn routes(config: &mut ServiceConfig, is_development: bool, has_sandbox: bool) {
+fn routes(config: &mut ServiceConfig, is_development: bool) {
     config
         .service(web::resource("/graphql").route(web::to(endpoint::graphql)))
         .service(read_only("/.well-known/jwks.json").route(reading().to(public_keys::jwks)))
@@ -111,15 +115,22 @@ fn routes(config: &mut ServiceConfig, is_development: bool, has_sandbox: bool) {
         .service(read_only("/readyz").route(reading().to(operations::ready)))
         .service(read_only("/metrics").route(reading().to(operations::numbers)))
         .default_service(web::to(not_found));
+    if is_development {
+        config.service(read_only("/").route(reading().to(graphiql)));
+    }
+}
+
+/// What belongs to whoever takes payments.
+fn payment_routes(config: &mut ServiceConfig, has_sandbox: bool, has_stripe: bool) {
+    if has_stripe {
+        config.service(web::resource("/webhooks/stripe").route(web::to(stripe::webhook)));
+    }
     if has_sandbox {
         config.service(web::resource("/sandbox/confirm").route(web::post().to(sandbox::confirm))).service(
             web::resource("/sandbox/{page}")
                 .route(reading().to(sandbox::show))
                 .route(web::post().to(sandbox::pay)),
         );
-    }
-    if is_development {
-        config.service(read_only("/").route(reading().to(graphiql)));
     }
 }
 

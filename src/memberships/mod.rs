@@ -6,6 +6,7 @@
 pub mod api;
 pub(crate) mod calls;
 pub(crate) mod cancel;
+pub(crate) mod differs;
 pub(crate) mod due;
 mod error;
 mod events;

@@ -87,6 +87,20 @@ fn the_web_server_is_named_only_in_http() {
 }
 
 #[test]
+fn the_client_of_stripe_is_named_only_where_payments_go_through_it() {
+    let crates = [
+        "stripe_billing",
+        "stripe_checkout",
+        "stripe_core",
+        "stripe_product",
+        "stripe_shared",
+        "stripe_types",
+    ];
+    let words = [&crates[..], &["stripe_payment::", "stripe_webhook::", "use stripe::"]].concat();
+    only_in(&words, |path| path.starts_with("src/billing/stripe"), "Stripe's crates are for billing/stripe");
+}
+
+#[test]
 fn only_tx_opens_transactions() {
     let words = ["begin_with_options", ".begin(", ".transaction(", "begin_with_config"];
     only_in(&words, |path| path == "src/tx.rs", "transactions are opened by App::write and App::write_once");

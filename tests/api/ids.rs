@@ -304,6 +304,8 @@ fn places_of_memberships(shop: &TestApp, mine: &str) -> Vec<Place> {
             Strangers,
             json!({ "returnUrl": "http://localhost/" }),
         ),
+        place("membershipBilling", "membershipId", Membership, Nobody, json!({})),
+        place("billingEvents", "membershipId", Membership, Nobody, json!({})),
     ]
 }
 

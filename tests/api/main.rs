@@ -8,6 +8,8 @@ mod api_keys;
 mod architecture;
 mod audit;
 mod auth;
+mod billing;
+mod billing_stories;
 mod carts;
 mod catalog;
 mod claims;

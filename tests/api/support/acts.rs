@@ -76,6 +76,7 @@ fn selection(mutation: &str) -> &'static str {
         claim if claim.starts_with("rewardClaim") => {
             "claim { id state cost couponCode externalCode } replayed"
         }
+        "billingEventReplay" => "event { id kind state membershipId problem } replayed",
         "membershipPlanUpsert" => "plan { id code archived } replayed",
         "membershipJoin" => {
             "membership { id state plan { code } } checkoutUrl confirmation { clientSecret isForLater } replayed"

@@ -11,6 +11,7 @@ mod plans;
 mod proxy;
 mod serving;
 mod snapshot;
+mod stripe;
 mod told;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -37,6 +38,7 @@ pub(crate) use neighbour::{Neighbour, eventually};
 pub(crate) use proxy::CountingProxy;
 pub(crate) use serving::Serving;
 pub(crate) use snapshot::Snapshot;
+pub(crate) use stripe::{SECRETS, StripeShop, both_engines_with_stripe, days, run_with_stripe};
 pub(crate) use told::Told;
 
 /// When every test begins.
@@ -96,10 +98,14 @@ pub(crate) async fn run(engine: Engine, test: impl AsyncFnOnce(&TestApp)) {
 
 impl TestApp {
     async fn open(engine: Engine) -> Self {
+        Self::open_with(engine, &[]).await
+    }
+
+    async fn open_with(engine: Engine, flags: &[&str]) -> Self {
         let database = TestDatabase::migrated(engine).await;
         let clock = Clock::manual(BEGIN.parse::<DateTime<Utc>>().unwrap());
         let mail = MailServer::begin().await;
-        let config = config_with(database.url(), &["--smtp-url", mail.url()]);
+        let config = config_with(database.url(), &[&["--smtp-url", mail.url()], flags].concat());
         let app = App::build_with(config, clock.clone(), IdGen::seeded(1)).await.unwrap();
         let serving = Serving::begin(app.clone());
         let (instances, numbers) = (AtomicU64::new(1), AtomicU64::new(1));

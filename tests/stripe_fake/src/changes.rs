@@ -35,7 +35,7 @@ struct Bill {
 
 pub(crate) fn update(state: &mut State, id: &str, form: &Form) -> Result<Value, Refusal> {
     form.only(&[&FIELDS[..], &["trial_settings", "billing_cycle_anchor"]].concat())?;
-    form.one_of("billing_cycle_anchor", &["unchanged"])?;
+    let anchor = form.one_of("billing_cycle_anchor[type]", &["unchanged", "now"])?;
     let behaviors = ["allow_incomplete", "default_incomplete", "error_if_incomplete"];
     let behavior = form.one_of("payment_behavior", &behaviors)?;
     let before = state.get("subscription", id)?;
@@ -52,6 +52,9 @@ pub(crate) fn update(state: &mut State, id: &str, form: &Form) -> Result<Value, 
         let trial = move_trial(state, &mut doc, form)?;
         bill.lines.extend(trial.lines);
         bill.now |= trial.now;
+    }
+    if anchor == "now" {
+        bill = begin_period(state, &mut doc, form)?;
     }
     let earlier = state.clone();
     state.update(id, "customer.subscription.updated", |stored| *stored = doc.clone());
@@ -186,6 +189,10 @@ fn swap_price(state: &mut State, doc: &mut Value, form: &Form) -> Result<Bill, R
         }
         return Ok(Bill { lines, now: prorate == "always_invoice" });
     }
+    if form.has("trial_end") && form.text("trial_end") != Some("now") {
+        // The new rhythm begins with the end of the trial.
+        return Ok(Bill { lines, now: false });
+    }
     let next = next_boundary(now, &new, now);
     doc["billing_cycle_anchor"] = now.into();
     set_period(doc, now, next);
@@ -241,6 +248,18 @@ fn move_trial(state: &mut State, doc: &mut Value, form: &Form) -> Result<Bill, R
     doc["billing_cycle_anchor"] = end.into();
     state.announced.remove(doc::text(doc, "/id"));
     Ok(Bill { lines, now: !trialing })
+}
+
+/// A new period begins now, whatever is left of the old one.
+fn begin_period(state: &mut State, doc: &mut Value, form: &Form) -> Result<Bill, Refusal> {
+    form.one_of("proration_behavior", &["none"])?;
+    let (now, price) = (state.now, doc["items"]["data"][0]["price"].clone());
+    let next = next_boundary(now, &price, now);
+    doc["status"] = "active".into();
+    doc["billing_cycle_anchor"] = now.into();
+    set_period(doc, now, next);
+    let line = state.line(doc, &price, fee(doc, &price), (now, next));
+    Ok(Bill { lines: vec![line], now: true })
 }
 
 /// Ends the pause that came with a trial's end without a card.

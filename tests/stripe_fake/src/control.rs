@@ -180,6 +180,11 @@ impl Fake {
         self.shared.lock().faults.push(fault);
     }
 
+    /// Lets nothing go wrong any more.
+    pub fn mend(&self) {
+        self.shared.lock().faults.clear();
+    }
+
     /// Tells events to that address. A second secret for the same address signs along with the first.
     pub fn webhook(&self, url: &str, secret: &str) {
         let mut inner = self.shared.lock();

@@ -9,7 +9,8 @@ use crate::state::State;
 pub(crate) fn expand(state: &State, mut doc: Value, paths: &[&str]) -> Result<Value, Refusal> {
     for path in paths {
         let steps: Vec<&str> = path.split('.').collect();
-        if steps.len() > 5 {
+        // `data` of a list counts, as it does at Stripe.
+        if steps.len() > 4 {
             return Err(Refusal::invalid("You cannot expand more than 4 levels of a property."));
         }
         walk(state, &mut doc, &steps, path)?;

@@ -241,11 +241,29 @@ pub(crate) fn refund(state: &mut State, form: &Form) -> Result<Value, Refusal> {
     Ok(doc)
 }
 
+pub(crate) fn list_charges(state: &State, form: &Form) -> Result<Value, Refusal> {
+    form.only(&["customer", "payment_intent", "created", "limit", "starting_after", "ending_before"])?;
+    let from = form.int("created[gte]")?;
+    let mut all = of(state, "charge", &["customer", "payment_intent"], form);
+    all.retain(|doc| from.is_none_or(|from| doc::amount(doc, "/created") >= from));
+    form.page("/v1/charges", &all)
+}
+
+pub(crate) fn list_disputes(state: &State, form: &Form) -> Result<Value, Refusal> {
+    form.only(&["payment_intent", "charge", "limit", "starting_after", "ending_before"])?;
+    form.page("/v1/disputes", &of(state, "dispute", &["payment_intent", "charge"], form))
+}
+
 pub(crate) fn list_refunds(state: &State, form: &Form) -> Result<Value, Refusal> {
     form.only(&["payment_intent", "charge", "limit", "starting_after", "ending_before"])?;
-    let mut all = state.all("refund");
-    for field in ["payment_intent", "charge"] {
-        all.retain(|doc| form.text(field).is_none_or(|id| doc[field] == id));
+    form.page("/v1/refunds", &of(state, "refund", &["payment_intent", "charge"], form))
+}
+
+/// The objects of a kind whose fields are as the form wants them.
+fn of(state: &State, kind: &str, fields: &[&str], form: &Form) -> Vec<Value> {
+    let mut all = state.all(kind);
+    for field in fields {
+        all.retain(|doc| form.text(field).is_none_or(|id| doc[*field] == id));
     }
-    form.page("/v1/refunds", &all)
+    all
 }
