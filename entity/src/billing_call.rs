@@ -35,8 +35,6 @@ pub struct Model {
     pub call: Json,
     /// What became of it.
     pub state: CallState,
-    /// What it was answered with.
-    pub answer: Option<Json>,
     /// Its number among what was asked of the membership.
     pub seq: i64,
     /// When.

@@ -5,8 +5,8 @@ use sea_orm_migration::prelude::{
     DbErr, DeriveMigrationName, Expr, ExprTrait, Index, MigrationTrait, SchemaManager, async_trait,
 };
 use sea_orm_migration::schema::{
-    big_integer, big_integer_null, binary, boolean, integer, json_binary, json_binary_null, pk_uuid, string,
-    string_null, text, uuid, uuid_null,
+    big_integer, big_integer_null, binary, boolean, integer, json_binary, pk_uuid, string, string_null, text,
+    uuid, uuid_null,
 };
 use sea_orm_migration::sea_query::ConditionalStatement;
 
@@ -205,14 +205,14 @@ async fn make_billing(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .col(uuid("membership_id"))
         .col(json_binary("call"))
         .col(string("state"))
-        .col(json_binary_null("answer"))
         .col(big_integer("seq"))
         .col(instant("asked_at"))
         .col(instant_null("settled_at"))
         .foreign_key(&mut refers("membership_id", "billing_calls", "memberships"))
         .take();
     manager.create_table(calls).await?;
-    index(manager, "billing_calls", &["membership_id", "state"], false).await
+    index(manager, "billing_calls", &["membership_id", "state"], false).await?;
+    index(manager, "billing_calls", &["state", "asked_at"], false).await
 }
 
 async fn make_inbox(manager: &SchemaManager<'_>) -> Result<(), DbErr> {

@@ -18,8 +18,8 @@ use super::store::{Locked, locked};
 use super::sync::{absorb, unavailable};
 use crate::app::App;
 use crate::billing::payments::{
-    Change, Checkout, CheckoutPage, Confirmation, NewPrice, PaymentError, Payments, Subscribe, Subscription,
-    SubscriptionRef,
+    Change, Checkout, CheckoutOutcome, CheckoutPage, Confirmation, NewPrice, PaymentError, Payments,
+    Subscribe, Subscription, SubscriptionRef,
 };
 use crate::billing::references;
 use crate::db::bulk::Rows;
@@ -127,17 +127,22 @@ pub(crate) async fn run(app: &App, job: &job::Model) -> Result<Ended, Fault> {
     Ok(Ended::Done)
 }
 
-/// Asks what is still to be asked for a membership, in the order in which it was caused.
-pub(super) async fn ask_pending(app: &App, membership: MembershipId) -> Result<(), Fault> {
+/// Asks what is still to be asked for a membership, in the order in which it was caused; answers what was refused, if
+/// anything was.
+pub(super) async fn ask_pending(app: &App, membership: MembershipId) -> Result<Answer, Fault> {
     let pending = Entity::find()
         .filter(Column::MembershipId.eq(membership).and(Column::State.eq(CallState::Pending)))
         .order_by_asc(Column::Seq)
         .all(&app.db.read)
         .await?;
+    let mut worst = Answer::Done;
     for call in pending {
-        ask(app, call).await?;
+        let answer = ask(app, call).await?;
+        if matches!(answer, Answer::Declined | Answer::Refused) {
+            worst = answer;
+        }
     }
-    Ok(())
+    Ok(worst)
 }
 
 /// Asks one call, after those that were caused before it; answers what it was answered with.
@@ -215,6 +220,10 @@ type Put = Result<(Answer, Option<Subscription>), PaymentError>;
 /// Puts the call to whoever takes the money.
 async fn put(app: &App, row: &Model, of: &membership::Model, call: &Call) -> Put {
     let payments = app.payments()?;
+    if of.account.as_deref().is_some_and(|account| account != payments.account()) {
+        let problem = "the membership is billed elsewhere".to_owned();
+        return Err(PaymentError::Unavailable { problem, retry_after: None });
+    }
     let key = row.id.0.to_string();
     let subscription = of.subscription.clone().map(SubscriptionRef);
     match (call, subscription) {
@@ -231,10 +240,16 @@ async fn put(app: &App, row: &Model, of: &membership::Model, call: &Call) -> Put
             payments.change(&key, &id, &change).await.map(|found| (Answer::Done, Some(found)))
         }
         (Call::Change(Change::EndNow), None) => {
-            if let Some(page) = &of.checkout {
-                payments.close_checkout(page).await?;
+            let Some(page) = &of.checkout else { return Ok((Answer::Done, None)) };
+            payments.close_checkout(page).await?;
+            match payments.checkout_outcome(page).await? {
+                // Paid before it could be closed.
+                CheckoutOutcome::Subscribed(id) => {
+                    let found = payments.change(&key, &id, &Change::EndNow).await?;
+                    Ok((Answer::Done, Some(found)))
+                }
+                CheckoutOutcome::Open | CheckoutOutcome::Expired => Ok((Answer::Done, None)),
             }
-            Ok((Answer::Done, None))
         }
         (Call::Change(_) | Call::Switch { .. }, None) => Err(PaymentError::NotFound),
         (Call::Refund { invoice, amount }, id) => {
@@ -297,13 +312,13 @@ async fn settle(tx: &Tx, settled: &Settled) -> Result<(), Fault> {
     if ours.rows_affected == 0 {
         return Ok(());
     }
-    membership.row.account = Some((*account).to_owned());
+    membership.row.account.get_or_insert_with(|| (*account).to_owned());
     if page.is_some() {
         membership.row.checkout.clone_from(page);
     }
     match (state, call) {
-        (CallState::Done, Call::Switch { renews_at: None, .. }) => membership.take_next_plan(),
-        (CallState::Failed, Call::Switch { .. }) => membership.drop_next_plan(),
+        (CallState::Done, Call::Switch { price, renews_at: None }) => membership.become_of(price),
+        (CallState::Failed, Call::Switch { price, .. }) => membership.stay_from(price),
         (CallState::Failed, Call::Begin(_)) => {
             membership.learn(&Fact::Ended { at: tx.now(), why: EndedWhy::NeverPaid });
         }

@@ -3,9 +3,12 @@
 
 use chrono::TimeDelta;
 use entity::Instant;
+use entity::billing_call::{self, CallState};
 use entity::id::MembershipId;
 use entity::membership::{Column, Entity, MembershipState};
-use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+use sea_orm::{
+    ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
+};
 use serde_json::json;
 
 use super::sync;
@@ -21,8 +24,6 @@ pub(crate) const SWEEP: &str = "memberships.sweep";
 pub(crate) const RECONCILE: &str = "memberships.reconcile";
 /// Memberships of one run.
 const BATCH: u64 = 500;
-/// A look-up that fails is tried again by the job's own back-off for this long; then the next run asks for another.
-const ATTEMPTS: i64 = 8;
 
 /// Has those looked up whose state changes by now; due again in a minute.
 pub(crate) async fn sweep(app: &App) -> Result<Ended, Fault> {
@@ -39,10 +40,19 @@ pub(crate) async fn reconcile(app: &App) -> Result<Ended, Fault> {
     let open = || Entity::find().filter(Column::OpenFor.is_not_null());
     let before = |since: TimeDelta| Column::SyncedAt.lte(later(now, -since));
     let begun = open().filter(Column::State.eq(MembershipState::Incomplete));
-    look_at(app, begun.filter(Column::SyncedAt.is_null().or(before(TimeDelta::minutes(5))))).await?;
+    let unheard = Column::SyncedAt.is_null().or(before(TimeDelta::minutes(5)));
+    look_at(app, begun.filter(unheard).order_by_asc(Column::SyncedAt)).await?;
     let late = open().filter(Column::State.eq(MembershipState::PastDue));
-    look_at(app, late.filter(before(TimeDelta::hours(1)))).await?;
+    look_at(app, late.filter(before(TimeDelta::hours(1))).order_by_asc(Column::SyncedAt)).await?;
     look_at(app, open().filter(before(TimeDelta::days(1))).order_by_asc(Column::SyncedAt)).await?;
+    // Whose job gave up: what is still to be asked of one that has ended is found by nothing else.
+    let unasked = billing_call::Entity::find()
+        .select_only()
+        .column(billing_call::Column::MembershipId)
+        .filter(billing_call::Column::State.eq(CallState::Pending))
+        .filter(billing_call::Column::AskedAt.lte(later(now, -TimeDelta::hours(1))));
+    let unasked = Column::Id.in_subquery(unasked.into_query());
+    look_at(app, Entity::find().filter(unasked).order_by_asc(Column::SyncedAt)).await?;
     Ok(Ended::Again(later(now, TimeDelta::minutes(5))))
 }
 
@@ -55,10 +65,10 @@ async fn look_at(app: &App, which: Select<Entity>) -> Result<(), Fault> {
     app.change(&ids, async |tx: &Tx, ids| {
         for id in ids {
             let payload = json!({ "membership": id });
-            // One at a time: whatever is missed by a run that is under way is found by the next.
+            // One at a time, tried until it succeeds: whatever is missed by a run that is under way is found by the next.
             let dedup_key = Some(format!("{}:{}", sync::KIND, id.0));
             let due: Option<Instant> = None;
-            let job = Job { kind: sync::KIND, payload, due, dedup_key, max_attempts: ATTEMPTS };
+            let job = Job { kind: sync::KIND, payload, due, dedup_key, max_attempts: i64::MAX };
             jobs::enqueue(tx, job).await?;
         }
         Ok(())

@@ -27,7 +27,8 @@ impl Locked {
     /// Whether an order of `customer` can be joined with this membership: it is the customer's, has not ended, and no order
     /// was joined with it.
     pub(crate) fn is_for(&self, membership: MembershipId, customer: Option<CustomerId>) -> bool {
-        self.rows.get(&membership).is_some_and(|row| row.open_for == customer && row.order_id.is_none())
+        let is_theirs = |row: &Model| customer.is_some() && row.open_for == customer;
+        self.rows.get(&membership).is_some_and(|row| is_theirs(row) && row.order_id.is_none())
     }
 
     /// The plan of a membership.

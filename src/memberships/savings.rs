@@ -6,7 +6,7 @@ use entity::membership_plan::Interval;
 use entity::order::{self, OrderState};
 use entity::{membership_charge, order_line, order_shipping};
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
-use sea_orm::{ColumnTrait, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationDef};
+use sea_orm::{ColumnTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationDef};
 
 use super::plans::Plan;
 use crate::app::App;
@@ -106,6 +106,7 @@ async fn orders(app: &App, customer: CustomerId, plan: &Plan, span: Span) -> Res
         .filter(order::Column::State.ne(OrderState::Cancelled))
         .filter(order::Column::PlacedAt.gte(span.from).and(order::Column::PlacedAt.lt(span.until)))
         .filter(Expr::exists(kept))
+        .order_by_desc(order::Column::PlacedAt)
         .limit(MOST_ORDERS)
         .all(&app.db.read)
         .await?;

@@ -13,10 +13,14 @@ use sea_orm::{ActiveEnum, ColumnTrait, EntityTrait, ExprTrait, QueryFilter, Quer
 use super::calls::{self, Asked, Call};
 use super::events;
 use super::state::{Covered, Fact, Facts, Numbered, Pause, Standing, is_over};
-use crate::billing::payments::{Change, Charge};
+use crate::billing::payments::{Change, Charge, NewPrice};
 use crate::db::bulk::Rows;
 use crate::error::Fault;
 use crate::tx::Tx;
+
+/// The least that a payment may be late: Stripe drafts the invoice of a renewal an hour before it takes it
+/// (<https://docs.stripe.com/billing/invoices/subscription#update-first-invoice>).
+const SETTLING: TimeDelta = TimeDelta::hours(6);
 
 /// A membership that this transaction has to itself.
 #[derive(Debug)]
@@ -84,8 +88,33 @@ impl Locked {
         self.facts.pauses.iter().find(|(_, pause)| open(pause)).map(|(seq, pause)| (*seq, *pause))
     }
 
+    /// It is of this plan now.
+    pub(super) fn become_of(&mut self, price: &NewPrice) {
+        let is_next = self.row.next_plan_id == Some(price.plan);
+        (self.row.plan_id, self.row.price, self.row.billed) = (price.plan, price.amount.minor, price.billed);
+        if is_next {
+            self.drop_next_plan();
+        }
+    }
+
+    /// It does not become of this plan.
+    pub(super) fn stay_from(&mut self, price: &NewPrice) {
+        if self.row.next_plan_id == Some(price.plan) {
+            self.drop_next_plan();
+        }
+    }
+
+    /// Whether the next payment was put off, by a pause or by a change of plan that waits for it.
+    pub(super) fn is_put_off(&self, now: Instant) -> bool {
+        let paid =
+            self.charges.iter().filter(|charge| left_of(charge) > 0).map(|charge| charge.covers_until).max();
+        let through = self.standing(now).paid_through;
+        self.row.next_plan_id.is_some()
+            || paid.is_some_and(|paid| through.is_some_and(|through| paid < through))
+    }
+
     /// It is the plan now that it was to become.
-    pub(super) fn take_next_plan(&mut self) {
+    fn take_next_plan(&mut self) {
         if let Some((plan, price)) = self.row.next_plan_id.zip(self.row.next_price) {
             (self.row.plan_id, self.row.price) = (plan, price);
             if let Some(billed) = self.row.next_billed {
@@ -186,7 +215,8 @@ impl Locked {
 }
 
 fn facts(row: &Model, charges: &[membership_charge::Model], pauses: Vec<membership_pause::Model>) -> Facts {
-    let mut facts = Facts::new(row.began_at, TimeDelta::days(row.grace_days.into()));
+    let grace = max(TimeDelta::days(row.grace_days.into()), SETTLING);
+    let mut facts = Facts::new(row.began_at, grace);
     facts.trial_until = row.trial_until;
     facts.cancels = Numbered { seq: row.cancel_seq, value: row.cancels_at };
     facts.ended = row.ended_at.zip(row.ended_why);

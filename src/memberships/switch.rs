@@ -41,6 +41,8 @@ pub(crate) async fn switch(tx: &Tx, cmd: &Switch) -> Outcome<Switching, Membersh
     if !admits || membership.row.cancels_at.is_some() {
         return refuse(MembershipError::InvalidState { state: standing.state });
     }
+    // What is taken at once is worked out from what was paid: there is nothing to work it out from while that is put off.
+    let put_off = membership.is_put_off(tx.now());
     let row = &mut membership.row;
     if plan.currency != row.currency || (plan.id == row.plan_id && row.next_plan_id.is_none()) {
         return refuse(MembershipError::Invalid {
@@ -48,7 +50,8 @@ pub(crate) async fn switch(tx: &Tx, cmd: &Switch) -> Outcome<Switching, Membersh
             problem: "must be another in the same currency",
         });
     }
-    let renews_at = becomes_at(row, &plan, standing.paid_through);
+    let renews_at =
+        becomes_at(row, &plan, standing.paid_through).or(standing.paid_through.filter(|_| put_off));
     row.next_plan_id = Some(plan.id);
     row.next_price = Some(plan.price);
     row.next_billed = Some(plan.billed);

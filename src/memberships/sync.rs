@@ -56,6 +56,7 @@ pub(crate) async fn sync(app: &App, membership: MembershipId) -> Result<(), Faul
 async fn claim(tx: &Tx, id: &MembershipId) -> Result<Option<Model>, Fault> {
     let claimed = Entity::update_many()
         .col_expr(Column::Seq, Expr::col(Column::Seq).add(1))
+        .col_expr(Column::SyncedAt, Expr::val(tx.now()))
         .filter(Column::Id.eq(*id))
         .exec_with_returning(tx.db())
         .await?;
@@ -116,14 +117,13 @@ pub(super) async fn absorb(
         return Err(Fault::internal("the subscription of another membership"));
     }
     membership.row.subscription.get_or_insert_with(|| found.id.0.clone());
-    if seq > membership.row.synced_seq {
-        (membership.row.synced_seq, membership.row.synced_at) = (seq, Some(tx.now()));
-    }
+    let is_newest = seq > membership.row.synced_seq;
+    membership.row.synced_seq = std::cmp::max(seq, membership.row.synced_seq);
     for charge in &found.charges {
         membership.charge(tx, charge).await?;
     }
     grant_trial(tx, membership, found).await?;
-    let is_settled = !has_pending(tx, membership.row.id, settling).await?;
+    let is_settled = is_newest && !has_pending(tx, membership.row.id, settling).await?;
     if is_settled && membership.row.cancels_at != found.ends_at {
         // Somebody wanted it on the pages of whoever takes the money.
         membership.learn(&Fact::Cancels { seq, at: found.ends_at });
@@ -194,10 +194,16 @@ async fn follow_up(tx: &Tx, membership: &mut Locked, found: &Subscription) -> Re
 /// What was taken after the end goes back: a payment that was on its way while the membership ended.
 async fn give_back_late(tx: &Tx, membership: &mut Locked) -> Result<(), Fault> {
     let Some(ended_at) = membership.row.ended_at else { return Ok(()) };
+    // Of one that came to nothing all goes back, whenever it was paid: it may have been unknown here when that ended.
+    let came_to_nothing = matches!(
+        membership.row.ended_why,
+        Some(EndedWhy::NeverPaid | EndedWhy::Withdrawn | EndedWhy::TrialUsed)
+    );
+    let is_late = |paid: Instant| came_to_nothing || paid > ended_at;
     let late: Vec<(String, i64)> = membership
         .charges
         .iter()
-        .filter(|charge| charge.paid_at.is_some_and(|paid| paid > ended_at) && left_of(charge) > 0)
+        .filter(|charge| charge.paid_at.is_some_and(is_late) && left_of(charge) > 0)
         .map(|charge| (charge.invoice.clone(), left_of(charge)))
         .collect();
     for (invoice, amount) in late {

@@ -114,7 +114,7 @@ impl OrdersMutation {
         match input.command(&app.keys.comparison()?, viewer.actor())? {
             Ok(command) => {
                 // Outside of the transaction: whoever takes the money is asked.
-                Box::pin(look_up_membership(app, &command.order)).await?;
+                Box::pin(look_up_membership(app, &command)).await?;
                 once(ctx, "orderPay", key, &command, pay).await
             }
             Err(reason) => Ok(Payload::refused(&reason)),

@@ -49,10 +49,10 @@ pub(crate) async fn pay(tx: &Tx, cmd: &Pay) -> Outcome<OrderId, OrderError> {
     let state = next(order.state, Happening::Pay).map_err(Stop::Refused)?;
     let at = instant(cmd.at.unwrap_or_else(|| tx.now()), tx.now(), "at").map_err(Stop::Refused)?;
     let owner = owner_of(&order)?;
-    settle_membership(tx, &mut order, cmd.without_membership).await?;
     if order.coupon.is_some() {
         coupon::paid(tx, order.id).await?;
     }
+    settle_membership(tx, &mut order, cmd.without_membership).await?;
     // Before the account is locked: whoever merges customers locks referrals first.
     if !order.imported {
         let counts = referrals::Paid { order: order.id, owner, at, delivered_at: None };
@@ -87,12 +87,16 @@ pub(crate) async fn pay(tx: &Tx, cmd: &Pay) -> Outcome<OrderId, OrderError> {
     Ok(order.id)
 }
 
-/// Whether the membership that an unpaid order is joined with is paid by now is looked up where it is billed.
-pub(crate) async fn look_up_membership(app: &App, order: &OrderRef) -> Result<(), Fault> {
-    match find(&app.db.read, order).await?.filter(|order| order.state == OrderState::Placed) {
-        Some(order) => Box::pin(memberships::look_up(app, order.id)).await,
-        None => Ok(()),
+/// Whether the membership that an unpaid order is joined with is paid by now is looked up where it is billed. If that cannot
+/// be reached, what is known here counts.
+pub(crate) async fn look_up_membership(app: &App, cmd: &Pay) -> Result<(), Fault> {
+    let found = if cmd.without_membership { None } else { find(&app.db.read, &cmd.order).await? };
+    if let Some(order) = found.filter(|order| order.state == OrderState::Placed)
+        && let Err(fault) = Box::pin(memberships::look_up(app, order.id)).await
+    {
+        tracing::warn!(?fault, order.id = %order.id.0, "the membership of an order could not be looked up");
     }
+    Ok(())
 }
 
 /// The membership that the order is joined with is to be paid before it, or is given up, and shipping is due.

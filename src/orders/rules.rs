@@ -47,6 +47,12 @@ pub fn check(record: &Record, now: Instant) -> Result<(), OrderError> {
     if record.hold.is_some() && record.state != OrderState::Placed {
         return Err(OrderError::invalid("hold", "can only pay an order that is recorded as placed"));
     }
+    if record.membership.is_some() && record.state != OrderState::Placed {
+        return Err(OrderError::invalid(
+            "membershipId",
+            "can only be of an order that is recorded as placed",
+        ));
+    }
     record.placed_at.map_or(Ok(()), |at| instant(at, now, "placedAt").map(drop))
 }
 

@@ -65,5 +65,5 @@ fn outcome(asked: Result<Answer, Fault>) -> Result<Answer, MembershipError> {
 async fn ask(ctx: &Context<'_>, membership: MembershipId) -> Option<MembershipError> {
     let app = ctx.data_unchecked::<App>();
     let asked = calls::in_time(calls::ask_pending(app, membership)).await;
-    outcome(asked.map(|()| Answer::Done)).err()
+    outcome(asked).err()
 }

@@ -78,7 +78,7 @@ pub(super) async fn of_membership(
     from: Option<Instant>,
     until: Option<Instant>,
 ) -> Result<MembershipSavings, ApiError> {
-    let span = span(app, from.unwrap_or(row.began_at), until);
+    let span = span(app, from.unwrap_or(row.began_at - chrono::TimeDelta::seconds(1)), until);
     let known: Plan = plan.clone().try_into()?;
     let savings = saved(app, row.customer_id, &known, span).await?;
     Ok(shown(plan, &known, savings, true, span))
