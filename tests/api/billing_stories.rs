@@ -145,7 +145,8 @@ impl<'a> Lives<'a> {
 
     fn give_card(&mut self, card: Option<Card>) {
         self.each(|shop, life| {
-            let theirs = shop.fake.subscriptions().into_iter().find(|theirs| theirs["id"] == life.subscription());
+            let theirs =
+                shop.fake.subscriptions().into_iter().find(|theirs| theirs["id"] == life.subscription());
             let customer = theirs.unwrap()["customer"].as_str().unwrap().to_owned();
             shop.fake.set_card(&customer, card.unwrap_or(life.card)).unwrap();
         });
@@ -153,7 +154,8 @@ impl<'a> Lives<'a> {
 
     /// The last invoice of each.
     fn last_invoice(shop: &StripeShop, life: &Life) -> String {
-        let theirs = |invoice: &Json| invoice["parent"]["subscription_details"]["subscription"] == life.subscription();
+        let theirs =
+            |invoice: &Json| invoice["parent"]["subscription_details"]["subscription"] == life.subscription();
         let last = shop.fake.invoices().into_iter().rfind(theirs).unwrap();
         last["id"].as_str().unwrap().to_owned()
     }
@@ -188,7 +190,11 @@ impl<'a> Lives<'a> {
             for life in &mut self.all {
                 let Some(event) = life.next(is_last) else { continue };
                 if event.kind.ends_with("deleted") && life.random.once_in(2) {
-                    let fault = Fault::once("GET", &format!("/v1/subscriptions/{}", life.subscription()), FaultKind::StaleRead);
+                    let fault = Fault::once(
+                        "GET",
+                        &format!("/v1/subscriptions/{}", life.subscription()),
+                        FaultKind::StaleRead,
+                    );
                     self.shop.fake.fault(fault);
                 }
                 assert_eq!(self.shop.tell(&event).await, 200);
@@ -206,12 +212,14 @@ impl<'a> Lives<'a> {
     fn owner(&self, event: &Event) -> String {
         let body: Json = serde_json::from_str(&event.body).unwrap();
         let object = &body["data"]["object"];
-        let charge = |charge: &stripe_fake::Charge| object["payment_intent"] == charge.payment_intent.as_str();
+        let charge =
+            |charge: &stripe_fake::Charge| object["payment_intent"] == charge.payment_intent.as_str();
         let customer = match object["customer"].as_str() {
             Some(customer) => customer.to_owned(),
             None => self.shop.fake.charges().into_iter().find(charge).unwrap().customer,
         };
-        let theirs = self.shop.fake.subscriptions().into_iter().find(|theirs| theirs["customer"] == customer.as_str());
+        let theirs =
+            self.shop.fake.subscriptions().into_iter().find(|theirs| theirs["customer"] == customer.as_str());
         theirs.unwrap()["id"].as_str().unwrap().to_owned()
     }
 
@@ -227,7 +235,8 @@ impl<'a> Lives<'a> {
             let node = nodes.iter().find(|node| node["id"] == id.as_str()).unwrap();
             let until = node["entitledUntil"].as_str().map(|at| at.parse::<DateTime<Utc>>().unwrap());
             assert!(node["entitled"] == false || until.is_some_and(|until| now < until), "{node}");
-            life.row = Model { subscription: life.row.subscription.clone(), ..self.shop.again(&life.row).await };
+            life.row =
+                Model { subscription: life.row.subscription.clone(), ..self.shop.again(&life.row).await };
             assert_eq!(life.row.entitled_until, until);
             assert!(until <= bound(life, &invoices), "{node} is more than {:?}", bound(life, &invoices));
         }
@@ -242,7 +251,12 @@ impl<'a> Lives<'a> {
         self.shop.pass(days(3)).await;
         for life in &self.all {
             let row = self.shop.again(&life.row).await;
-            assert_eq!((row.state, row.ended_why, row.entitled_until), (state, why, until), "{:?}", life.hears);
+            assert_eq!(
+                (row.state, row.ended_why, row.entitled_until),
+                (state, why, until),
+                "{:?}",
+                life.hears
+            );
             let charges = membership_charge::Entity::find()
                 .filter(membership_charge::Column::MembershipId.eq(row.id))
                 .order_by_asc(membership_charge::Column::CoversFrom)
@@ -251,9 +265,12 @@ impl<'a> Lives<'a> {
                 .unwrap();
             let paid: Vec<_> = charges
                 .iter()
-                .map(|charge| (charge.covers_from, charge.covers_until, charge.amount, charge.refunded, charge.status))
+                .map(|charge| {
+                    (charge.covers_from, charge.covers_until, charge.amount, charge.refunded, charge.status)
+                })
                 .collect();
-            let whole = (row.paid_through, row.cancels_at, row.plan_id, row.price, row.open_for.is_some(), paid);
+            let whole =
+                (row.paid_through, row.cancels_at, row.plan_id, row.price, row.open_for.is_some(), paid);
             assert_eq!(first.get_or_insert_with(|| whole.clone()), &whole, "{:?}", life.hears);
             assert_eq!(row.subscription.as_deref(), Some(life.subscription()));
         }
@@ -269,10 +286,12 @@ impl<'a> Lives<'a> {
 
 fn bound(life: &Life, invoices: &[Json]) -> Option<Instant> {
     let theirs = |invoice: &&Json| {
-        invoice["parent"]["subscription_details"]["subscription"] == life.subscription() && invoice["status"] == "paid"
+        invoice["parent"]["subscription_details"]["subscription"] == life.subscription()
+            && invoice["status"] == "paid"
     };
     let lines = |invoice: &Json| invoice["lines"]["data"].as_array().unwrap().clone();
-    let paid = invoices.iter().filter(theirs).flat_map(lines).filter(|line| line["amount"].as_i64() > Some(0));
+    let paid =
+        invoices.iter().filter(theirs).flat_map(lines).filter(|line| line["amount"].as_i64() > Some(0));
     let paid = paid.filter_map(|line| DateTime::from_timestamp(line["period"]["end"].as_i64()?, 0)).max();
     let covered = paid.max(life.row.trial_until)?;
     Some(covered + TimeDelta::days(GRACE) + life.paused)
