@@ -42,6 +42,11 @@ impl Fault {
         Self { kind, source: None, context: None }
     }
 
+    /// Another part is away: the same request may succeed later.
+    pub(crate) fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self { kind: FaultKind::Unavailable, source: Some(Box::new(error)), context: None }
+    }
+
     /// What the caller is told.
     pub fn kind(&self) -> FaultKind {
         match self.source.as_deref().and_then(|e| e.downcast_ref::<DbErr>()) {

@@ -4,7 +4,7 @@ use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::Instant;
-use crate::id::{CustomerId, MembershipId, PlanId};
+use crate::id::{CustomerId, MembershipId, OrderId, PlanId};
 use crate::membership_plan::Interval;
 
 /// Where a membership is.
@@ -151,6 +151,8 @@ pub struct Model {
     pub subscription: Option<String>,
     /// The page on which it is being paid, as whoever bills it calls that.
     pub checkout: Option<String>,
+    /// The order that it was joined with; unique.
+    pub order_id: Option<OrderId>,
     /// When a benefit was used first.
     pub benefit_used_at: Option<Instant>,
     /// When it was asked for.

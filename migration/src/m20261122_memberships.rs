@@ -107,6 +107,7 @@ async fn make_memberships(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .col(string_null("account"))
         .col(string_null("subscription").unique_key())
         .col(string_null("checkout"))
+        .col(uuid_null("order_id").unique_key())
         // The first benefit that was used: withdrawing from the contract is over then.
         .col(instant_null("benefit_used_at"))
         .col(instant("began_at"))
@@ -114,6 +115,7 @@ async fn make_memberships(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .col(instant("updated_at"))
         .foreign_key(&mut refers("customer_id", "memberships", "customers"))
         .foreign_key(&mut refers("plan_id", "memberships", "membership_plans"))
+        .foreign_key(&mut refers("order_id", "memberships", "orders"))
         .foreign_key(&mut refers("next_plan_id", "memberships", "membership_plans"))
         .check(Expr::col("open_for").is_null().or(Expr::col("ended_at").is_null()))
         .check(Expr::col("price").gt(0))

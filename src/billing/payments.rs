@@ -257,15 +257,19 @@ pub(crate) struct Charge {
 }
 
 /// Why something that was asked is not done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PaymentError {
     /// The card was declined: its holder is to use another.
+    #[error("declined")]
     Declined,
     /// There is no such thing there.
+    #[error("no such thing")]
     NotFound,
     /// It cannot be done as it was asked; asked again, it is refused again. For the log.
+    #[error("rejected: {0}")]
     Rejected(String),
     /// Nobody knows whether it was done: asked again with the same key, it is done once.
+    #[error("unavailable: {problem}")]
     Unavailable {
         /// For the log.
         problem: String,

@@ -1,5 +1,7 @@
 //! What whoever takes the money calls our customers and prices: made there when first needed, then kept.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entity::id::CustomerId;
 use entity::{billing_customer, billing_price, customer, membership, membership_plan};
 use sea_orm::{ActiveEnum, ColumnTrait, EntityTrait, QueryFilter};
@@ -111,5 +113,5 @@ async fn known_price(app: &App, account: &str, wanted: &NewPrice) -> Result<Opti
 }
 
 fn short(fingerprint: &[u8]) -> String {
-    fingerprint.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    URL_SAFE_NO_PAD.encode(&fingerprint[..8.min(fingerprint.len())])
 }

@@ -76,7 +76,12 @@ Paste into GraphiQL, with this in its "Headers" pane for the first two:
       lines: [{{ sku: "KOF-ESP-1000", name: "Espresso Domtoren, 1 kg", quantity: 2, lineTotal: "53.90", taxRate: "0.09" }}] }})
     {{ order {{ id state total {{ amount currency }} }} replayed userErrors {{ code message }} }} }}
 
-3. Sign in as her, without the header:
+3. A member of the paid plan, and what it would have saved somebody without it:
+
+  {{ member: customer(email: "bram.jansen@example.nl") {{ membership {{ state savings {{ saved {{ amount }} net {{ amount }} }} }} }}
+    other: customer(email: "carla.bakker@example.nl") {{ wouldHaveSaved(plan: "plus") {{ saved {{ amount }} net {{ amount }} }} }} }}
+
+4. Sign in as Anna, without the header:
 
   mutation {{ signInWithPassword(input: {{ email: "{member}", password: "{member_password}" }})
     {{ tokens {{ accessToken }} userErrors {{ code message }} }} }}

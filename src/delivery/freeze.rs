@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use entity::Instant;
 use entity::id::{CustomerId, OrderId};
-use entity::order_shipping::Model;
+use entity::order_shipping::{Entity, Model};
+use sea_orm::EntityTrait;
 
 use super::methods;
 use super::rules::Parcel;
@@ -14,7 +15,8 @@ use crate::customers::country::CountryCode;
 use crate::db::bulk::Rows;
 use crate::error::Fault;
 use crate::memberships::held::{Held, held};
-use crate::memberships::plans;
+use crate::memberships::orders::used;
+use crate::memberships::plans::{self, Plan};
 use crate::money::Currency;
 use crate::tx::Tx;
 
@@ -34,6 +36,8 @@ pub(crate) struct Shippable<'a> {
     pub(crate) value: i64,
     /// What shipping was charged, in minor units.
     pub(crate) charged: i64,
+    /// The plan that is joined with it.
+    pub(crate) joins: Option<&'a Plan>,
     pub(crate) lines: Vec<Line<'a>>,
 }
 
@@ -46,11 +50,14 @@ pub(crate) async fn freeze(tx: &Tx, orders: &[Shippable<'_>]) -> Result<(), Faul
         held(tx.db(), orders.iter().filter_map(|order| order.customer), first).await?;
     let mut rows =
         Rows::new("order_shipping", &["order_id", "method", "standard", "charged", "prices", "plan"]);
+    let mut savers = Vec::new();
     for (order, offered) in orders.iter().zip(offered) {
         let held = order.customer.and_then(|customer| held.get(&customer));
-        let plan = held.filter(|held| order.placed_at < held.until).map(|held| &held.plan);
+        let plan = held.filter(|held| order.placed_at < held.until).map(|held| &held.plan).or(order.joins);
         let shipped = Shipped { method: order.method, currency: order.currency, value: order.value };
         let frozen = Frozen::of(&shipped, offered, order.charged, &plans, plan);
+        // Of the order that it is joined with, the benefit is used when that leaves.
+        savers.extend(order.customer.filter(|_| frozen.saved() > 0 && order.joins.is_none()));
         rows.push([
             order.order.0.into(),
             frozen.method.into(),
@@ -60,7 +67,13 @@ pub(crate) async fn freeze(tx: &Tx, orders: &[Shippable<'_>]) -> Result<(), Faul
             frozen.plan.into(),
         ]);
     }
-    rows.insert(tx.db()).await
+    rows.insert(tx.db()).await?;
+    used(tx, savers).await
+}
+
+/// What shipping costs a buyer of this order who is no member, in minor units.
+pub(crate) async fn standard_shipping(tx: &Tx, order: OrderId) -> Result<Option<i64>, Fault> {
+    Ok(Entity::find_by_id(order).one(tx.db()).await?.map(|row| row.standard))
 }
 
 /// What the method of each order costs where it goes, as far as both are known.

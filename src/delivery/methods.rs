@@ -38,19 +38,19 @@ const POSITIONS: std::ops::RangeInclusive<i32> = 0..=1_000_000;
 
 /// A method as staff state it, with all of its rates.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Upsert {
-    pub(super) code: String,
+pub(crate) struct Upsert {
+    pub(crate) code: String,
     /// By language tag.
-    pub(super) names: Texts,
-    pub(super) basis: ShippingBasis,
-    pub(super) active: bool,
-    pub(super) position: i32,
-    pub(super) rates: Vec<Rate>,
+    pub(crate) names: Texts,
+    pub(crate) basis: ShippingBasis,
+    pub(crate) active: bool,
+    pub(crate) position: i32,
+    pub(crate) rates: Vec<Rate>,
 }
 
 /// Why a method was not stated.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum MethodError {
+pub(crate) enum MethodError {
     /// A value is out of its bounds.
     Invalid(Invalid),
     /// There are as many as there may be.
@@ -58,7 +58,7 @@ pub(super) enum MethodError {
 }
 
 /// Makes or changes the method with this code; its rates are these from now on.
-pub(super) async fn upsert(tx: &Tx, upsert: &Upsert) -> Outcome<ShippingMethodId, MethodError> {
+pub(crate) async fn upsert(tx: &Tx, upsert: &Upsert) -> Outcome<ShippingMethodId, MethodError> {
     check(upsert).map_err(|invalid| Stop::Refused(MethodError::Invalid(invalid)))?;
     // One after the other: they are counted.
     dialect::lock(tx.db(), "shipping_methods").await?;

@@ -64,6 +64,12 @@ impl Frozen {
         let price = self.plan.as_ref().and_then(|plan| self.prices.get(plan));
         price.map_or(0, |price| (self.standard - self.charged.max(*price)).max(0))
     }
+
+    /// What a plan that the buyer did not have would have saved: of what was charged, what it would not have charged.
+    pub(crate) fn would_have_saved(&self, plan: &str) -> i64 {
+        let price = self.prices.get(plan).filter(|_| self.plan.is_none());
+        price.map_or(0, |price| (self.charged - price).max(0))
+    }
 }
 
 #[cfg(test)]

@@ -3,10 +3,12 @@
 
 use chrono::TimeDelta;
 use entity::Instant;
+use entity::id::CustomerId;
 use entity::order::OrderState;
 
-use super::shop::{GOODS, Good, MEMBER, PEOPLE};
+use super::shop::{GOODS, Good, MEMBER, PEOPLE, POST, SHIPPING};
 use crate::actor::Actor;
+use crate::customers::address::Address;
 use crate::customers::email::EmailAddress;
 use crate::customers::owners::Named;
 use crate::error::Fault;
@@ -16,9 +18,8 @@ use crate::orders::record::{Record, RecordLine};
 
 /// How far back the first order lies.
 const MONTHS_IN_DAYS: i64 = 548;
-/// Cents of an order's goods from which shipping is free, and what it costs below.
+/// Cents of an order's goods from which shipping is free.
 const FREE_FROM: i64 = 4_000;
-const SHIPPING: i64 = 495;
 
 /// Numbers that look random and are the same every time (splitmix64, Steele, Lea and Flood 2014).
 struct Dice(u64);
@@ -107,6 +108,7 @@ fn order(
         coupon: None,
         hold: None,
         slot_hold: None,
+        membership: None,
         shipping_method: None,
         state,
         name: None,
@@ -116,6 +118,46 @@ fn order(
         referral_code: None,
         card: None,
         imported: true,
+        by: Actor::SYSTEM,
+    })
+}
+
+/// A paid order of now by post, of one piece of the first article, for which so much shipping was charged.
+pub(super) fn shipped(buyer: CustomerId, shipping: i64, number: u32) -> Result<Record, Fault> {
+    let [good, ..] = &GOODS;
+    let address = Address {
+        name: None,
+        company: None,
+        line1: "Oudegracht 1".to_owned(),
+        line2: None,
+        postal_code: Some("3511 AA".to_owned()),
+        city: "Utrecht".to_owned(),
+        region: None,
+        country: "NL".parse()?,
+        phone: None,
+    };
+    Ok(Record {
+        external_id: ExternalId::try_from(format!("ZW-{number}"))?,
+        buyer: Named::Customer(buyer),
+        email: None,
+        lines: vec![line(good, 1)?],
+        shipping,
+        placed_at: None,
+        shipping_method: Some(POST.to_owned()),
+        shipping_address: Some(address),
+        state: OrderState::Paid,
+        channel: "web".to_owned(),
+        currency: Currency::EUR,
+        coupon: None,
+        hold: None,
+        slot_hold: None,
+        membership: None,
+        name: None,
+        billing_address: None,
+        locale: None,
+        referral_code: None,
+        card: None,
+        imported: false,
         by: Actor::SYSTEM,
     })
 }

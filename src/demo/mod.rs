@@ -1,6 +1,7 @@
 //! A believable small shop on a fresh database: what `regulars demo` serves.
 
 mod history;
+mod members;
 mod shop;
 
 use std::collections::BTreeMap;
@@ -55,6 +56,7 @@ pub async fn fill(app: &App) -> Result<Doors, Fault> {
     let orders = record_orders(app).await?;
     name_customers(app).await?;
     return_and_spend(app).await?;
+    members::join(app).await?;
     let owner = make_owner(app).await?;
     let member = register_member(app).await?;
     let key = NewKey { name: "Demo shop".to_owned(), scopes: Scope::ALL.to_vec(), days: None };

@@ -4,6 +4,16 @@
 pub(super) const NAME: &str = "Koffiebranderij De Zwaluw";
 /// Who can sign in as a customer.
 pub(super) const MEMBER: &str = "anna.devries@example.nl";
+/// Who has the plan.
+pub(super) const PLUS_MEMBER: &str = "bram.jansen@example.nl";
+/// Who orders as much without it.
+pub(super) const NO_MEMBER: &str = "carla.bakker@example.nl";
+/// The plan.
+pub(super) const PLAN: &str = "plus";
+/// Cents that shipping costs.
+pub(super) const SHIPPING: i64 = 495;
+/// How orders are shipped.
+pub(super) const POST: &str = "post";
 /// Who can sign in as staff.
 pub(super) const OWNER: &str = "eva@dezwaluw.example";
 

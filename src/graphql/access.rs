@@ -159,6 +159,7 @@ pub const OPERATIONS: &[Operation] = &[
     everyone("membershipPlans"),
     op("membershipPlanUpsert", false, None, Some(Permission::PlansWrite)),
     op("memberships", false, Some(Scope::CustomersRead), Some(Permission::CustomersRead)),
+    op("membershipSavings", true, Some(Scope::CustomersRead), Some(Permission::CustomersRead)),
     op("membershipReport", false, None, Some(Permission::ReportsRead)),
     op("membershipJoin", true, Some(Scope::MembershipsWrite), None),
     op("membershipCancel", true, Some(Scope::MembershipsWrite), Some(Permission::MembershipsWrite)),

@@ -71,7 +71,7 @@ pub(super) enum Asked {
 
 /// What a call was answered with. Secrets in it are not stored: asked again, the same is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// A page to pay on.
     Page(CheckoutPage),
     /// Something for the customer's device to confirm; nothing, if nothing is due.
@@ -141,7 +141,7 @@ pub(super) async fn ask_pending(app: &App, membership: MembershipId) -> Result<(
 }
 
 /// Asks one call, after those that were caused before it; answers what it was answered with.
-pub(super) async fn ask_one(app: &App, id: CallId) -> Result<Answer, Fault> {
+pub(crate) async fn ask_one(app: &App, id: CallId) -> Result<Answer, Fault> {
     let call = Entity::find_by_id(id).one(&app.db.write).await?;
     let call = call.ok_or_else(|| Fault::internal("a call that was not written"))?;
     let earlier = Entity::find()

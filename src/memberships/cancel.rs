@@ -75,22 +75,22 @@ pub(crate) async fn cancel(tx: &Tx, cmd: &Cancel) -> Outcome<MembershipId, Membe
             ask(tx, &mut membership, Change::EndAt(Some(at))).await?;
         }
         // Nothing is paid that it could end with.
-        (When::PeriodEnd, None) => end(tx, &mut membership, cmd.why()).await?,
+        (When::PeriodEnd, None) => end(tx, &mut membership, cmd.why(), Asked::ByCaller).await?,
         (When::Now, _) => {
             let until = membership.row.minimum_until.filter(|until| now < *until);
             if let Some(until) = until.filter(|_| cmd.why() == EndedWhy::Member) {
                 return refuse(MembershipError::MinimumTerm { until });
             }
             let unused = membership.unused(now);
-            end(tx, &mut membership, cmd.why()).await?;
-            give_back(tx, &mut membership, unused).await?;
+            end(tx, &mut membership, cmd.why(), Asked::ByCaller).await?;
+            give_back(tx, &mut membership, unused, Asked::ByCaller).await?;
         }
         (When::Withdraw, _) => {
             check_withdrawal(&membership.row, now).map_err(Stop::Refused)?;
             let all = membership.charges.iter().map(|charge| (charge.invoice.clone(), left_of(charge)));
             let all = all.filter(|(_, left)| *left > 0).collect();
-            end(tx, &mut membership, EndedWhy::Withdrawn).await?;
-            give_back(tx, &mut membership, all).await?;
+            end(tx, &mut membership, EndedWhy::Withdrawn, Asked::ByCaller).await?;
+            give_back(tx, &mut membership, all, Asked::ByCaller).await?;
         }
     }
     record(tx, &membership.row, "membership.cancel", cmd).await?;
@@ -140,14 +140,20 @@ pub(super) async fn record(
     audit::record(tx, [Entry::of_customer(act, row.customer_id, detail)]).await
 }
 
-async fn end(tx: &Tx, membership: &mut Locked, why: EndedWhy) -> Result<(), Fault> {
+/// Ends it now, here and where it is billed.
+pub(super) async fn end(tx: &Tx, membership: &mut Locked, why: EndedWhy, asked: Asked) -> Result<(), Fault> {
     membership.learn(&Fact::Ended { at: tx.now(), why });
-    ask(tx, membership, Change::EndNow).await
+    calls::enqueue(tx, membership, &Call::Change(Change::EndNow), asked).await.map(drop)
 }
 
-async fn give_back(tx: &Tx, membership: &mut Locked, parts: Vec<(String, i64)>) -> Result<(), Fault> {
+pub(super) async fn give_back(
+    tx: &Tx,
+    membership: &mut Locked,
+    parts: Vec<(String, i64)>,
+    asked: Asked,
+) -> Result<(), Fault> {
     for (invoice, amount) in parts {
-        calls::enqueue(tx, membership, &Call::Refund { invoice, amount }, Asked::ByCaller).await?;
+        calls::enqueue(tx, membership, &Call::Refund { invoice, amount }, asked).await?;
     }
     Ok(())
 }

@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::calls::{self, Asked, Begin, Call};
-use super::state::{FIRST_PAYMENT, Fact};
+use super::cancel;
+use super::state::FIRST_PAYMENT;
 use super::store::{Locked, locked};
 use super::{MembershipError, events, plans, trials};
 use crate::audit::{self, Entry};
-use crate::billing::payments::Change;
 use crate::error::{Fault, Outcome, refuse};
 use crate::tx::Tx;
 
@@ -85,6 +85,7 @@ pub(crate) async fn join(tx: &Tx, cmd: &Join) -> Outcome<Joined, MembershipError
         account: None,
         subscription: None,
         checkout: None,
+        order_id: None,
         benefit_used_at: None,
         began_at: tx.now(),
         joined_at: None,
@@ -126,8 +127,7 @@ async fn begun(tx: &Tx, of: MembershipId, begin: &Begin) -> Result<Option<CallId
 /// Gives up a membership that was never paid. If it is paid at this very moment, that is given back.
 async fn make_room(tx: &Tx, id: MembershipId) -> Result<(), Fault> {
     let mut membership = read(tx, id).await?;
-    membership.learn(&Fact::Ended { at: tx.now(), why: EndedWhy::NeverPaid });
-    calls::enqueue(tx, &mut membership, &Call::Change(Change::EndNow), Asked::ByJob).await?;
+    cancel::end(tx, &mut membership, EndedWhy::NeverPaid, Asked::ByJob).await?;
     membership.settle(tx, false).await?;
     Ok(())
 }

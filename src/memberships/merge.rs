@@ -6,10 +6,9 @@ use entity::membership::{Column, EndedWhy, Entity};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::calls::{self, Asked, Call};
-use super::state::Fact;
+use super::calls::Asked;
+use super::cancel;
 use super::store::locked;
-use crate::billing::payments::Change;
 use crate::error::Fault;
 use crate::tx::Tx;
 
@@ -41,11 +40,8 @@ pub(crate) async fn merge(tx: &Tx, from: CustomerId, into: CustomerId) -> Result
 async fn end(tx: &Tx, id: MembershipId) -> Result<(), Fault> {
     let Some(mut membership) = locked(tx, id).await? else { return Ok(()) };
     let unused = membership.unused(tx.now());
-    membership.learn(&Fact::Ended { at: tx.now(), why: EndedWhy::Shop });
-    calls::enqueue(tx, &mut membership, &Call::Change(Change::EndNow), Asked::ByJob).await?;
-    for (invoice, amount) in unused {
-        calls::enqueue(tx, &mut membership, &Call::Refund { invoice, amount }, Asked::ByJob).await?;
-    }
+    cancel::end(tx, &mut membership, EndedWhy::Shop, Asked::ByJob).await?;
+    cancel::give_back(tx, &mut membership, unused, Asked::ByJob).await?;
     membership.settle(tx, false).await.map(drop)
 }
 

@@ -14,9 +14,11 @@ pub(crate) mod held;
 pub(crate) mod join;
 mod merge;
 pub(crate) mod offers;
+pub(crate) mod orders;
 pub(crate) mod pause;
 pub(crate) mod plans;
 mod report;
+mod savings;
 mod state;
 #[cfg(test)]
 mod state_tests;

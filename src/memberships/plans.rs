@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::MembershipError;
 use crate::audit::{self, Entry};
-use crate::db::dialect;
+use crate::db::dialect::{self, is_among};
 use crate::earning::text;
 use crate::error::{Fault, Outcome, Stop, refuse};
 use crate::money::{Currency, Money};
@@ -81,6 +81,16 @@ impl TryFrom<Model> for Plan {
 /// The plans that can be joined now, the first made first; 20 at most.
 pub(crate) async fn offered(db: &impl ConnectionTrait) -> Result<Vec<Plan>, Fault> {
     let rows = Entity::find().filter(Column::Archived.eq(false)).order_by_asc(Column::Id).all(db).await?;
+    rows.into_iter().map(Plan::try_from).collect()
+}
+
+/// The plans with these ids.
+pub(super) async fn with_ids(
+    db: &impl ConnectionTrait,
+    ids: impl Iterator<Item = PlanId>,
+) -> Result<Vec<Plan>, Fault> {
+    let among = is_among(db.get_database_backend(), "id", ids.map(|id| id.0));
+    let rows = Entity::find().filter(among).all(db).await?;
     rows.into_iter().map(Plan::try_from).collect()
 }
 

@@ -1,5 +1,7 @@
 //! Ten lives of memberships: whatever order their facts come in, and however often, they end alike.
 
+use std::fmt::Write;
+
 use chrono::{DateTime, TimeDelta};
 use entity::Instant;
 use entity::membership::{EndedWhy, MembershipState};
@@ -49,6 +51,10 @@ struct Story {
 }
 
 fn stories() -> Vec<Story> {
+    stories_of_changes().into_iter().chain(stories_of_ends()).collect()
+}
+
+fn stories_of_changes() -> Vec<Story> {
     let story = |name, facts, stands| Story { name, facts, stands };
     vec![
         story(
@@ -101,6 +107,12 @@ fn stories() -> Vec<Story> {
             vec![paid("1", 0, 30), ended(9, EndedWhy::Withdrawn), charge("1", 0, 30, ChargeStatus::Refunded)],
             vec![(9, Cancelled, None), (29, Cancelled, None)],
         ),
+    ]
+}
+
+fn stories_of_ends() -> Vec<Story> {
+    let story = |name, facts, stands| Story { name, facts, stands };
+    vec![
         story(
             "disputed, and lost",
             vec![
@@ -170,7 +182,7 @@ fn bound(facts: &[&Fact]) -> Option<Instant> {
         match fact {
             Fact::Trial { until } => last = last.max(Some(*until)),
             Fact::Charge { covered, .. } if covered.status >= ChargeStatus::Paid => {
-                last = last.max(Some(covered.until))
+                last = last.max(Some(covered.until));
             }
             Fact::Paused { from, until: Some(until), .. } => paused += *until - *from,
             // All the days since the membership began, at most.
@@ -304,7 +316,7 @@ fn printed() -> String {
             if *next == state { "·".to_owned() } else { format!("`{}`", name(*next)) }
         };
         let cells: Vec<String> = after.iter().map(cell).collect();
-        text += &format!("| `{}` | {} |\n", name(state), cells.join(" | "));
+        writeln!(text, "| `{}` | {} |", name(state), cells.join(" | ")).unwrap();
     }
     text
 }

@@ -305,6 +305,7 @@ async fn write(tx: &Tx, row: &Model, before: i64) -> Result<(), Fault> {
         .col_expr(Column::Account, Expr::val(row.account.clone()))
         .col_expr(Column::Subscription, Expr::val(row.subscription.clone()))
         .col_expr(Column::Checkout, Expr::val(row.checkout.clone()))
+        .col_expr(Column::OrderId, Expr::val(row.order_id))
         .col_expr(Column::JoinedAt, Expr::val(row.joined_at))
         .col_expr(Column::UpdatedAt, Expr::val(row.updated_at))
         .filter(Column::Id.eq(row.id).and(Column::Seq.eq(before)))

@@ -209,6 +209,5 @@ async fn give_back_late(tx: &Tx, membership: &mut Locked) -> Result<(), Fault> {
 
 /// A fault of whoever takes the money: told to the log, the same may succeed later.
 pub(crate) fn unavailable(error: PaymentError) -> Fault {
-    tracing::warn!(?error, "billing could not be reached");
-    Fault::of(FaultKind::Unavailable)
+    Fault::unavailable(error)
 }

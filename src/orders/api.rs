@@ -20,7 +20,7 @@ pub use self::list::{OrderKey, OrderPages, orders_of};
 pub use self::loaders::{OrderLoader, loader};
 pub use self::refusals::{OrderErrorCode, Payload};
 pub use self::types::{Order, OrderFlag, OrderLine, OrderReturn, OrderState};
-use super::{OrderError, OrderRef, cancel, deliver, pay, record_one, return_lines, ship};
+use super::{OrderError, OrderRef, cancel, deliver, look_up_membership, pay, record_one, return_lines, ship};
 use crate::app::App;
 use crate::auth::viewer::Viewer;
 use crate::error::{Fault, Outcome, split};
@@ -112,7 +112,11 @@ impl OrdersMutation {
         let key = input.idempotency_key.clone();
         let (app, viewer) = caller(ctx);
         match input.command(&app.keys.comparison()?, viewer.actor())? {
-            Ok(command) => once(ctx, "orderPay", key, &command, pay).await,
+            Ok(command) => {
+                // Outside of the transaction: whoever takes the money is asked.
+                Box::pin(look_up_membership(app, &command.order)).await?;
+                once(ctx, "orderPay", key, &command, pay).await
+            }
             Err(reason) => Ok(Payload::refused(&reason)),
         }
     }

@@ -12,6 +12,7 @@ use super::{OrderError, Step, events};
 use crate::actor::Actor;
 use crate::delivery::orders as slots;
 use crate::error::{Fault, Outcome, Stop};
+use crate::memberships::orders as memberships;
 use crate::points::orders as points;
 use crate::rewards::orders as coupons;
 use crate::tx::Tx;
@@ -29,6 +30,7 @@ pub(crate) async fn cancel(tx: &Tx, cmd: &Step) -> Outcome<OrderId, OrderError> 
         coupons::cancelled(tx, order.id, order.state != OrderState::Placed).await?;
     }
     slots::cancelled(tx, order.id).await?;
+    memberships::cancelled(tx, order.id).await?;
     match (order.state, order.hold_id) {
         (OrderState::Placed, Some(hold)) => {
             points::release(tx, owner_of(&order)?, hold, cmd.by).await?;

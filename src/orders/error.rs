@@ -2,6 +2,7 @@ use std::fmt;
 
 use entity::order::OrderState;
 
+use crate::money::Money;
 use crate::points::orders::HoldError;
 
 /// Why nothing was done to an order.
@@ -39,6 +40,13 @@ pub enum OrderError {
     },
     /// The points set aside cannot pay this order.
     Hold(HoldError),
+    /// The buyer has no such membership to join with an order.
+    MembershipNotFound,
+    /// The membership that the order is joined with is not paid.
+    MembershipNotCharged {
+        /// What shipping costs without it.
+        shipping_due: Money,
+    },
     /// The buyer has no such place in a delivery slot.
     SlotHoldNotFound,
     /// No customer has this id.
@@ -90,6 +98,15 @@ impl fmt::Display for OrderError {
             Self::Hold(HoldError::BelowMinimum) => {
                 f.write_str("The order's value admits fewer points than the least that can be redeemed.")
             }
+            Self::MembershipNotFound => {
+                f.write_str("This buyer has no such membership that an order could be joined with.")
+            }
+            Self::MembershipNotCharged { shipping_due } => write!(
+                f,
+                "The membership that the order is joined with is not paid. Without it {} {} of shipping is due.",
+                shipping_due.amount(),
+                shipping_due.currency
+            ),
             Self::SlotHoldNotFound => f.write_str("This buyer has no such hold on a delivery slot."),
             Self::UnknownCustomer => f.write_str("There is no such customer."),
             Self::Invalid { field, problem } => write!(f, "{field} {problem}."),

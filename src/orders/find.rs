@@ -5,7 +5,10 @@ use entity::id::OrderId;
 use entity::order::{Column, Entity, Model, OrderState};
 use entity::order_line;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ActiveEnum, ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ActiveEnum, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
+    Select,
+};
 use serde::Serialize;
 
 use super::OrderError;
@@ -22,13 +25,21 @@ pub enum OrderRef {
     External(String),
 }
 
-/// The order, locked until the transaction ends.
-pub(super) async fn locked(tx: &Tx, order: &OrderRef) -> Outcome<Model, OrderError> {
-    let query = match order {
+/// The order as it is now.
+pub(super) async fn find(db: &impl ConnectionTrait, order: &OrderRef) -> Result<Option<Model>, Fault> {
+    Ok(which(order).one(db).await?)
+}
+
+fn which(order: &OrderRef) -> Select<Entity> {
+    match order {
         OrderRef::Id(id) => Entity::find_by_id(*id),
         OrderRef::External(id) => Entity::find().filter(Column::ExternalId.eq(id.as_str())),
-    };
-    match query.lock_exclusive().one(tx.db()).await? {
+    }
+}
+
+/// The order, locked until the transaction ends.
+pub(super) async fn locked(tx: &Tx, order: &OrderRef) -> Outcome<Model, OrderError> {
+    match which(order).lock_exclusive().one(tx.db()).await? {
         Some(order) => Ok(order),
         None => refuse(OrderError::NotFound),
     }

@@ -25,7 +25,7 @@ pub(crate) use cancel::cancel;
 pub(crate) use claim::{addresses_of, is_claimable, use_claim};
 pub use error::OrderError;
 pub use find::OrderRef;
-pub(crate) use pay::{Pay, pay};
+pub(crate) use pay::{Pay, look_up_membership, pay};
 pub(crate) use progress::{deliver, ship};
 pub(crate) use record::record_one;
 pub(crate) use returns::{Return, ReturnPieces, Which, return_lines};

@@ -2,18 +2,22 @@
 
 use entity::Instant;
 use entity::id::{HoldId, OrderId};
-use entity::order::{Column, Entity, Model};
+use entity::order::{Column, Entity, Model, OrderState};
 use entity::order_line;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter};
 use serde::Serialize;
 use serde_json::json;
 
-use super::find::{lines_of, locked, move_to, owner_of};
+use super::find::{find, lines_of, locked, move_to, owner_of};
 use super::rules::{Happening, instant, next};
 use super::{OrderError, OrderRef, coupon, events};
 use crate::actor::Actor;
-use crate::error::{Fault, Outcome, Stop};
+use crate::app::App;
+use crate::delivery::freeze::standard_shipping;
+use crate::error::{Fault, Outcome, Stop, refuse};
+use crate::memberships::orders as memberships;
+use crate::money::Money;
 use crate::points::orders::{self as points, PaidLine, PaidOrder};
 use crate::referrals::CardHash;
 use crate::referrals::orders as referrals;
@@ -28,6 +32,9 @@ pub(crate) struct Pay {
     pub(crate) at: Option<Instant>,
     /// It was paid in full with money: give the hold back, whatever became of it.
     pub(crate) without_points: bool,
+    /// It was paid in full with its shipping: the membership that it was to be joined with is given up, unless it is paid.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) without_membership: bool,
     /// The card that paid it, if that was not known when it was recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) card: Option<CardHash>,
@@ -42,6 +49,7 @@ pub(crate) async fn pay(tx: &Tx, cmd: &Pay) -> Outcome<OrderId, OrderError> {
     let state = next(order.state, Happening::Pay).map_err(Stop::Refused)?;
     let at = instant(cmd.at.unwrap_or_else(|| tx.now()), tx.now(), "at").map_err(Stop::Refused)?;
     let owner = owner_of(&order)?;
+    settle_membership(tx, &mut order, cmd.without_membership).await?;
     if order.coupon.is_some() {
         coupon::paid(tx, order.id).await?;
     }
@@ -77,6 +85,34 @@ pub(crate) async fn pay(tx: &Tx, cmd: &Pay) -> Outcome<OrderId, OrderError> {
     points::earn(tx, &[paid]).await?;
     events::tell(tx, "order.paid", &order, state, at, json!({})).await?;
     Ok(order.id)
+}
+
+/// Whether the membership that an unpaid order is joined with is paid by now is looked up where it is billed.
+pub(crate) async fn look_up_membership(app: &App, order: &OrderRef) -> Result<(), Fault> {
+    match find(&app.db.read, order).await?.filter(|order| order.state == OrderState::Placed) {
+        Some(order) => Box::pin(memberships::look_up(app, order.id)).await,
+        None => Ok(()),
+    }
+}
+
+/// The membership that the order is joined with is to be paid before it, or is given up, and shipping is due.
+async fn settle_membership(tx: &Tx, order: &mut Model, without: bool) -> Outcome<(), OrderError> {
+    let Some((membership, false)) = memberships::joined_with(tx, order.id).await? else { return Ok(()) };
+    let standard = standard_shipping(tx, order.id).await?.unwrap_or(order.shipping);
+    if !without {
+        let currency = order.currency.parse()?;
+        return refuse(OrderError::MembershipNotCharged {
+            shipping_due: Money { minor: standard, currency },
+        });
+    }
+    memberships::give_up(tx, membership).await?;
+    Entity::update_many()
+        .col_expr(Column::Shipping, Expr::val(standard))
+        .filter(Column::Id.eq(order.id))
+        .exec(tx.db())
+        .await?;
+    order.shipping = standard;
+    Ok(())
 }
 
 async fn keep_card(tx: &Tx, order: OrderId, card: &CardHash) -> Result<(), Fault> {

@@ -6,7 +6,7 @@ mod write;
 use std::collections::{BTreeSet, HashMap};
 
 use entity::Instant;
-use entity::id::{AccountId, HoldId, OrderId, SlotHoldId};
+use entity::id::{AccountId, HoldId, MembershipId, OrderId, SlotHoldId};
 use entity::order::OrderState;
 use serde::Serialize;
 
@@ -59,6 +59,9 @@ pub struct Record {
     pub card: Option<CardHash>,
     /// Points that pay part of it.
     pub hold: Option<HoldId>,
+    /// The membership that the buyer joins with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub membership: Option<MembershipId>,
     /// The place in a delivery slot that it has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slot_hold: Option<SlotHoldId>,

@@ -43,6 +43,7 @@ fn order(buyer: &str, number: usize, euros: i64, placed_at: Option<Instant>) -> 
         coupon: None,
         hold: None,
         slot_hold: None,
+        membership: None,
         shipping_method: None,
         state: OrderState::Delivered,
         name: None,

@@ -273,13 +273,14 @@ fn places(shop: &TestApp, there: &Existing, mine: &str) -> Vec<Place> {
 }
 
 /// Those of memberships.
-fn places_of_memberships() -> Vec<Place> {
+fn places_of_memberships(shop: &TestApp, mine: &str) -> Vec<Place> {
     use HiddenFrom::{Nobody, Strangers};
     use NodeType::{Customer, Membership};
     let of_one = |operation, rest: Json| {
         place(operation, "input.membershipId", Membership, Strangers, json!({ "input": rest }))
     };
     let join = json!({ "input": { "plan": "plus", "payOn": "DEVICE" } });
+    let order = shop.order_input(json!({ "customerId": mine }));
     vec![
         place("membershipJoin", "input.customerId", Customer, Strangers, join),
         of_one("membershipCancel", json!({})),
@@ -294,6 +295,8 @@ fn places_of_memberships() -> Vec<Place> {
             Strangers,
             json!({ "plan": "plus" }),
         ),
+        place("membershipSavings", "customerId", Customer, Strangers, json!({ "plan": "plus" })),
+        place("orderRecord", "input.membershipId", Membership, HiddenFrom::All, json!({ "input": order })),
         place(
             "membershipPortal",
             "customerId",
@@ -431,7 +434,7 @@ both_engines! {
         let mut places = places(shop, &there, eve.customer_id());
         places.extend(places_of_friends());
         places.extend(places_of_offers());
-        places.extend(places_of_memberships());
+        places.extend(places_of_memberships(shop, eve.customer_id()));
         places.extend(places_of_deliveries(shop, &there, eve.customer_id()));
         let told = Told::by(shop).await;
         let fields = told.root_fields();

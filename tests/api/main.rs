@@ -26,6 +26,7 @@ mod ids;
 mod jobs;
 mod keys;
 mod liability;
+mod membership_orders;
 mod memberships;
 mod merge;
 mod messages;

@@ -23,7 +23,7 @@ use crate::graphql::global_id::{NodeType, global_id};
 use crate::graphql::newest::NewestPages;
 use crate::graphql::page::PageArguments;
 use crate::graphql::scalars::Date;
-use crate::memberships::api::{Membership, membership_of};
+use crate::memberships::api::{Membership, MembershipSavings, membership_of, would_have};
 use crate::orders::api::{OrderPages, orders_of};
 use crate::points::api::{PointsAccount, account_of};
 use crate::points::orders::Owner;
@@ -201,6 +201,17 @@ impl Customer {
     #[graphql(guard = "AllowedAs(\"customer\")")]
     async fn membership(&self, ctx: &Context<'_>) -> Result<Option<Membership>, ApiError> {
         membership_of(ctx, self.0.id).await
+    }
+
+    /// What a plan would have saved in its last interval, by the orders placed without it; null if there is no such plan.
+    /// Needs what `membershipSavings` needs, which tells of other times.
+    #[graphql(guard = "AllowedAs(\"membershipSavings\")")]
+    async fn would_have_saved(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Code of the plan.")] plan: String,
+    ) -> Result<Option<MembershipSavings>, ApiError> {
+        would_have(ctx.data_unchecked::<App>(), self.0.id, plan, None, None).await
     }
 
     /// Orders, those placed last first; needs what `orders` needs.

@@ -93,7 +93,7 @@ impl ChangeMutation {
         ctx: &Context<'_>,
         input: MembershipCancelInput,
     ) -> Result<MembershipPayload, ApiError> {
-        let Some(row) = meant(ctx, &input.membership_id).await? else { return unknown() };
+        let Some(row) = meant(ctx, &input.membership_id).await? else { return Ok(unknown()) };
         let by = ctx.data_unchecked::<Viewer>().actor();
         let command = Cancel { membership: row.id, when: input.when.into(), reason: input.reason, by };
         run(ctx, "membershipCancel", input.idempotency_key, &command, cancel::cancel).await
@@ -106,7 +106,7 @@ impl ChangeMutation {
         ctx: &Context<'_>,
         input: MembershipInput,
     ) -> Result<MembershipPayload, ApiError> {
-        let Some(row) = meant(ctx, &input.membership_id).await? else { return unknown() };
+        let Some(row) = meant(ctx, &input.membership_id).await? else { return Ok(unknown()) };
         run(ctx, "membershipKeep", input.idempotency_key, &row.id, cancel::keep).await
     }
 
@@ -117,7 +117,7 @@ impl ChangeMutation {
         ctx: &Context<'_>,
         input: MembershipPauseInput,
     ) -> Result<MembershipPayload, ApiError> {
-        let Some(row) = meant(ctx, &input.membership_id).await? else { return unknown() };
+        let Some(row) = meant(ctx, &input.membership_id).await? else { return Ok(unknown()) };
         let command = PauseUntil { membership: row.id, until: input.until };
         run(ctx, "membershipPause", input.idempotency_key, &command, pause::pause).await
     }
@@ -129,7 +129,7 @@ impl ChangeMutation {
         ctx: &Context<'_>,
         input: MembershipInput,
     ) -> Result<MembershipPayload, ApiError> {
-        let Some(row) = meant(ctx, &input.membership_id).await? else { return unknown() };
+        let Some(row) = meant(ctx, &input.membership_id).await? else { return Ok(unknown()) };
         run(ctx, "membershipResume", input.idempotency_key, &row.id, pause::resume).await
     }
 
@@ -141,7 +141,7 @@ impl ChangeMutation {
         ctx: &Context<'_>,
         input: MembershipPlanChangeInput,
     ) -> Result<MembershipPayload, ApiError> {
-        let Some(row) = meant(ctx, &input.membership_id).await? else { return unknown() };
+        let Some(row) = meant(ctx, &input.membership_id).await? else { return Ok(unknown()) };
         let command = Switch { membership: row.id, plan: input.plan };
         match once(ctx, "membershipPlanChange", input.idempotency_key, &command, switch::switch).await? {
             Ok(Once { value, replayed }) => {
@@ -154,8 +154,8 @@ impl ChangeMutation {
     }
 }
 
-fn unknown() -> Result<MembershipPayload, ApiError> {
-    Ok(MembershipPayload::refused(MembershipError::NotFound))
+fn unknown() -> MembershipPayload {
+    MembershipPayload::refused(MembershipError::NotFound)
 }
 
 /// Does it here, then where it is billed.

@@ -6,10 +6,12 @@ mod loaders;
 mod payload;
 mod plans;
 mod queries;
+mod savings;
 mod types;
 
 pub(crate) use loaders::membership_of;
 pub use loaders::{MembershipLoader, loader};
+pub(crate) use savings::{MembershipSavings, would_have};
 pub(crate) use types::Membership;
 
 use async_graphql::{Context, ID, MergedObject};
@@ -26,7 +28,7 @@ use crate::memberships::calls::{self, Answer};
 
 /// Queries about plans and memberships.
 #[derive(Debug, Default, MergedObject)]
-pub struct MembershipsQuery(plans::PlansQuery, queries::HeldQuery);
+pub struct MembershipsQuery(plans::PlansQuery, queries::HeldQuery, savings::SavingsQuery);
 
 /// Mutations of plans and memberships.
 #[derive(Debug, Default, MergedObject)]

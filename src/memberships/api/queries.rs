@@ -141,7 +141,7 @@ impl HeldQuery {
         #[graphql(desc = "Where it leads back to, within the shop's storefront.")] return_url: String,
     ) -> Result<Option<String>, ApiError> {
         let app = ctx.data_unchecked::<App>();
-        check(app, "returnUrl", &return_url).map_err(|error| ApiError::bad_input(&error.to_string()))?;
+        check(app, "returnUrl", &return_url).map_err(|error| ApiError::bad_input(error.to_string()))?;
         let Some(customer) = customer_meant(ctx, customer_id.as_ref()).await? else { return Ok(None) };
         let payments = app.payments().map_err(unavailable)?;
         let Some(known) = references::known_customer(app, payments.account(), customer).await? else {

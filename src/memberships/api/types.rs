@@ -7,6 +7,7 @@ use entity::membership_charge::{self, ChargeStatus};
 
 use super::loaders;
 use super::plans::{MembershipInterval, MembershipPlan};
+use super::savings::{MembershipSavings, of_membership};
 use crate::app::App;
 use crate::graphql::fault::ApiError;
 use crate::graphql::global_id::{NodeType, global_id};
@@ -180,6 +181,19 @@ impl Membership {
     /// Why it ended.
     async fn ended_because(&self) -> Option<MembershipEndReason> {
         self.0.ended_why.map(Into::into)
+    }
+
+    /// What it saved its member in shipping.
+    async fn savings(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Orders placed from then on; since it was asked for, if left out.")] from: Option<
+            Instant,
+        >,
+        #[graphql(desc = "Orders placed before; all until now, if left out.")] until: Option<Instant>,
+    ) -> Result<MembershipSavings, ApiError> {
+        let plan = loaders::plan(ctx, self.0.plan_id).await?.0;
+        of_membership(ctx.data_unchecked::<App>(), &self.0, plan, from, until).await
     }
 
     /// What was asked for it, the last first; 24 at most.

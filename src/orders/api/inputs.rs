@@ -3,7 +3,7 @@
 use async_graphql::{ID, InputObject};
 use aws_lc_rs::hmac;
 use entity::Instant;
-use entity::id::{CustomerId, HoldId, LineId, OrderId, SlotHoldId};
+use entity::id::{CustomerId, HoldId, LineId, MembershipId, OrderId, SlotHoldId};
 use entity::order::Column;
 use sea_orm::{ColumnTrait, Condition};
 
@@ -96,6 +96,9 @@ pub struct OrderRecordInput {
     pub card_fingerprint: Option<String>,
     /// Points set aside that pay part of it; only for an order that is `PLACED`.
     pub hold_id: Option<ID>,
+    /// A membership that the buyer joins with it, and that has not been paid for another order: the order gets its free
+    /// shipping at once, and `orderPay` is refused until it is paid.
+    pub membership_id: Option<ID>,
     /// A place in a delivery slot that the buyer, or somebody whom nobody knew, holds: the order has it from now on. One
     /// that was given back meanwhile is taken again if it can be; else the order is recorded and tells why not.
     pub delivery_slot_hold: Option<ID>,
@@ -171,6 +174,13 @@ impl OrderRecordInput {
                 Some(hold.ok_or(OrderError::SlotHoldNotFound)?)
             }
         };
+        let membership = match self.membership_id {
+            None => None,
+            Some(id) => {
+                let membership = local_id::<MembershipId>(&id, NodeType::Membership);
+                Some(membership.ok_or(OrderError::MembershipNotFound)?)
+            }
+        };
         let lines = self.lines.into_iter().enumerate();
         Ok(Record {
             external_id,
@@ -194,6 +204,7 @@ impl OrderRecordInput {
             referral_code: self.referral_code,
             card: card(cards, self.card_fingerprint)?,
             hold,
+            membership,
             slot_hold,
             shipping_method: self.shipping_method,
             state: self.state.unwrap_or(OrderState::Placed).into(),
@@ -264,6 +275,10 @@ pub struct OrderPayInput {
     /// It was paid in full with money: the points set aside for it, if any are left, go back.
     #[graphql(default)]
     pub without_points: bool,
+    /// It was paid in full with its shipping: the membership that it was to be joined with is given up, unless that is paid,
+    /// and its shipping is what it costs without.
+    #[graphql(default)]
+    pub without_membership: bool,
     /// What your payment provider calls the card that paid it, if the order was recorded without; 1 to 255 characters.
     pub card_fingerprint: Option<String>,
 }
@@ -274,9 +289,10 @@ impl OrderPayInput {
         let Some(order) = order_ref(self.id, self.external_id)? else {
             return Ok(Err(OrderError::NotFound));
         };
-        let (at, without_points) = (self.at.map(cut), self.without_points);
+        let at = self.at.map(cut);
+        let (without_points, without_membership) = (self.without_points, self.without_membership);
         let card = card(cards, self.card_fingerprint);
-        Ok(card.map(|card| Pay { order, at, without_points, card, by }))
+        Ok(card.map(|card| Pay { order, at, without_points, without_membership, card, by }))
     }
 }
 

@@ -29,6 +29,9 @@ pub enum OrderErrorCode {
     HoldCurrencyMismatch,
     /// The order's value admits fewer points than the least that can be redeemed.
     HoldBelowMinimum,
+    /// The membership that the order is joined with is not paid; the message says what shipping is due without it, and so
+    /// does `shippingTerms { standard }` of the order.
+    MembershipNotCharged,
     /// A value is out of its bounds.
     Invalid,
 }
@@ -122,6 +125,8 @@ fn user_error(reason: &OrderError) -> UserError<OrderErrorCode> {
             (OrderErrorCode::QuantityExceeded, path(&["lines", &index.to_string(), "quantity"]))
         }
         OrderError::Hold(reason) => (of_hold(*reason), path(&["holdId"])),
+        OrderError::MembershipNotFound => (OrderErrorCode::NotFound, path(&["membershipId"])),
+        OrderError::MembershipNotCharged { .. } => (OrderErrorCode::MembershipNotCharged, None),
         OrderError::SlotHoldNotFound => (OrderErrorCode::NotFound, path(&["deliverySlotHold"])),
         OrderError::UnknownCustomer => (OrderErrorCode::NotFound, path(&["customerId"])),
         OrderError::Invalid { field, .. } => (OrderErrorCode::Invalid, path(&[field])),

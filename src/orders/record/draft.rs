@@ -1,6 +1,6 @@
 //! Orders on their way into the database, and what each of the slices is told of them.
 
-use entity::id::{AccountId, CustomerId, GuestId, LineId, OrderId};
+use entity::id::{AccountId, CustomerId, GuestId, LineId, MembershipId, OrderId};
 use entity::order::{Model, OrderFlag, OrderState, RedemptionTax};
 
 use super::{Record, RecordLine};
@@ -13,6 +13,7 @@ use crate::delivery::orders as slots;
 use crate::delivery::weights::Line;
 use crate::earning::PlacedOrder;
 use crate::error::Fault;
+use crate::memberships::orders as memberships;
 use crate::money::spread;
 use crate::orders::claim;
 use crate::orders::rules::{cut, lines_total};
@@ -119,8 +120,13 @@ impl<'a> Draft<'a> {
         Some(slots::Named { order: self.id, hold, customer, placed_at })
     }
 
+    /// The membership that it is joined with.
+    pub(super) fn membership(&self) -> Option<MembershipId> {
+        self.record.membership.filter(|_| self.is_current())
+    }
+
     /// What of it is shipped, and how; of history, nobody asks what it would have cost.
-    pub(super) fn shipped(&self) -> Option<Shippable<'a>> {
+    pub(super) fn shipped(&self, joined: &'a memberships::Locked) -> Option<Shippable<'a>> {
         let record = self.record;
         let line = |line: &'a RecordLine| Line {
             sku: Some(line.sku.as_str()),
@@ -136,6 +142,7 @@ impl<'a> Draft<'a> {
             currency: record.currency,
             value: self.model.lines_total,
             charged: record.shipping,
+            joins: self.membership().and_then(|membership| joined.plan(membership)),
             lines: record.lines.iter().map(line).collect(),
         };
         self.is_current().then_some(placed)

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use entity::Instant;
-use entity::id::OrderId;
+use entity::id::{MembershipId, OrderId};
 use entity::order::{Column, Entity, Model};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ActiveEnum, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, Value};
@@ -17,6 +17,7 @@ use crate::db::dialect::{is_among, is_among_texts};
 use crate::delivery::freeze::{Shippable, freeze};
 use crate::delivery::orders as slots;
 use crate::error::{Fault, split};
+use crate::memberships::orders as memberships;
 use crate::money::{Currency, Money};
 use crate::onboarding::{FirstOrder, welcome};
 use crate::orders::{coupon, early, events};
@@ -67,10 +68,17 @@ pub(super) async fn write<'a>(tx: &Tx, mut drafts: Vec<Draft<'a>>) -> Result<Wri
     let locked = coupons::lock(tx, new.iter().filter_map(Draft::code)).await?;
     let held = new.iter().filter_map(Draft::slot).map(|named| named.hold);
     let mut held = slots::lock(tx, held).await?;
-    let (new, refused) = pin_holds(tx, new, &held).await?;
+    let joined = memberships::lock(tx, new.iter().filter_map(Draft::membership)).await?;
+    let (new, refused) = pin_holds(tx, new, &held, &joined).await?;
     insert_lines(tx, &new).await?;
     pin_slots(tx, &mut held, &new).await?;
-    freeze(tx, &new.iter().filter_map(Draft::shipped).collect::<Vec<Shippable<'_>>>()).await?;
+    for draft in &new {
+        if let Some(membership) = draft.membership() {
+            memberships::pin(tx, membership, draft.id).await?;
+        }
+    }
+    let shipped = new.iter().filter_map(|draft| draft.shipped(&joined));
+    freeze(tx, &shipped.collect::<Vec<Shippable<'_>>>()).await?;
     packing::attach(tx, &new.iter().filter_map(Draft::packed).collect::<Vec<_>>()).await?;
     early::mark(tx, new.iter().filter_map(Draft::ordered).collect()).await?;
     take_coupons(tx, &locked, &new).await?;
@@ -236,18 +244,24 @@ fn order_row(order: &Model) -> [Value; 26] {
 }
 
 /// Pins the holds of points of the orders that name one; an order whose hold cannot be used, or that names a hold of a slot
-/// that is not its buyer's, is taken out again.
+/// or a membership that is not its buyer's, is taken out again.
 async fn pin_holds<'a>(
     tx: &Tx,
     drafts: Vec<Draft<'a>>,
     held: &slots::Locked,
+    joined: &memberships::Locked,
 ) -> Result<(Vec<Draft<'a>>, Vec<(usize, OrderError)>), Fault> {
     let mut pinned = Vec::with_capacity(drafts.len());
     let mut refused = Vec::new();
     let mut dropped = Vec::new();
     for mut draft in drafts {
         let is_theirs = draft.slot().is_none_or(|named| held.is_for(named.hold, named.customer));
-        let pins = if is_theirs { pin(tx, &draft).await? } else { Err(OrderError::SlotHoldNotFound) };
+        let joins = |id: MembershipId| joined.is_for(id, draft.model.customer_id);
+        let pins = match draft.membership() {
+            Some(membership) if !joins(membership) => Err(OrderError::MembershipNotFound),
+            _ if !is_theirs => Err(OrderError::SlotHoldNotFound),
+            _ => pin(tx, &draft).await?,
+        };
         match pins {
             Ok(None) => pinned.push(draft),
             Ok(Some(points)) => {

@@ -10,7 +10,7 @@ impl TestApp {
     /// A plan that can be joined, of so much a month if `more` does not say otherwise.
     pub(crate) async fn plan_at(&self, code: &str, price: &str, mut more: Json) {
         let owner = self.as_staff(Role::Owner).await;
-        for (name, value) in [("code", code), ("name", code), ("price", price)] {
+        for (name, value) in [("code", code), ("name", &format!("Plan {code}")), ("price", price)] {
             more[name] = json!(value);
         }
         if more.get("billed").is_none() {
