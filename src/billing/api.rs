@@ -10,7 +10,7 @@ use sea_orm::{
     ActiveEnum, ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 
-use super::inbox::{self, UnknownEvent};
+use super::inbox;
 use crate::app::App;
 use crate::graphql::access::Allowed;
 use crate::graphql::fault::ApiError;
@@ -232,19 +232,16 @@ impl BillingMutation {
         input: BillingEventReplayInput,
     ) -> Result<BillingEventPayload, ApiError> {
         let BillingEventReplayInput { event, idempotency_key } = input;
-        match once(ctx, "billingEventReplay", idempotency_key, &event, inbox::replay).await? {
-            Ok(Once { value, replayed }) => {
-                let event = Some(BillingEvent { row: written::<Entity>(ctx, value).await? });
-                Ok(BillingEventPayload { event, replayed, user_errors: Vec::new() })
-            }
-            Err(UnknownEvent) => {
-                let error = UserError {
-                    code: BillingEventErrorCode::NotFound,
-                    field: Some(vec!["input".to_owned(), "event".to_owned()]),
-                    message: "There is no such event.".to_owned(),
-                };
-                Ok(BillingEventPayload { event: None, replayed: false, user_errors: vec![error] })
-            }
-        }
+        let done = once(ctx, "billingEventReplay", idempotency_key, &event, inbox::replay).await?;
+        let Ok(Once { value, replayed }) = done else {
+            let error = UserError {
+                code: BillingEventErrorCode::NotFound,
+                field: Some(vec!["input".to_owned(), "event".to_owned()]),
+                message: "There is no such event.".to_owned(),
+            };
+            return Ok(BillingEventPayload { event: None, replayed: false, user_errors: vec![error] });
+        };
+        let event = Some(BillingEvent { row: written::<Entity>(ctx, value).await? });
+        Ok(BillingEventPayload { event, replayed, user_errors: Vec::new() })
     }
 }

@@ -108,12 +108,12 @@ impl Payments for Stripe {
 
     async fn subscribe(&self, key: &str, wanted: &Subscribe) -> Result<Begun, PaymentError> {
         let (key, wanted) = (key.to_owned(), wanted.clone());
-        self.apart(|stripe| async move { stripe.start(&key, &wanted).await }).await
+        self.apart(|stripe| async move { Box::pin(stripe.start(&key, &wanted)).await }).await
     }
 
     async fn subscription(&self, id: &SubscriptionRef) -> Result<Option<Subscription>, PaymentError> {
         let id = id.clone();
-        self.apart(|stripe| async move { stripe.look_up(&id).await }).await
+        self.apart(|stripe| async move { Box::pin(stripe.look_up(&id)).await }).await
     }
 
     async fn subscriptions_of(
@@ -122,7 +122,7 @@ impl Payments for Stripe {
         membership: MembershipId,
     ) -> Result<Vec<Subscription>, PaymentError> {
         let customer = customer.clone();
-        self.apart(|stripe| async move { stripe.begun_for(&customer, membership).await }).await
+        self.apart(|stripe| async move { Box::pin(stripe.begun_for(&customer, membership)).await }).await
     }
 
     async fn change(
@@ -132,7 +132,7 @@ impl Payments for Stripe {
         change: &Change,
     ) -> Result<Subscription, PaymentError> {
         let (key, id, change) = (key.to_owned(), id.clone(), change.clone());
-        self.apart(|stripe| async move { stripe.make_change(&key, &id, &change).await }).await
+        self.apart(|stripe| async move { Box::pin(stripe.make_change(&key, &id, &change)).await }).await
     }
 
     async fn preview(&self, id: &SubscriptionRef, price: &PriceRef) -> Result<Preview, PaymentError> {

@@ -35,9 +35,9 @@ impl Stripe {
         id: &SubscriptionRef,
         change: &Change,
     ) -> Result<Subscription, PaymentError> {
-        let asked = self.ask_change(key, id, change).await;
+        let asked = Box::pin(self.ask_change(key, id, change)).await;
         let found = match &asked {
-            Ok(()) | Err(PaymentError::Unavailable { .. }) => self.look_up(id).await?,
+            Ok(()) | Err(PaymentError::Unavailable { .. }) => Box::pin(self.look_up(id)).await?,
             Err(_) => None,
         };
         match (asked, found) {
@@ -56,7 +56,7 @@ impl Stripe {
                 let asked = self.update(key, "", &unprorated().cancel_at(at), "").await;
                 match asked {
                     // It is past by now.
-                    Err(error) if is_about(&error, "cancel_at") => self.end(id).await,
+                    Err(error) if is_about(&error, "cancel_at") => Box::pin(self.end(id)).await,
                     asked => asked,
                 }
             }
@@ -64,7 +64,7 @@ impl Stripe {
                 self.update(key, "", &update(), NO_END).await?;
                 self.update(key, "period", &update().cancel_at_period_end(false), "").await
             }
-            Change::EndNow => self.end(id).await,
+            Change::EndNow => Box::pin(self.end(id)).await,
             Change::PriceNow(price) => {
                 let request = update()
                     .items([self.item(id, price).await?])
@@ -125,7 +125,7 @@ impl Stripe {
         match CancelSubscription::new(id.0.as_str()).send(&self.client).await.map_err(failure) {
             Ok(_) => Ok(()),
             Err(error @ (PaymentError::NotFound | PaymentError::Rejected(_))) => {
-                let known = self.look_up(id).await?;
+                let known = Box::pin(self.look_up(id)).await?;
                 if known.is_some_and(|known| known.ended_at.is_some()) { Ok(()) } else { Err(error) }
             }
             Err(error) => Err(error),
@@ -167,8 +167,8 @@ impl Stripe {
         if !is_due_now {
             return Ok(Preview { due_now: 0, currency, renews_at: instant(item.current_period_end)? });
         }
-        let charged = invoice.lines.data.iter().filter(|line| line.amount > 0);
-        let renews_at = charged.map(|line| line.period.end).max().unwrap_or(item.current_period_end);
+        let to_pay = invoice.lines.data.iter().filter(|line| line.amount > 0);
+        let renews_at = to_pay.map(|line| line.period.end).max().unwrap_or(item.current_period_end);
         let due_now = amounts::ours(invoice.amount_due, currency).minor;
         Ok(Preview { due_now, currency, renews_at: instant(renews_at)? })
     }

@@ -44,7 +44,7 @@ impl Stripe {
         if invoices.is_empty() {
             return Ok(Vec::new());
         }
-        let taken = self.taken(of).await?;
+        let taken = Box::pin(self.taken(of)).await?;
         invoices.iter().map(|invoice| charge(invoice, &money(invoice, &taken))).collect()
     }
 

@@ -20,8 +20,9 @@ pub(super) fn once(key: &str, part: &str) -> Result<RequestStrategy, PaymentErro
 pub(super) fn failure(error: StripeError) -> PaymentError {
     match error {
         StripeError::Stripe(error, status) => refusal(&error, status),
-        StripeError::JSONDeserialize(problem) => unavailable(problem, None),
-        StripeError::ClientError(problem) | StripeError::ConfigError(problem) => unavailable(problem, None),
+        StripeError::JSONDeserialize(problem)
+        | StripeError::ClientError(problem)
+        | StripeError::ConfigError(problem) => unavailable(problem, None),
         StripeError::Timeout => unavailable("no answer in time".to_owned(), None),
     }
 }
@@ -36,10 +37,9 @@ fn refusal(error: &ApiErrors, status: u16) -> PaymentError {
         404 => PaymentError::NotFound,
         400 if is_missing => PaymentError::NotFound,
         400 if error.type_ == ApiErrorsType::CardError => PaymentError::Declined,
-        // An operator mends a key, the same may be done then.
-        401 | 403 => unavailable(told(error, status), None),
         409 | 429 => unavailable(told(error, status), Some(A_SECOND)),
-        500.. => unavailable(told(error, status), None),
+        // An operator mends a key: the same may be done then.
+        401 | 403 | 500.. => unavailable(told(error, status), None),
         _ => PaymentError::Rejected(told(error, status)),
     }
 }

@@ -36,14 +36,14 @@ impl Stripe {
         };
         // Asked again with its key, it is answered as it was at first: how it is now is another question.
         let theirs = self.fetch(&id, &["latest_invoice.confirmation_secret"]).await?;
-        let subscription = self.told(&theirs).await?;
+        let subscription = Box::pin(self.told(&theirs)).await?;
         let confirmation = confirmation(&theirs, subscription.status);
         Ok(Begun { subscription, confirmation })
     }
 
     pub(super) async fn look_up(&self, id: &SubscriptionRef) -> Result<Option<Subscription>, PaymentError> {
         match self.fetch(&id.0, &[]).await {
-            Ok(theirs) => self.told(&theirs).await.map(Some),
+            Ok(theirs) => Box::pin(self.told(&theirs)).await.map(Some),
             Err(PaymentError::NotFound) => Ok(None),
             Err(error) => Err(error),
         }
@@ -56,7 +56,7 @@ impl Stripe {
     ) -> Result<Vec<Subscription>, PaymentError> {
         let mut begun = Vec::new();
         for theirs in self.list_of(customer, membership).await? {
-            begun.push(self.told(&theirs).await?);
+            begun.push(Box::pin(self.told(&theirs)).await?);
         }
         Ok(begun)
     }
@@ -115,7 +115,7 @@ impl Stripe {
             ended_at: ended_at.map(instant).transpose()?,
             is_paused: theirs.pause_collection.is_some(),
             card: self.card(theirs).await?,
-            charges: self.charges(theirs).await?,
+            charges: Box::pin(self.charges(theirs)).await?,
         })
     }
 

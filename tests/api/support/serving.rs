@@ -1,6 +1,7 @@
 //! The server of a test: the real one, on a free port of this machine.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use regulars::app::App;
 use regulars::http::Server;
@@ -25,7 +26,9 @@ impl Serving {
         let server = Server::bind(app, "127.0.0.1:0").unwrap();
         let address = server.address();
         let (stop, stopped) = watch::channel(false);
-        Self { address, client: reqwest::Client::new(), stop, running: tokio::spawn(server.run(stopped)) }
+        // The server closes a connection that is idle for five seconds: none is used again that it may be closing.
+        let client = reqwest::Client::builder().pool_idle_timeout(Duration::from_secs(1)).build().unwrap();
+        Self { address, client, stop, running: tokio::spawn(server.run(stopped)) }
     }
 
     /// Sends an operation as `caller` and reads its answer, whatever the status.

@@ -185,6 +185,13 @@ impl Fake {
         self.shared.lock().faults.clear();
     }
 
+    /// Tells events to nobody any more.
+    pub fn forget_webhooks(&self) {
+        let mut inner = self.shared.lock();
+        inner.endpoints.clear();
+        inner.state.webhooks = 0;
+    }
+
     /// Tells events to that address. A second secret for the same address signs along with the first.
     pub fn webhook(&self, url: &str, secret: &str) {
         let mut inner = self.shared.lock();

@@ -1,5 +1,7 @@
 //! Events, and how they are signed.
 
+use std::sync::Arc;
+
 use aws_lc_rs::hmac;
 use serde_json::{Value, json};
 
@@ -40,7 +42,12 @@ impl State {
         });
         let text = body.to_string();
         self.add(body);
-        self.events.push(Event { id, kind: kind.to_owned(), object_id: doc::id(&object), body: text });
+        self.events.push(Arc::new(Event {
+            id,
+            kind: kind.to_owned(),
+            object_id: doc::id(&object),
+            body: text,
+        }));
     }
 }
 

@@ -26,6 +26,8 @@ pub enum FaultKind {
     Hang,
     /// The work is done, then the connection closes without an answer.
     ResetAfterCommit,
+    /// The work is done, and no answer comes until the client gives up.
+    HangAfterCommit,
     /// The work begins only after that time; until then its idempotency key is in use.
     Slow(Duration),
     /// A retrieve answers with what was there before the last change.

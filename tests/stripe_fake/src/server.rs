@@ -80,6 +80,9 @@ async fn serve(call: HttpRequest, body: Bytes, shared: Data<Shared>) -> HttpResp
             claim.work(&request, fault)
         }
     };
+    if fault == Some(FaultKind::HangAfterCommit) {
+        return std::future::pending().await;
+    }
     if fault == Some(FaultKind::ResetAfterCommit)
         && let Some(socket) = call.conn_data::<TcpStream>()
         && socket.shutdown(Shutdown::Both).is_err()

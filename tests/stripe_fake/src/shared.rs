@@ -161,7 +161,8 @@ impl Drop for Claim<'_> {
 impl Inner {
     /// The events that nobody has taken or been told of yet, in the order in which they happened.
     pub(crate) fn take_events(&mut self) -> Vec<Event> {
-        let events = self.state.events.get(self.handed_out..).unwrap_or_default().to_vec();
+        let waiting = self.state.events.get(self.handed_out..).unwrap_or_default();
+        let events = waiting.iter().map(|event| Event::clone(event)).collect();
         self.handed_out = self.state.events.len();
         events
     }

@@ -1,6 +1,7 @@
 //! Everything this Stripe knows: its objects, its clock and what happened.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -11,11 +12,9 @@ use crate::refusal::Refusal;
 
 #[derive(Clone)]
 struct Entry {
-    /// The order of creation: within one second, nothing else tells it.
-    place: u64,
-    now: Value,
+    now: Arc<Value>,
     /// The state before the turn of the last change, for reads that lag behind.
-    before: Option<Value>,
+    before: Option<Arc<Value>>,
     turn: u64,
 }
 
@@ -30,7 +29,7 @@ pub(crate) struct Origin {
 pub(crate) struct State {
     pub(crate) now: i64,
     pub(crate) origin: Origin,
-    pub(crate) events: Vec<Event>,
+    pub(crate) events: Vec<Arc<Event>>,
     /// Lines that wait for the next invoice of their subscription.
     pub(crate) pending_lines: Vec<(String, Value)>,
     /// The subscriptions whose trial's end has been announced.
@@ -39,7 +38,10 @@ pub(crate) struct State {
     pub(crate) baskets: HashMap<String, Form>,
     /// To how many endpoints events are told.
     pub(crate) webhooks: usize,
+    /// Whatever there is, by its id; shared by the copies that are kept for going back.
     entries: HashMap<String, Entry>,
+    /// The ids of each kind in the order of creation: within one second, nothing else tells it.
+    kinds: HashMap<String, Vec<String>>,
     count: u64,
     turn: u64,
 }
@@ -55,6 +57,7 @@ impl State {
             baskets: HashMap::new(),
             webhooks: 0,
             entries: HashMap::new(),
+            kinds: HashMap::new(),
             count: 0,
             turn: 0,
         }
@@ -74,15 +77,15 @@ impl State {
 
     /// Keeps a new object and returns it.
     pub(crate) fn add(&mut self, doc: Value) -> Value {
-        self.count += 1;
-        let entry = Entry { place: self.count, now: doc.clone(), before: None, turn: self.turn };
+        let entry = Entry { now: Arc::new(doc.clone()), before: None, turn: self.turn };
         self.entries.insert(doc::id(&doc), entry);
+        self.kinds.entry(doc::text(&doc, "/object").to_owned()).or_default().push(doc::id(&doc));
         doc
     }
 
     /// Whatever has that id.
     pub(crate) fn find(&self, id: &str) -> Option<&Value> {
-        self.entries.get(id).map(|entry| &entry.now)
+        self.entries.get(id).map(|entry| &*entry.now)
     }
 
     /// The object of that kind and id, as it is named in a path.
@@ -99,14 +102,14 @@ impl State {
 
     /// The object as it was before the last call that changed it.
     pub(crate) fn before(&self, id: &str) -> Option<&Value> {
-        self.entries.get(id).and_then(|entry| entry.before.as_ref())
+        self.entries.get(id).and_then(|entry| entry.before.as_deref())
     }
 
     /// Changes an object; says whether that made a difference, by what was otherwise before.
     pub(crate) fn change(&mut self, id: &str, work: impl FnOnce(&mut Value)) -> Option<Value> {
         let entry = self.entries.get_mut(id)?;
-        let before = entry.now.clone();
-        work(&mut entry.now);
+        let before = Arc::clone(&entry.now);
+        work(Arc::make_mut(&mut entry.now));
         let difference = (before != entry.now).then(|| doc::difference(&before, &entry.now));
         if difference.is_some() && entry.turn != self.turn {
             entry.before = Some(before);
@@ -124,10 +127,8 @@ impl State {
 
     /// The objects of a kind, the newest first.
     pub(crate) fn all(&self, kind: &str) -> Vec<Value> {
-        let mut found: Vec<&Entry> =
-            self.entries.values().filter(|entry| entry.now["object"] == kind).collect();
-        found.sort_by_key(|entry| std::cmp::Reverse(entry.place));
-        found.into_iter().map(|entry| entry.now.clone()).collect()
+        let ids = self.kinds.get(kind).into_iter().flatten().rev();
+        ids.filter_map(|id| self.find(id)).cloned().collect()
     }
 
     /// Goes back to an earlier state, but gives no id twice.
