@@ -44,8 +44,12 @@ pub struct Model {
     pub created_at: Instant,
     /// When it came here.
     pub received_at: Instant,
-    /// As it came.
-    pub body: String,
+    /// The customer that it concerns, as whoever takes the money calls them.
+    pub customer: Option<String>,
+    /// The payment that it concerns: of one that may name no customer.
+    pub payment: Option<String>,
+    /// The membership that it says it concerns; there may be no such one.
+    pub names: Option<MembershipId>,
     /// What became of it.
     pub state: EventState,
     /// Which membership it concerned.

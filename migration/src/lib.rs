@@ -21,6 +21,7 @@ mod m20261122_catalog;
 mod m20261122_delivery;
 mod m20261122_early_access;
 mod m20261122_earning;
+mod m20261122_event_words;
 mod m20261122_expiry;
 mod m20261122_expiry_warnings;
 mod m20261122_histories;
@@ -73,6 +74,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_packing::Migration),
             Box::new(m20261122_memberships::Migration),
             Box::new(m20261122_delivery::Migration),
+            Box::new(m20261122_event_words::Migration),
         ]
     }
 }

@@ -11,16 +11,20 @@ use sea_orm::{
 };
 
 use super::inbox;
+use super::payments::Change;
 use crate::app::App;
+use crate::error::Fault;
 use crate::graphql::access::Allowed;
 use crate::graphql::fault::ApiError;
 use crate::graphql::global_id::{NodeType, global_id, local_id};
 use crate::graphql::once::{once, written};
 use crate::graphql::page::{Page, PageArguments, Pages};
 use crate::graphql::payload::UserError;
-use crate::graphql::scalars::IdempotencyKey;
+use crate::graphql::scalars::{IdempotencyKey, MoneyValue};
 use crate::idempotency::Once;
-use crate::memberships::differs::{self, Billing, Difference};
+use crate::memberships::calls::Call;
+use crate::memberships::differs::{self, Billing, Difference, Refused};
+use crate::money::{Currency, Money};
 use crate::orders::rules::comparable;
 
 /// What became of an event.
@@ -100,6 +104,66 @@ pub struct MembershipBilling {
     subscription: Option<String>,
     /// What is otherwise there, looked up now; empty if nothing is.
     differs: Vec<MembershipBillingDifference>,
+    /// What was asked for there and refused for good, the newest first; 20 at most. A refund among them is still owed.
+    refused: Vec<MembershipBillingRefusal>,
+}
+
+/// What is asked for where memberships are billed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+pub enum MembershipBillingCall {
+    /// To begin the subscription.
+    Begin,
+    /// To end it, or to have it go on.
+    End,
+    /// To take nothing for now.
+    Pause,
+    /// To go on after that.
+    Resume,
+    /// To change its price.
+    Price,
+    /// To give money back.
+    Refund,
+}
+
+impl From<&Call> for MembershipBillingCall {
+    fn from(call: &Call) -> Self {
+        match call {
+            Call::Begin(_) => Self::Begin,
+            Call::Change(Change::EndAt(_) | Change::EndNow) => Self::End,
+            Call::Change(Change::Pause) => Self::Pause,
+            Call::Change(Change::Resume { .. }) => Self::Resume,
+            Call::Change(Change::PriceNow(_) | Change::PriceAtRenewal { .. }) | Call::Switch { .. } => {
+                Self::Price
+            }
+            Call::Refund { .. } => Self::Refund,
+        }
+    }
+}
+
+/// Something that was asked for and refused.
+#[derive(Debug, SimpleObject)]
+pub struct MembershipBillingRefusal {
+    /// What.
+    call: MembershipBillingCall,
+    /// The invoice that was to be given back, as it is called there.
+    invoice: Option<String>,
+    /// How much of it.
+    amount: Option<MoneyValue>,
+    /// When it was asked for.
+    asked_at: Instant,
+}
+
+impl MembershipBillingRefusal {
+    fn of(refused: Refused, currency: Currency) -> Self {
+        let Refused { call, asked_at } = refused;
+        let kind = MembershipBillingCall::from(&call);
+        let (invoice, minor) = match call {
+            Call::Refund { invoice, amount } => (Some(invoice), Some(amount)),
+            Call::Begin(_) | Call::Change(_) | Call::Switch { .. } => (None, None),
+        };
+        let amount = minor.map(|minor| Money { minor, currency }.into());
+        Self { call: kind, invoice, amount, asked_at }
+    }
 }
 
 /// Something that is otherwise where a membership is billed.
@@ -185,9 +249,11 @@ impl BillingQuery {
         let app = ctx.data_unchecked::<App>();
         let Some(row) = membership::Entity::find_by_id(id).one(&app.db.read).await? else { return Ok(None) };
         let Some(found) = differs::billing(app, &row).await? else { return Ok(None) };
-        let Billing { account, subscription, differs } = found;
+        let Billing { account, subscription, differs, refused } = found;
         let differs = differs.into_iter().map(Into::into).collect();
-        Ok(Some(MembershipBilling { account, subscription, differs }))
+        let currency = row.currency.parse().map_err(Fault::from)?;
+        let refused = refused.into_iter().map(|one| MembershipBillingRefusal::of(one, currency)).collect();
+        Ok(Some(MembershipBilling { account, subscription, differs, refused }))
     }
 }
 

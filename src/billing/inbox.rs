@@ -12,11 +12,12 @@ use sea_orm::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
-use super::payments::PaymentError;
+use super::payments::{PaymentError, Payments};
 use super::setup::PaymentConfig;
 use super::stripe::{self, signature};
 use crate::app::App;
 use crate::audit::{self, Entry};
+use crate::customers::{self, CustomerBy};
 use crate::error::{Fault, FaultKind, Outcome, refuse};
 use crate::jobs::{self, Ended, Job};
 use crate::memberships::sync;
@@ -101,7 +102,9 @@ fn read(payments: &PaymentConfig, body: &str, header: &str, now: Instant) -> Res
         subscription: subscription_of(&object),
         created_at,
         received_at: now,
-        body: body.to_owned(),
+        customer: customer_of(&object),
+        payment: text(&object, "/payment_intent"),
+        names: named_by(&object),
         state: EventState::Received,
         membership_id: None,
         applied_at: None,
@@ -163,11 +166,9 @@ async fn look_into(app: &App, event: &Model) -> Result<Looked, Fault> {
     if event.account != payments.account() {
         return Ok(Looked::Ignored("payments go to another account by now"));
     }
-    let event_body: Json = serde_json::from_str(&event.body)?;
-    let object = event_body.pointer("/data/object").unwrap_or(&Json::Null);
-    let found = match membership_of(app, object, event.subscription.as_deref()).await? {
+    let found = match membership_of(app, event).await? {
         Some(found) => vec![found],
-        None => memberships_of_payer(app, object).await?,
+        None => memberships_of_payer(app, payments, event).await?,
     };
     for membership in &found {
         sync::sync(app, *membership).await?;
@@ -177,43 +178,34 @@ async fn look_into(app: &App, event: &Model) -> Result<Looked, Fault> {
 
 /// The membership whose subscription or page this is about. Before our own request is answered, it is known only by what it
 /// carries.
-async fn membership_of(
-    app: &App,
-    object: &Json,
-    subscription: Option<&str>,
-) -> Result<Option<MembershipId>, Fault> {
+async fn membership_of(app: &App, event: &Model) -> Result<Option<MembershipId>, Fault> {
     use membership::{Column, Entity};
-    if let Some(subscription) = subscription {
+    if let Some(subscription) = &event.subscription {
         let known = Entity::find().filter(Column::Subscription.eq(subscription)).one(&app.db.write).await?;
         if let Some(known) = known {
             return Ok(Some(known.id));
         }
     }
-    let carried = [
-        "/client_reference_id",
-        "/metadata/membership_id",
-        "/parent/subscription_details/metadata/membership_id",
-    ];
-    let carried = carried.iter().find_map(|place| text(object, place)?.parse().ok()).map(MembershipId);
-    let Some(carried) = carried else { return Ok(None) };
-    let known = Entity::find_by_id(carried).one(&app.db.write).await?;
+    let Some(named) = event.names else { return Ok(None) };
+    let known = Entity::find_by_id(named).one(&app.db.write).await?;
     Ok(known.map(|known| known.id))
 }
 
 /// The memberships of whoever paid, or has the card that this is about.
-async fn memberships_of_payer(app: &App, object: &Json) -> Result<Vec<MembershipId>, Fault> {
+async fn memberships_of_payer(
+    app: &App,
+    payments: &dyn Payments,
+    event: &Model,
+) -> Result<Vec<MembershipId>, Fault> {
     use membership::Column;
-    let payments = app.payments().map_err(sync::unavailable)?;
-    let payer = match (text(object, "/customer"), text(object, "/payment_intent")) {
-        (Some(customer), _) => Some(customer),
-        (None, Some(payment)) => match payments.payer(&payment).await {
+    let payer = match (&event.customer, &event.payment) {
+        (Some(customer), _) => Some(customer.clone()),
+        (None, Some(payment)) => match payments.payer(payment).await {
             Ok(payer) => payer.map(|payer| payer.0),
             Err(PaymentError::NotFound) => None,
             Err(error) => return Err(sync::unavailable(error)),
         },
-        (None, None) => {
-            text(object, "/id").filter(|_| text(object, "/object").as_deref() == Some("customer"))
-        }
+        (None, None) => None,
     };
     let Some(payer) = payer else { return Ok(Vec::new()) };
     let known = billing_customer::Entity::find()
@@ -222,10 +214,13 @@ async fn memberships_of_payer(app: &App, object: &Json) -> Result<Vec<Membership
         .one(&app.db.write)
         .await?;
     let Some(known) = known else { return Ok(Vec::new()) };
+    // Whoever turned out to be somebody else still pays as before.
+    let stays = customers::find(&app.db.write, &CustomerBy::Id(known.customer_id)).await?;
+    let Some(stays) = stays else { return Ok(Vec::new()) };
     let theirs = membership::Entity::find()
         .select_only()
         .column(Column::Id)
-        .filter(Column::CustomerId.eq(known.customer_id).and(Column::Account.eq(payments.account())))
+        .filter(Column::CustomerId.eq(stays.id).and(Column::Account.eq(payments.account())))
         .order_by_desc(Column::BeganAt)
         .limit(MOST);
     Ok(theirs.into_tuple().all(&app.db.write).await?)
@@ -293,6 +288,24 @@ fn subscription_of(object: &Json) -> Option<String> {
         return text(object, "/id");
     }
     text(object, "/subscription").or_else(|| text(object, "/parent/subscription_details/subscription"))
+}
+
+/// The customer that an object is, or belongs to.
+fn customer_of(object: &Json) -> Option<String> {
+    if text(object, "/object").as_deref() == Some("customer") {
+        return text(object, "/id");
+    }
+    text(object, "/customer")
+}
+
+/// The membership that an object was made for, by what we had it carry.
+fn named_by(object: &Json) -> Option<MembershipId> {
+    let places = [
+        "/client_reference_id",
+        "/metadata/membership_id",
+        "/parent/subscription_details/metadata/membership_id",
+    ];
+    places.iter().find_map(|place| text(object, place)?.parse().ok()).map(MembershipId)
 }
 
 fn text(object: &Json, place: &str) -> Option<String> {

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::state::Fact;
 use super::store::{Locked, locked};
-use super::sync::{absorb, unavailable};
+use super::sync::{self, absorb, unavailable};
 use crate::app::App;
 use crate::billing::payments::{
     Change, Checkout, CheckoutOutcome, CheckoutPage, Confirmation, NewPrice, PaymentError, Payments,
@@ -318,15 +318,27 @@ async fn settle(tx: &Tx, settled: &Settled) -> Result<(), Fault> {
     }
     match (state, call) {
         (CallState::Done, Call::Switch { price, renews_at: None }) => membership.become_of(price),
-        (CallState::Failed, Call::Switch { price, .. }) => membership.stay_from(price),
-        (CallState::Failed, Call::Begin(_)) => {
-            membership.learn(&Fact::Ended { at: tx.now(), why: EndedWhy::NeverPaid });
-        }
-        (CallState::Pending | CallState::Done | CallState::Failed, _) => {}
+        (CallState::Failed, _) => undo(tx, &mut membership, row.seq, call).await?,
+        (CallState::Pending | CallState::Done, _) => {}
     }
     if let Some(found) = found {
         absorb(tx, &mut membership, found, row.seq, Some(row.id)).await?;
     }
     membership.settle(tx, found.is_some()).await?;
+    Ok(())
+}
+
+/// What was asked for with the number `seq` is not done, and never will be: here it is not either.
+async fn undo(tx: &Tx, membership: &mut Locked, seq: i64, call: &Call) -> Result<(), Fault> {
+    match call {
+        Call::Begin(_) => membership.learn(&Fact::Ended { at: tx.now(), why: EndedWhy::NeverPaid }),
+        Call::Switch { price, .. } => membership.stay_from(price),
+        Call::Change(Change::Pause) => membership.drop_pause(seq, tx.now()),
+        // When it is to end is what a look-up finds.
+        Call::Change(Change::EndAt(_)) => sync::enqueue(tx, membership.row.id).await?,
+        // It is over, or goes on, here all the same: whatever is found otherwise there is asked for anew. What was not
+        // given back is for staff to see.
+        Call::Change(_) | Call::Refund { .. } => {}
+    }
     Ok(())
 }

@@ -3,18 +3,21 @@
 use std::cmp::max;
 
 use entity::Instant;
-use entity::billing_price;
 use entity::membership::{MembershipState, Model};
 use entity::membership_charge::{self, ChargeStatus};
-use sea_orm::{ActiveEnum, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use entity::{billing_call, billing_price};
+use sea_orm::{ActiveEnum, ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::calls::in_time;
+use super::calls::{Call, in_time};
 use super::state::is_over;
 use super::sync::unavailable;
 use crate::app::App;
 use crate::billing::payments::{Subscription, SubscriptionRef, SubscriptionStatus};
 use crate::error::Fault;
 use crate::money::Money;
+
+/// Refused calls that are told.
+const MOST_REFUSED: u64 = 20;
 
 /// Something that is otherwise there; none is nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +33,14 @@ pub(crate) struct Billing {
     pub(crate) account: String,
     pub(crate) subscription: Option<String>,
     pub(crate) differs: Vec<Difference>,
+    pub(crate) refused: Vec<Refused>,
+}
+
+/// Something that was asked for and is not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub(crate) call: Call,
+    pub(crate) asked_at: Instant,
 }
 
 /// Looks up how a membership is billed; none if it was never begun to be.
@@ -50,7 +61,23 @@ pub(crate) async fn billing(app: &App, row: &Model) -> Result<Option<Billing>, F
             }
         }
     };
-    Ok(Some(Billing { account, subscription: row.subscription.clone(), differs }))
+    let refused = refused(app, row).await?;
+    Ok(Some(Billing { account, subscription: row.subscription.clone(), differs, refused }))
+}
+
+/// What was refused for good, the newest first.
+async fn refused(app: &App, row: &Model) -> Result<Vec<Refused>, Fault> {
+    use billing_call::{CallState, Column, Entity};
+    let calls = Entity::find()
+        .filter(Column::MembershipId.eq(row.id).and(Column::State.eq(CallState::Failed)))
+        .order_by_desc(Column::Seq)
+        .limit(MOST_REFUSED)
+        .all(&app.db.read)
+        .await?;
+    let refused = |found: billing_call::Model| {
+        Ok(Refused { call: serde_json::from_value(found.call)?, asked_at: found.asked_at })
+    };
+    calls.into_iter().map(refused).collect()
 }
 
 fn difference(field: &'static str, ours: Option<String>, theirs: Option<String>) -> Difference {

@@ -6,13 +6,16 @@ use entity::Instant;
 use entity::billing_call::{self, CallState};
 use entity::id::MembershipId;
 use entity::membership::{Column, Entity, MembershipState};
+use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    Select,
 };
 use serde_json::json;
 
 use super::sync;
 use crate::app::App;
+use crate::db::dialect::is_among;
 use crate::error::Fault;
 use crate::jobs::{self, Ended, Job};
 use crate::points::apply::later;
@@ -28,7 +31,8 @@ const BATCH: u64 = 500;
 /// Has those looked up whose state changes by now; due again in a minute.
 pub(crate) async fn sweep(app: &App) -> Result<Ended, Fault> {
     let now = app.clock.now();
-    let due = Entity::find().filter(Column::DueAt.lte(now)).order_by_asc(Column::DueAt);
+    // What was looked at longest ago comes first: those that cannot be looked up hold up nobody else.
+    let due = Entity::find().filter(Column::DueAt.lte(now)).order_by_asc(Column::SyncedAt);
     look_at(app, due).await?;
     Ok(Ended::Again(later(now, TimeDelta::minutes(1))))
 }
@@ -71,6 +75,13 @@ async fn look_at(app: &App, which: Select<Entity>) -> Result<(), Fault> {
             let job = Job { kind: sync::KIND, payload, due, dedup_key, max_attempts: i64::MAX };
             jobs::enqueue(tx, job).await?;
         }
+        // The next run looks at others first, whether these can be looked up or not.
+        let among = is_among(tx.db().get_database_backend(), "id", ids.iter().map(|id| id.0));
+        Entity::update_many()
+            .col_expr(Column::SyncedAt, Expr::val(tx.now()))
+            .filter(among)
+            .exec(tx.db())
+            .await?;
         Ok(())
     })
     .await

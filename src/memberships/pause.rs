@@ -39,6 +39,7 @@ pub(crate) async fn pause(tx: &Tx, cmd: &PauseUntil) -> Outcome<MembershipId, Me
     }
     let seq = membership.next_seq();
     membership.learn(&Fact::Paused { seq, from: now, until: Some(cmd.until) });
+    membership.move_next_plan(now);
     ask(tx, &mut membership, Change::Pause).await?;
     record(tx, &membership.row, "membership.pause", cmd).await?;
     membership.settle(tx, false).await?;
@@ -55,6 +56,7 @@ pub(crate) async fn resume(tx: &Tx, id: &MembershipId) -> Outcome<MembershipId, 
     };
     let seq = membership.next_seq();
     membership.learn(&Fact::Resumed { pause, seq, until: now });
+    membership.move_next_plan(now);
     let renews_at = membership.standing(now).paid_through.unwrap_or(now);
     ask(tx, &mut membership, Change::Resume { renews_at }).await?;
     record(tx, &membership.row, "membership.resume", id).await?;

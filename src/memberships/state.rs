@@ -7,6 +7,7 @@
 //! Entitled ⇔ `now < entitled_until`, in `TRIALING`, `ACTIVE` and `PAST_DUE`. That instant is never later than what was
 //! paid, granted as a trial or allowed as grace, moved by the pauses in between.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
@@ -18,12 +19,16 @@ use entity::membership_charge::ChargeStatus;
 /// (<https://docs.stripe.com/billing/subscriptions/overview#subscription-statuses>).
 pub(crate) const FIRST_PAYMENT: TimeDelta = TimeDelta::hours(23);
 
+/// How long a payment may be under way before it is late: Stripe drafts the invoice of a renewal an hour before it takes it
+/// (<https://docs.stripe.com/billing/invoices/subscription#update-first-invoice>).
+const SETTLING: TimeDelta = TimeDelta::hours(6);
+
 /// What is known of a membership.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Facts {
     /// When it was asked for.
     pub(crate) began_at: Instant,
-    /// How long it goes on for while a payment is late.
+    /// How long it goes on for while a payment is under way or late.
     pub(crate) grace: TimeDelta,
     /// Until when a trial was granted.
     pub(crate) trial_until: Option<Instant>,
@@ -90,11 +95,11 @@ pub(crate) struct Standing {
 }
 
 impl Facts {
-    /// Of a membership that was just asked for.
+    /// Of a membership that was just asked for. Its grace is no shorter than a payment may be under way.
     pub(crate) fn new(began_at: Instant, grace: TimeDelta) -> Self {
         Self {
             began_at,
-            grace,
+            grace: grace.max(SETTLING),
             trial_until: None,
             charges: BTreeMap::new(),
             pauses: BTreeMap::new(),
@@ -108,10 +113,7 @@ impl Facts {
         match fact {
             Fact::Trial { until } => self.trial_until = self.trial_until.max(Some(*until)),
             Fact::Charge { invoice, covered } => {
-                let known = self.charges.entry(invoice.clone()).or_insert(*covered);
-                known.from = known.from.min(covered.from);
-                known.until = known.until.max(covered.until);
-                known.status = known.status.max(covered.status);
+                self.charges.entry(invoice.clone()).or_insert(*covered).learn(*covered);
             }
             Fact::Paused { seq, from, until } => {
                 let until = Numbered { seq: *seq, value: *until };
@@ -139,6 +141,7 @@ impl Facts {
             Some(self.began_at + FIRST_PAYMENT).filter(|_| covered.is_none()),
             self.trial_ends(),
             covered,
+            covered.map(|paid| paid + SETTLING),
             entitled_until,
             self.cancels.value,
         ];
@@ -167,6 +170,7 @@ impl Facts {
             _ if now < paid => self.state_of_cover(now),
             Some(ChargeStatus::Refunded) => MembershipState::Cancelled,
             Some(_) => MembershipState::PastDue,
+            None if self.is_settling(paid, now) => MembershipState::Active,
             None if allowed.is_some_and(|until| now < until) => MembershipState::PastDue,
             None => MembershipState::Expired,
         };
@@ -194,6 +198,14 @@ impl Facts {
             self.kept().any(|charge| charge.from <= now && now < self.moved(charge.from, charge.until));
         let on_trial = self.trial_ends().is_some_and(|until| now < until);
         if on_trial && !is_paid { MembershipState::Trialing } else { MembershipState::Active }
+    }
+
+    /// Whether the payment for the time after what is paid is under way: it did not fail, and is not late yet.
+    fn is_settling(&self, paid: Instant, now: Instant) -> bool {
+        let failed = |charge: &Covered| {
+            matches!(charge.status, ChargeStatus::Failed | ChargeStatus::Void) && paid < charge.until
+        };
+        now < paid + SETTLING && !self.charges.values().any(failed)
     }
 
     /// The end of the trial, moved by pauses.
@@ -245,6 +257,19 @@ impl Facts {
         let is_expected = self.ended.is_none() && self.taken_back_after(paid).is_none();
         let graced = if is_expected { paid + self.grace } else { paid };
         Some(self.cancels.value.map_or(graced, |at| graced.min(at)))
+    }
+}
+
+impl Covered {
+    /// How far it has come says for which time it is; of two that are as far, both do.
+    pub(super) fn learn(&mut self, told: Self) {
+        match told.status.cmp(&self.status) {
+            Ordering::Greater => *self = told,
+            Ordering::Equal => {
+                (self.from, self.until) = (self.from.min(told.from), self.until.max(told.until));
+            }
+            Ordering::Less => {}
+        }
     }
 }
 

@@ -267,6 +267,28 @@ fn nothing_changes_before_the_moment_that_is_told() {
     }
 }
 
+#[test]
+fn a_renewal_is_late_once_it_failed_or_was_under_way_for_six_hours() {
+    let due = day(30);
+    let on_its_way = learnt(&[paid("1", 0, 30), charge("2", 30, 60, ChargeStatus::Open)]);
+    for (minutes, state) in [(0, Active), (359, Active), (360, PastDue)] {
+        let stands = on_its_way.standing(due + TimeDelta::minutes(minutes));
+        assert_eq!((stands.state, stands.entitled_until), (state, Some(day(37))), "{minutes}");
+    }
+    assert_eq!(on_its_way.standing(due).due_at, Some(due + TimeDelta::hours(6)));
+    assert_eq!(learnt(&[paid("1", 0, 30), failed("2", 30, 60)]).standing(due).state, PastDue);
+    // A difference that was not paid is of the time before.
+    assert_eq!(learnt(&[paid("1", 0, 30), failed("up", 12, 30)]).standing(due).state, Active);
+}
+
+#[test]
+fn a_charge_covers_what_it_was_paid_for_whatever_was_asked_before() {
+    let (asked, taken) = (charge("1", 0, 40, ChargeStatus::Open), paid("1", 0, 30));
+    for facts in [[&asked, &taken], [&taken, &asked]] {
+        assert_eq!(learnt(facts).standing(day(3)).paid_through, Some(day(30)));
+    }
+}
+
 /// A membership in each state on day 20, and what may be learnt then.
 fn table() -> Vec<(MembershipState, Vec<MembershipState>)> {
     let before = [

@@ -18,10 +18,6 @@ use crate::db::bulk::Rows;
 use crate::error::Fault;
 use crate::tx::Tx;
 
-/// The least that a payment may be late: Stripe drafts the invoice of a renewal an hour before it takes it
-/// (<https://docs.stripe.com/billing/invoices/subscription#update-first-invoice>).
-const SETTLING: TimeDelta = TimeDelta::hours(6);
-
 /// A membership that this transaction has to itself.
 #[derive(Debug)]
 pub(super) struct Locked {
@@ -53,9 +49,14 @@ impl Locked {
         Ok(Self { before: row.clone(), row, charges, facts })
     }
 
+    /// When it ended for good, and why.
+    pub(super) fn ended(&self) -> Option<(Instant, EndedWhy)> {
+        self.facts.ended
+    }
+
     /// Whether it has ended for good.
     pub(super) fn has_ended(&self) -> bool {
-        self.facts.ended.is_some()
+        self.ended().is_some()
     }
 
     /// The number of what is asked for now: the next in this membership.
@@ -69,17 +70,19 @@ impl Locked {
         self.facts.standing(now)
     }
 
-    /// What is left of each charge that was paid, for the time after `now`: its invoice and minor units, rounded down.
-    pub(super) fn unused(&self, now: Instant) -> Vec<(String, i64)> {
-        let now = self.pause_at(now).map_or(now, |(_, pause)| min(pause.from, now));
-        let unused = |charge: &membership_charge::Model| {
-            let (from, until) = (charge.covers_from, charge.covers_until);
-            let left = self.facts.moved(from, until) - max(now, from);
-            share(left_of(charge), left, until - from)
-        };
-        let of_charge = |charge| (charge, unused(charge));
+    /// What is left of each charge that was paid, for the time after `at`: its invoice and minor units, rounded down.
+    pub(super) fn unused(&self, at: Instant) -> Vec<(String, i64)> {
+        let of_charge = |charge| (charge, self.unused_of(charge, at));
         let some = self.charges.iter().map(of_charge).filter(|(_, left)| *left > 0);
         some.map(|(charge, left)| (charge.invoice.clone(), left)).collect()
+    }
+
+    /// The same of one charge.
+    pub(super) fn unused_of(&self, charge: &membership_charge::Model, at: Instant) -> i64 {
+        let at = self.pause_at(at).map_or(at, |(_, pause)| min(pause.from, at));
+        let (from, until) = (charge.covers_from, charge.covers_until);
+        let left = self.facts.moved(from, until) - max(at, from);
+        share(left_of(charge), left, until - from)
     }
 
     /// The pause that has not ended at `now`.
@@ -104,15 +107,6 @@ impl Locked {
         }
     }
 
-    /// Whether the next payment was put off, by a pause or by a change of plan that waits for it.
-    pub(super) fn is_put_off(&self, now: Instant) -> bool {
-        let paid =
-            self.charges.iter().filter(|charge| left_of(charge) > 0).map(|charge| charge.covers_until).max();
-        let through = self.standing(now).paid_through;
-        self.row.next_plan_id.is_some()
-            || paid.is_some_and(|paid| through.is_some_and(|through| paid < through))
-    }
-
     /// It is the plan now that it was to become.
     fn take_next_plan(&mut self) {
         if let Some((plan, price)) = self.row.next_plan_id.zip(self.row.next_price) {
@@ -122,6 +116,23 @@ impl Locked {
             }
         }
         self.drop_next_plan();
+    }
+
+    /// It was not paused after all: the pause that was asked for right before the call numbered `seq` is none.
+    pub(super) fn drop_pause(&mut self, seq: i64, now: Instant) {
+        let asked = self.facts.pauses.range(..seq).next_back().map(|(pause, known)| (*pause, known.from));
+        if let Some((pause, from)) = asked {
+            let seq = self.next_seq();
+            self.facts.learn(&Fact::Resumed { pause, seq, until: from });
+            self.move_next_plan(now);
+        }
+    }
+
+    /// It becomes the plan that it is to become when what is paid ends, which a pause has moved.
+    pub(super) fn move_next_plan(&mut self, now: Instant) {
+        if self.row.next_at.is_some() {
+            self.row.next_at = self.standing(now).paid_through;
+        }
     }
 
     /// It stays the plan that it is.
@@ -135,18 +146,23 @@ impl Locked {
         self.facts.learn(fact);
     }
 
-    /// Takes in a charge as whoever takes the money has it.
-    pub(super) async fn charge(&mut self, tx: &Tx, told: &Charge) -> Result<(), Fault> {
-        let covered = Covered { from: told.from, until: told.until, status: told.status };
-        self.facts.learn(&Fact::Charge { invoice: told.invoice.clone(), covered });
+    /// Takes in a charge as whoever takes the money has it; answers it, if it is news that it was paid.
+    pub(super) async fn charge(
+        &mut self,
+        tx: &Tx,
+        told: &Charge,
+    ) -> Result<Option<membership_charge::Model>, Fault> {
+        self.facts.learn(&Fact::Charge { invoice: told.invoice.clone(), covered: covered_by(told) });
         let known = self.charges.iter().find(|known| known.invoice == told.invoice);
         let row = merged(self.row.id, known, told);
-        if known != Some(&row) {
-            write_charge(tx, &row).await?;
-            self.charges.retain(|known| known.invoice != row.invoice);
-            self.charges.push(row);
+        if known == Some(&row) {
+            return Ok(None);
         }
-        Ok(())
+        let was_paid = known.is_some_and(|known| known.paid_at.is_some());
+        write_charge(tx, &row).await?;
+        self.charges.retain(|known| known.invoice != row.invoice);
+        self.charges.push(row.clone());
+        Ok(Some(row).filter(|row| row.paid_at.is_some() && !was_paid))
     }
 
     /// Writes the membership as what is known makes it, and tells what changed. `is_sure` if whoever takes the money was just
@@ -215,14 +231,12 @@ impl Locked {
 }
 
 fn facts(row: &Model, charges: &[membership_charge::Model], pauses: Vec<membership_pause::Model>) -> Facts {
-    let grace = max(TimeDelta::days(row.grace_days.into()), SETTLING);
-    let mut facts = Facts::new(row.began_at, grace);
+    let mut facts = Facts::new(row.began_at, TimeDelta::days(row.grace_days.into()));
     facts.trial_until = row.trial_until;
     facts.cancels = Numbered { seq: row.cancel_seq, value: row.cancels_at };
     facts.ended = row.ended_at.zip(row.ended_why);
     for charge in charges {
-        let covered = Covered { from: charge.covers_from, until: charge.covers_until, status: charge.status };
-        facts.learn(&Fact::Charge { invoice: charge.invoice.clone(), covered });
+        facts.learn(&Fact::Charge { invoice: charge.invoice.clone(), covered: covered(charge) });
     }
     for pause in pauses {
         let until = Numbered { seq: pause.until_seq, value: pause.until_at };
@@ -231,18 +245,28 @@ fn facts(row: &Model, charges: &[membership_charge::Model], pauses: Vec<membersh
     facts
 }
 
+fn covered(row: &membership_charge::Model) -> Covered {
+    Covered { from: row.covers_from, until: row.covers_until, status: row.status }
+}
+
+fn covered_by(told: &Charge) -> Covered {
+    Covered { from: told.from, until: told.until, status: told.status }
+}
+
 /// A charge as it is known by now: of what can only grow, the furthest.
 fn merged(
     membership: MembershipId,
     known: Option<&membership_charge::Model>,
     told: &Charge,
 ) -> membership_charge::Model {
-    let status = known.map_or(told.status, |known| max(known.status, told.status));
+    let mut covered = known.map_or(covered_by(told), covered);
+    covered.learn(covered_by(told));
+    let Covered { from, until, status } = covered;
     membership_charge::Model {
         invoice: told.invoice.clone(),
         membership_id: membership,
-        covers_from: known.map_or(told.from, |known| min(known.covers_from, told.from)),
-        covers_until: known.map_or(told.until, |known| max(known.covers_until, told.until)),
+        covers_from: from,
+        covers_until: until,
         currency: told.amount.currency.code().to_owned(),
         amount: told.amount.minor,
         refunded: max(known.map_or(0, |known| known.refunded), told.refunded),

@@ -3,12 +3,13 @@
 use entity::Instant;
 use entity::id::{CallId, MembershipId};
 use entity::membership::{MembershipState, Model};
-use entity::membership_plan;
 use entity::membership_plan::Interval;
+use entity::{membership_charge, membership_plan};
 use serde::{Deserialize, Serialize};
 
 use super::calls::{self, Asked, Call};
 use super::cancel::{open, record};
+use super::store::left_of;
 use super::{MembershipError, plans};
 use crate::billing::payments::NewPrice;
 use crate::error::{Fault, Outcome, refuse};
@@ -41,8 +42,7 @@ pub(crate) async fn switch(tx: &Tx, cmd: &Switch) -> Outcome<Switching, Membersh
     if !admits || membership.row.cancels_at.is_some() {
         return refuse(MembershipError::InvalidState { state: standing.state });
     }
-    // What is taken at once is worked out from what was paid: there is nothing to work it out from while that is put off.
-    let put_off = membership.is_put_off(tx.now());
+    let renews_at = becomes_at(&membership.row, &membership.charges, &plan);
     let row = &mut membership.row;
     if plan.currency != row.currency || (plan.id == row.plan_id && row.next_plan_id.is_none()) {
         return refuse(MembershipError::Invalid {
@@ -50,8 +50,6 @@ pub(crate) async fn switch(tx: &Tx, cmd: &Switch) -> Outcome<Switching, Membersh
             problem: "must be another in the same currency",
         });
     }
-    let renews_at =
-        becomes_at(row, &plan, standing.paid_through).or(standing.paid_through.filter(|_| put_off));
     row.next_plan_id = Some(plan.id);
     row.next_price = Some(plan.price);
     row.next_billed = Some(plan.billed);
@@ -63,14 +61,22 @@ pub(crate) async fn switch(tx: &Tx, cmd: &Switch) -> Outcome<Switching, Membersh
     Ok(Switching { membership: cmd.membership, call })
 }
 
-/// When a membership becomes one of `plan`: now, if none.
+/// When a membership with these charges becomes one of `plan`: now, if none.
 pub(super) fn becomes_at(
     row: &Model,
+    charges: &[membership_charge::Model],
     plan: &membership_plan::Model,
-    paid_through: Option<Instant>,
 ) -> Option<Instant> {
     let is_dearer = yearly(plan.price, plan.billed) > yearly(row.price, row.billed);
-    paid_through.filter(|_| !is_dearer)
+    // What is taken at once is worked out from what was paid: there is nothing to work it out from while that is put off.
+    row.paid_through.filter(|_| !is_dearer || is_put_off(row, charges))
+}
+
+/// Whether the next payment was put off, by a pause or by a change of plan that waits for it.
+fn is_put_off(row: &Model, charges: &[membership_charge::Model]) -> bool {
+    let paid = charges.iter().filter(|charge| left_of(charge) > 0).map(|charge| charge.covers_until).max();
+    row.next_plan_id.is_some()
+        || paid.is_some_and(|paid| row.paid_through.is_some_and(|through| paid < through))
 }
 
 pub(super) fn price_of(plan: &membership_plan::Model) -> Result<NewPrice, Fault> {

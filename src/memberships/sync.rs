@@ -4,7 +4,7 @@
 use entity::Instant;
 use entity::id::{CallId, CustomerId, MembershipId};
 use entity::membership::{Column, EndedWhy, Entity, Model};
-use entity::{billing_customer, job};
+use entity::{billing_customer, job, membership_charge};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter};
 use serde_json::json;
@@ -52,7 +52,8 @@ pub(crate) async fn sync(app: &App, membership: MembershipId) -> Result<(), Faul
     app.change(&(row, found), take_over).await
 }
 
-/// Numbers a look-up that is about to begin.
+/// Numbers a look-up that is about to begin. What time alone has brought needs no answer to it, such as the end of a pause;
+/// that a membership is over does.
 async fn claim(tx: &Tx, id: &MembershipId) -> Result<Option<Model>, Fault> {
     let claimed = Entity::update_many()
         .col_expr(Column::Seq, Expr::col(Column::Seq).add(1))
@@ -60,7 +61,16 @@ async fn claim(tx: &Tx, id: &MembershipId) -> Result<Option<Model>, Fault> {
         .filter(Column::Id.eq(*id))
         .exec_with_returning(tx.db())
         .await?;
-    Ok(claimed.into_iter().next())
+    let Some(row) = claimed.into_iter().next() else { return Ok(None) };
+    if row.due_at.is_none_or(|at| tx.now() < at) {
+        return Ok(Some(row));
+    }
+    match locked(tx, *id).await? {
+        Some(membership) if !is_over(membership.standing(tx.now()).state) => {
+            membership.settle(tx, false).await.map(Some)
+        }
+        Some(_) | None => Ok(Some(row)),
+    }
 }
 
 async fn look_up(app: &App, row: &Model) -> Result<Option<Subscription>, Fault> {
@@ -120,7 +130,10 @@ pub(super) async fn absorb(
     let is_newest = seq > membership.row.synced_seq;
     membership.row.synced_seq = std::cmp::max(seq, membership.row.synced_seq);
     for charge in &found.charges {
-        membership.charge(tx, charge).await?;
+        let had_ended = membership.has_ended();
+        if let Some(news) = membership.charge(tx, charge).await?.filter(|_| had_ended) {
+            give_back_late(tx, membership, &news).await?;
+        }
     }
     grant_trial(tx, membership, found).await?;
     let is_settled = is_newest && !has_pending(tx, membership.row.id, settling).await?;
@@ -166,7 +179,7 @@ async fn grant_trial(tx: &Tx, membership: &mut Locked, found: &Subscription) -> 
     let customer: CustomerId = row.customer_id;
     if trials::take(tx, row.id, customer, found.card.as_deref()).await? {
         membership.learn(&Fact::Trial { until: std::cmp::min(until, latest) });
-    } else {
+    } else if membership.standing(tx.now()).paid_through.is_none() {
         membership.learn(&Fact::Ended { at: tx.now(), why: EndedWhy::TrialUsed });
         calls::enqueue(tx, membership, &Call::Change(Change::EndNow), Asked::ByJob).await?;
     }
@@ -181,7 +194,7 @@ async fn follow_up(tx: &Tx, membership: &mut Locked, found: &Subscription) -> Re
         if found.ended_at.is_none() {
             calls::enqueue(tx, membership, &Call::Change(Change::EndNow), Asked::ByJob).await?;
         }
-        return give_back_late(tx, membership).await;
+        return Ok(());
     }
     if found.is_paused && !is_over(standing.state) && membership.pause_at(now).is_none() {
         // A pause that nobody asked for here is ended like one that is over.
@@ -191,24 +204,25 @@ async fn follow_up(tx: &Tx, membership: &mut Locked, found: &Subscription) -> Re
     Ok(())
 }
 
-/// What was taken after the end goes back: a payment that was on its way while the membership ended.
-async fn give_back_late(tx: &Tx, membership: &mut Locked) -> Result<(), Fault> {
-    let Some(ended_at) = membership.row.ended_at else { return Ok(()) };
-    // Of one that came to nothing all goes back, whenever it was paid: it may have been unknown here when that ended.
-    let came_to_nothing = matches!(
-        membership.row.ended_why,
-        Some(EndedWhy::NeverPaid | EndedWhy::Withdrawn | EndedWhy::TrialUsed)
-    );
-    let is_late = |paid: Instant| came_to_nothing || paid > ended_at;
-    let late: Vec<(String, i64)> = membership
-        .charges
-        .iter()
-        .filter(|charge| charge.paid_at.is_some_and(is_late) && left_of(charge) > 0)
-        .map(|charge| (charge.invoice.clone(), left_of(charge)))
-        .collect();
-    for (invoice, amount) in late {
+/// A payment of which nothing was known when the membership ended: what was taken for the time after goes back, and all of
+/// it, if it was taken after the end or the membership came to nothing.
+async fn give_back_late(
+    tx: &Tx,
+    membership: &mut Locked,
+    charge: &membership_charge::Model,
+) -> Result<(), Fault> {
+    let Some((ended_at, why)) = membership.ended() else { return Ok(()) };
+    let owed = match why {
+        EndedWhy::NeverPaid | EndedWhy::Withdrawn | EndedWhy::TrialUsed => left_of(charge),
+        _ if charge.paid_at.is_some_and(|paid| ended_at < paid) => left_of(charge),
+        EndedWhy::Member | EndedWhy::Shop | EndedWhy::Unpaid => membership.unused_of(charge, ended_at),
+        // The bank has it, or whoever ended it there has decided.
+        EndedWhy::Refunded | EndedWhy::Disputed | EndedWhy::Deleted => 0,
+    };
+    if owed > 0 {
         tracing::warn!(membership.id = %membership.row.id.0, "a payment after the end of a membership is given back");
-        calls::enqueue(tx, membership, &Call::Refund { invoice, amount }, Asked::ByJob).await?;
+        let refund = Call::Refund { invoice: charge.invoice.clone(), amount: owed };
+        calls::enqueue(tx, membership, &refund, Asked::ByJob).await?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ mod architecture;
 mod audit;
 mod auth;
 mod billing;
+mod billing_refused;
 mod billing_stories;
 mod carts;
 mod catalog;

@@ -1,8 +1,9 @@
 //! Reading memberships over GraphQL.
 
 use async_graphql::{Context, ID, Object, SimpleObject};
+use entity::id::CustomerId;
 use entity::membership::{Column, Entity, MembershipState, Model};
-use entity::{Instant, membership_plan};
+use entity::{Instant, membership_charge, membership_plan};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use super::join::check;
@@ -10,7 +11,7 @@ use super::meant;
 use super::plans::MembershipPlan;
 use super::types::{Membership, StateName};
 use crate::app::App;
-use crate::billing::payments::{Preview, SubscriptionRef};
+use crate::billing::payments::{CustomerRef, PaymentError, Payments, Preview, SubscriptionRef};
 use crate::billing::references;
 use crate::customers::api::meant as customer_meant;
 use crate::error::{Fault, FaultKind};
@@ -144,12 +145,33 @@ impl HeldQuery {
         check(app, "returnUrl", &return_url).map_err(|error| ApiError::bad_input(error.to_string()))?;
         let Some(customer) = customer_meant(ctx, customer_id.as_ref()).await? else { return Ok(None) };
         let payments = app.payments().map_err(unavailable)?;
-        let Some(known) = references::known_customer(app, payments.account(), customer).await? else {
-            return Ok(None);
+        let asked = async {
+            let payer = payer(app, payments, customer).await?;
+            match payer {
+                Some(payer) => payments.portal(&payer, &return_url).await.map(Some),
+                None => Ok(None),
+            }
         };
-        let asked = async { payments.portal(&known, &return_url).await.map_err(unavailable) };
-        Ok(Some(calls::in_time(asked).await?))
+        Ok(calls::in_time(async { asked.await.map_err(unavailable) }).await?)
     }
+}
+
+/// As whom a customer pays: after two turned out to be one, not always as the one who stays.
+async fn payer(
+    app: &App,
+    payments: &dyn Payments,
+    customer: CustomerId,
+) -> Result<Option<CustomerRef>, PaymentError> {
+    let open =
+        Entity::find().filter(Column::OpenFor.eq(customer)).filter(Column::Account.eq(payments.account()));
+    let open = open.one(&app.db.read).await.map_err(Fault::from)?;
+    if let Some(subscription) = open.and_then(|row| row.subscription) {
+        let found = payments.subscription(&SubscriptionRef(subscription)).await?;
+        if let Some(found) = found {
+            return Ok(Some(found.customer));
+        }
+    }
+    Ok(references::known_customer(app, payments.account(), customer).await?)
 }
 
 async fn preview(
@@ -158,7 +180,9 @@ async fn preview(
     plan: membership_plan::Model,
 ) -> Result<MembershipPlanChangePreview, ApiError> {
     let price = price_of(&plan)?;
-    let at = becomes_at(row, &plan, row.paid_through);
+    let charges =
+        membership_charge::Entity::find().filter(membership_charge::Column::MembershipId.eq(row.id));
+    let at = becomes_at(row, &charges.all(&app.db.read).await?, &plan);
     let subscription = row.subscription.clone().map(SubscriptionRef);
     let then = match (at, subscription) {
         (None, Some(subscription)) => {
