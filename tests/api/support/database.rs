@@ -1,7 +1,8 @@
-//! A database for one test: a file in a temporary directory, or a copy of a migrated template on the `PostgreSQL` that
-//! `tests/run` brings.
+//! A database for one test: a copy of a migrated template, in a temporary directory or on the `PostgreSQL` that `tests/run`
+//! brings.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
 
 use regulars::db::{self, Db};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -34,7 +35,11 @@ impl TestDatabase {
     /// A migrated one.
     pub(crate) async fn migrated(engine: Engine) -> Self {
         match engine {
-            Engine::Sqlite => Self::file(),
+            Engine::Sqlite => {
+                let empty = Self::file();
+                std::fs::copy(template_file().await, empty.path()).unwrap();
+                empty
+            }
             Engine::Postgres => {
                 let mut server = server().await;
                 let template = template(&mut server).await;
@@ -53,8 +58,12 @@ impl TestDatabase {
 
     fn file() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}?mode=rwc", directory.path().join("shop.db").display());
+        let url = file_url(&directory.path().join("shop.db"));
         Self { url, kept: Kept::Directory(directory) }
+    }
+
+    fn path(&self) -> &str {
+        self.url.strip_prefix("sqlite://").and_then(|url| url.strip_suffix(FILE_MODE)).unwrap()
     }
 
     async fn database(server: &mut PgConnection, template: &str) -> Self {
@@ -87,6 +96,32 @@ impl TestDatabase {
     }
 }
 
+/// A file that is made if it is not there.
+const FILE_MODE: &str = "?mode=rwc";
+
+fn file_url(path: &Path) -> String {
+    format!("sqlite://{}{FILE_MODE}", path.display())
+}
+
+/// The migrated file that others are copied from; of several that are made at once, the last stays.
+async fn template_file() -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let template = directory.join(format!("{}.db", template_name()));
+    if !template.exists() {
+        let draft = directory.join(format!("{}.db", fresh_name()));
+        migrate(&file_url(&draft)).await;
+        assert!(!draft.with_extension("db-wal").exists(), "all of it is in the one file");
+        std::fs::rename(draft, &template).unwrap();
+    }
+    template
+}
+
+async fn migrate(url: &str) {
+    let db = Db::connect(&config(url).database).await.unwrap();
+    db::migrate(&db).await.unwrap();
+    db.close().await.unwrap();
+}
+
 fn server_url() -> String {
     let Ok(url) = std::env::var("REGULARS_TEST_POSTGRES") else {
         panic!("start the tests with tests/run: it brings its own PostgreSQL");
@@ -103,16 +138,20 @@ async fn execute(server: &mut PgConnection, sql: String) {
     sqlx::query(AssertSqlSafe(sql)).execute(server).await.unwrap();
 }
 
-/// The migrated database that others are copied from; whoever comes first makes it.
-async fn template(server: &mut PgConnection) -> String {
+/// By what the migrations say, not by their names alone: they change while they are not released.
+fn template_name() -> String {
     let mut hasher = DefaultHasher::new();
-    // By what the migrations say, not by their names alone: they change while they are not released.
     let sources = concat!(env!("CARGO_MANIFEST_DIR"), "/migration/src");
     let files = std::fs::read_dir(sources).unwrap().map(|entry| entry.unwrap().path());
     for file in files.collect::<std::collections::BTreeSet<_>>() {
         std::fs::read(file).unwrap().hash(&mut hasher);
     }
-    let name = format!("template_{:016x}", hasher.finish());
+    format!("template_{:016x}", hasher.finish())
+}
+
+/// The migrated database that others are copied from; whoever comes first makes it.
+async fn template(server: &mut PgConnection) -> String {
+    let name = template_name();
     if exists(server, &name).await {
         return name;
     }
@@ -121,9 +160,7 @@ async fn template(server: &mut PgConnection) -> String {
         let draft = format!("{name}_draft");
         execute(server, format!("DROP DATABASE IF EXISTS \"{draft}\" WITH (FORCE)")).await;
         execute(server, format!("CREATE DATABASE \"{draft}\"")).await;
-        let db = Db::connect(&config(&format!("{}/{draft}", server_url())).database).await.unwrap();
-        db::migrate(&db).await.unwrap();
-        db.close().await.unwrap();
+        migrate(&format!("{}/{draft}", server_url())).await;
         rename(server, &draft, &name).await;
     }
     sqlx::query("SELECT pg_advisory_unlock(1)").execute(server).await.unwrap();
