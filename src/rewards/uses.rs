@@ -1,7 +1,5 @@
 //! Uses of coupons: reserved for a cart, taken by an order, given back.
 
-use std::collections::BTreeMap;
-
 use chrono::TimeDelta;
 use entity::coupon::{self, Column as Coupon};
 use entity::coupon_use::{ActiveModel, Column, CouponUseState, Entity, Model};
@@ -21,6 +19,7 @@ use crate::app::App;
 use crate::db::dialect::is_among;
 use crate::error::{Fault, Outcome, Stop, refuse};
 use crate::jobs::Ended;
+use crate::jobs::sweep::{grouped, sweep};
 use crate::tx::Tx;
 
 /// The recurring job that gives back what was reserved for carts and never ordered, or by orders that were never paid.
@@ -241,30 +240,23 @@ pub(super) async fn give_back(tx: &Tx, which: SimpleExpr, coupon: CouponId) -> R
     Ok(given)
 }
 
-/// Gives back what was reserved for carts that nobody ordered in time, and by orders that nobody paid in time; due again in
-/// a minute, or at once if it did not get through.
+/// Gives back what was reserved for carts that nobody ordered in time, and by orders that nobody paid in time.
 pub(crate) async fn lapse(app: &App) -> Result<Ended, Fault> {
-    let now = app.clock.now();
-    let begun = tokio::time::Instant::now();
-    // The rest of the lease is for the last batch.
-    while begun.elapsed() < app.config.job_lease / 3 {
-        let due = due(app, now).await?;
-        if due.is_empty() {
-            return Ok(Ended::Again(now + TimeDelta::minutes(1)));
-        }
-        for uses in due {
-            app.change(&uses, lapse_of).await?;
-        }
-    }
-    Ok(Ended::Again(now))
+    sweep(app, lapse_due).await
 }
 
-/// Uses of one coupon that are due.
-type Due = (CouponId, Vec<Uuid>);
+async fn lapse_due(app: &App, now: Instant) -> Result<bool, Fault> {
+    let due = due(app, now).await?;
+    let is_any = !due.is_empty();
+    for uses in grouped(due) {
+        app.change(&uses, lapse_of).await?;
+    }
+    Ok(is_any)
+}
 
-/// Up to a batch of uses that are due, by their coupons.
-async fn due(app: &App, now: Instant) -> Result<Vec<Due>, Fault> {
-    let found: Vec<(CouponId, CouponUseId)> = Entity::find()
+/// Up to a batch of uses that are due, each with its coupon.
+async fn due(app: &App, now: Instant) -> Result<Vec<(CouponId, CouponUseId)>, Fault> {
+    Ok(Entity::find()
         .select_only()
         .columns([Column::CouponId, Column::Id])
         .filter(Column::State.eq(CouponUseState::Reserved).and(Column::ReservedUntil.lte(now)))
@@ -272,17 +264,12 @@ async fn due(app: &App, now: Instant) -> Result<Vec<Due>, Fault> {
         .limit(BATCH)
         .into_tuple()
         .all(&app.db.read)
-        .await?;
-    let mut due: BTreeMap<CouponId, Vec<Uuid>> = BTreeMap::new();
-    for (coupon, used) in found {
-        due.entry(coupon).or_default().push(used.0);
-    }
-    Ok(due.into_iter().collect())
+        .await?)
 }
 
-/// Those of them that nobody paid for or gave back meanwhile.
-async fn lapse_of(tx: &Tx, (coupon, uses): &Due) -> Result<(), Fault> {
-    let among = is_among(tx.db().get_database_backend(), "id", uses.iter().copied());
+/// Those of a coupon that nobody paid for or gave back meanwhile.
+async fn lapse_of(tx: &Tx, (coupon, uses): &(CouponId, Vec<CouponUseId>)) -> Result<(), Fault> {
+    let among = is_among(tx.db().get_database_backend(), "id", uses.iter().map(|used| used.0));
     let due = Column::State.eq(CouponUseState::Reserved).and(Column::ReservedUntil.lte(tx.now()));
     give_back(tx, among.and(due), *coupon).await?;
     Ok(())
