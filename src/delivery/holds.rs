@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::slots::{give_back, take};
 use crate::db::dialect::{self, is_among};
 use crate::error::{Fault, Outcome, refuse};
-use crate::memberships::held::held;
+use crate::memberships::held::held_or_begun;
 use crate::tx::Tx;
 
 /// Places that one may hold at a time.
@@ -147,25 +147,28 @@ pub(super) async fn hold(tx: &Tx, hold: &Hold) -> Outcome<SlotHoldId, Refusal> {
     Ok(row.insert(tx.db()).await?.id)
 }
 
-/// Why nobody, or not this customer, can have a place of the slot at `at`, however many are free.
-pub(super) async fn not_open(
+/// Why nobody, or not this customer, can have a place of the slot at `at`, however many are free. Whoever is joining can
+/// hold what is for members; the order that names the hold is to join too.
+async fn not_open(
     tx: &Tx,
     slot: &delivery_slot::Model,
     at: Instant,
     customer: Option<CustomerId>,
 ) -> Result<Option<Refusal>, Fault> {
-    if let Some(refusal) = shut(slot, at) {
-        return Ok(Some(refusal));
+    let shut = shut(slot, at);
+    if shut.is_some() || !slot.members_only {
+        return Ok(shut);
     }
-    if !slot.members_only {
-        return Ok(None);
-    }
-    let held = held(tx.db(), customer, at).await?;
-    let has_slots = held.into_values().any(|held| held.plan.benefits.slots);
+    let plan = match customer {
+        Some(customer) => held_or_begun(tx.db(), customer, at).await?,
+        None => None,
+    };
+    let has_slots = plan.is_some_and(|plan| plan.benefits.slots);
     Ok((!has_slots).then_some(Refusal::MembersOnly))
 }
 
-fn shut(slot: &delivery_slot::Model, at: Instant) -> Option<Refusal> {
+/// Why nobody can have a place of the slot at `at`, however many are free.
+pub(super) fn shut(slot: &delivery_slot::Model, at: Instant) -> Option<Refusal> {
     if slot.closed_at.is_some() {
         Some(Refusal::SlotClosed)
     } else if slot.cut_off_at <= at {

@@ -197,8 +197,8 @@ fn check(upsert: &Upsert) -> Result<(), RewardError> {
 
 /// Terms of the coupon that a reward gives: for any cart, and back if the order is cancelled.
 fn terms(discount: Discount) -> Terms {
-    let (categories, skus) = Default::default();
-    Terms { discount, categories, skus, minimum: None, with_points: true, back_on_cancel: true }
+    let (categories, skus, plans) = Default::default();
+    Terms { discount, categories, skus, minimum: None, plans, with_points: true, back_on_cancel: true }
 }
 
 /// Whether a customer has a tier that the reward is for.

@@ -146,7 +146,9 @@ pub(super) struct DeliveryHoldsMutation;
 #[Object]
 impl DeliveryHoldsMutation {
     /// Holds a place in a delivery slot while somebody checks out, for as many minutes as the shop has set; the order that
-    /// names it has it. Whoever holds one there gets that one, for no longer than before; three places at a time.
+    /// names it has it. Whoever holds one there gets that one, for no longer than before; three places at a time. A place for
+    /// members only is for those who are given that benefit, and for those whose membership with it waits for its first
+    /// payment: the order that names it is to join that membership.
     /// For the customer, shop keys with `carts:write`.
     #[graphql(guard = "Allowed")]
     async fn delivery_slot_hold(

@@ -157,17 +157,20 @@ impl Order {
         guest.into_iter().chain(coupon).chain(referral).chain(early).chain(slot).collect()
     }
 
-    /// Why its coupon, which is one of ours, could not be used, such as `LIMIT_REACHED`.
+    /// Why its coupon, which is one of ours, could not be used, such as `LIMIT_REACHED`; `MEMBERS_ONLY` if its buyer has none of
+    /// the plans that it is for, apart from one that the order itself joins.
     async fn coupon_refusal(&self) -> Option<&str> {
         self.0.coupon_refusal.as_deref()
     }
 
-    /// Why it has no place in the delivery slot that it was to have, such as `SLOT_FULL`; `NOT_FOUND` if another order has it.
+    /// Why it has no place in the delivery slot that it was to have, such as `SLOT_FULL`; `NOT_FOUND` if another order has it,
+    /// `MEMBERS_ONLY` if its buyer neither has nor joins a membership with it, or gave that membership up when the order was
+    /// paid.
     async fn delivery_slot_refusal(&self) -> Option<&str> {
         self.0.delivery_slot_refusal.as_deref()
     }
 
-    /// Its place in a delivery slot; `RELEASED` once it is cancelled.
+    /// Its place in a delivery slot; `RELEASED` once it is cancelled, or goes on without the membership that its place is for.
     async fn delivery_slot_hold(&self, ctx: &Context<'_>) -> Result<Option<DeliverySlotHold>, ApiError> {
         hold_of(ctx, self.0.id).await
     }
