@@ -1,4 +1,4 @@
-//! Coupons that are for members of plans, and what using them does to withdrawing.
+//! Coupons and rewards that are for members of plans, and what using them does to withdrawing.
 
 use chrono::TimeDelta;
 use entity::staff::Role;
@@ -135,5 +135,31 @@ both_engines! {
             assert_eq!(shop.step(&server, "orderPay", order).await["couponRefusal"], refusal);
         }
         assert_eq!(used(shop).await, 1);
+    }
+
+    async fn a_reward_for_a_plan_is_claimed_by_its_members_only(shop: &TestApp) {
+        let (server, owner) = (shop.as_server().await, shop.as_staff(Role::Owner).await);
+        let mug = json!({ "code": "mug", "name": "A mug", "cost": 10, "sku": "MUG", "plans": ["plus"] });
+        let refused = shop.refused(&owner, "rewardUpsert", mug.clone(), "INVALID").await;
+        assert_eq!(refused.payload()["userErrors"][0]["field"], json!(["input", "plans"]));
+        shop.plan("plus", json!({})).await;
+        shop.plan("other", json!({})).await;
+        let mug = shop.done(&owner, "rewardUpsert", mug).await["reward"]["id"].clone();
+        let (joan, eve) = (shop.as_member(&server, 100).await, shop.as_member(&server, 100).await);
+        let told = shop.graphql(&eve, "{ rewards { nodes { plans tiers available } } }", json!({})).await;
+        assert_eq!(*told.at("/rewards/nodes"), json!([{ "plans": ["plus"], "tiers": [], "available": true }]));
+        shop.begin_membership(&joan, "plus").await;
+        shop.join(&eve, "other").await;
+        for one in [&joan, &eve] {
+            shop.refused(one, "rewardClaim", json!({ "rewardId": mug }), "PLAN_REQUIRED").await;
+        }
+        shop.join(&joan, "plus").await;
+        shop.done(&joan, "rewardClaim", json!({ "rewardId": mug })).await;
+        // Of a reward with tiers too, one needs both.
+        let gold = json!([{ "code": "gold", "name": "Gold", "threshold": "1000" }]);
+        shop.set(json!({ "tiers": { "tiers": gold } })).await;
+        let both = json!({ "code": "mug", "name": "A mug", "cost": 10, "sku": "MUG", "plans": ["plus"], "tiers": ["gold"] });
+        shop.done(&owner, "rewardUpsert", both).await;
+        shop.refused(&joan, "rewardClaim", json!({ "rewardId": mug }), "TIER_REQUIRED").await;
     }
 }
