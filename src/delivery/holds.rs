@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use entity::id::{CustomerId, DeliverySlotId, SlotHoldId};
 use entity::slot_hold::{ActiveModel, Column, Entity, Model, SlotHoldState};
 use entity::{Instant, delivery_slot};
-use sea_orm::sea_query::{Expr, SimpleExpr};
+use sea_orm::sea_query::{Expr, Query, SimpleExpr};
 use sea_orm::{
     ActiveEnum, ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter,
     QueryOrder, QuerySelect, Set,
@@ -236,6 +236,38 @@ pub(super) async fn release(tx: &Tx, release: &Release) -> Outcome<SlotHoldId, R
     let Some(held) = found.filter(is_theirs) else { return refuse(Refusal::NotFound) };
     // Time may have given it back, or an order taken it, since it was looked at.
     if release_one(tx, &held, SlotHoldState::Held).await? { Ok(id) } else { refuse(Refusal::NotFound) }
+}
+
+/// The first `most` places of each of these customers that are held at `at`, or ordered, in slots that are not over by then,
+/// the earliest first; one statement.
+pub(super) async fn upcoming(
+    db: &impl ConnectionTrait,
+    customers: impl IntoIterator<Item = CustomerId>,
+    at: Instant,
+    most: i32,
+) -> Result<Vec<Model>, Fault> {
+    use delivery_slot::Column as Slot;
+    let theirs = is_among(db.get_database_backend(), "customer_id", customers.into_iter().map(|id| id.0));
+    let is_held = Column::State.eq(SlotHoldState::Held).and(Column::ExpiresAt.gt(at));
+    let rank = "ROW_NUMBER() OVER (PARTITION BY customer_id ORDER BY starts_at, slot_holds.id)";
+    let of_slot = || Column::SlotId.into_expr().equals(Slot::Id.as_column_ref());
+    let ranked = Query::select()
+        .column((Entity, Column::Id))
+        .expr_as(Expr::cust(rank), "place")
+        .from(Entity)
+        .inner_join(delivery_slot::Entity, of_slot())
+        .and_where(theirs)
+        .and_where(is_held.or(Column::State.eq(SlotHoldState::Confirmed)))
+        .and_where(Slot::EndsAt.gt(at))
+        .take();
+    let first = Query::select()
+        .column("id")
+        .from_subquery(ranked, "ranked")
+        .and_where(Expr::col("place").lte(most))
+        .take();
+    let mut places = Entity::find().filter(Column::Id.in_subquery(first));
+    QuerySelect::query(&mut places).inner_join(delivery_slot::Entity, of_slot());
+    Ok(places.order_by_asc(Slot::StartsAt).order_by_asc(Column::Id).all(db).await?)
 }
 
 /// Whoever turned out to be `into` has what `from` held.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use entity::id::{CustomerId, DeliverySlotId, OrderId, SlotHoldId};
 use entity::slot_hold::{Column, Entity, Model, SlotHoldState};
-use entity::{Instant, delivery_slot};
-use sea_orm::sea_query::Expr;
+use entity::{Instant, delivery_slot, order};
+use sea_orm::sea_query::{Expr, Query};
 use sea_orm::{
     ActiveEnum, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
     Select,
@@ -23,6 +23,8 @@ use crate::tx::Tx;
 pub(crate) struct Named {
     pub(crate) order: OrderId,
     pub(crate) hold: SlotHoldId,
+    /// Whose order it is; none of a guest.
+    pub(crate) customer: Option<CustomerId>,
     /// Whether its customer has, or joins with it, a membership with the places that are for members only.
     pub(crate) by_member: bool,
     pub(crate) placed_at: Instant,
@@ -92,7 +94,7 @@ pub(crate) async fn pin(
             SlotHoldState::Released | SlotHoldState::Expired => take_again(tx, slot, order.placed_at).await?,
         };
         if refusal.is_none() {
-            confirm(tx, held, order.order).await?;
+            confirm(tx, held, order).await?;
             held.state = SlotHoldState::Confirmed;
         }
         pinned.push((order.order, refusal.map_or(Ok(slot.members_only), Err)));
@@ -111,20 +113,41 @@ async fn take_again(tx: &Tx, slot: &delivery_slot::Model, at: Instant) -> Result
     full_or_shut(tx, slot.id, at).await.map(Some)
 }
 
-/// The order has the place from now on. Who had it before, and gave it back when it was cancelled, has it no more.
-async fn confirm(tx: &Tx, held: &Model, order: OrderId) -> Result<(), Fault> {
-    let confirmed = Entity::update_many()
+/// The order has the place from now on, and so has its customer. Who had it before, and gave it back when it was cancelled,
+/// has it no more.
+async fn confirm(tx: &Tx, held: &Model, named: &Named) -> Result<(), Fault> {
+    let mut confirmed = Entity::update_many()
         .col_expr(Column::State, Expr::val(SlotHoldState::Confirmed.to_value()))
-        .col_expr(Column::OrderId, Expr::val(order))
-        .col_expr(Column::EndedAt, Expr::val(None::<Instant>))
-        .filter(Column::Id.eq(held.id).and(Column::State.eq(held.state)))
-        .exec(tx.db())
-        .await?;
+        .col_expr(Column::OrderId, Expr::val(named.order))
+        .col_expr(Column::EndedAt, Expr::val(None::<Instant>));
+    if let Some(customer) = named.customer {
+        confirmed = confirmed
+            .col_expr(Column::CustomerId, Expr::val(customer))
+            .col_expr(Column::Holder, Expr::val(None::<String>));
+    }
+    let confirmed =
+        confirmed.filter(Column::Id.eq(held.id).and(Column::State.eq(held.state))).exec(tx.db()).await?;
     if confirmed.rows_affected == 1 {
         Ok(())
     } else {
         Err(Fault::internal("a hold of a slot changed without the lock on it"))
     }
+}
+
+/// Orders of a guest became the customer's: so did their places.
+pub(crate) async fn attached(tx: &Tx, customer: CustomerId) -> Result<(), Fault> {
+    let theirs = Query::select()
+        .column(order::Column::Id)
+        .from(order::Entity)
+        .and_where(order::Column::CustomerId.eq(customer))
+        .take();
+    Entity::update_many()
+        .col_expr(Column::CustomerId, Expr::val(customer))
+        .col_expr(Column::Holder, Expr::val(None::<String>))
+        .filter(Column::OrderId.in_subquery(theirs).and(Column::CustomerId.is_null()))
+        .exec(tx.db())
+        .await?;
+    Ok(())
 }
 
 /// The order is cancelled: its place goes back.

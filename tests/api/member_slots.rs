@@ -2,6 +2,7 @@
 //! that a membership is joined with, and what it has of that.
 
 use chrono::TimeDelta;
+use regulars::auth::viewer::Scope;
 use regulars::worker::arm_recurring;
 use serde_json::{Value as Json, json};
 
@@ -54,6 +55,12 @@ async fn last_membership(shop: &TestApp) -> Json {
     let server = shop.as_server().await;
     let query = "{ memberships(first: 1) { nodes { endedBecause charges { status } } } }";
     shop.graphql(&server, query, json!({})).await.at("/memberships/nodes/0").clone()
+}
+
+async fn slots_of(shop: &TestApp, who: &Caller) -> Json {
+    let query =
+        "{ me { membership { slots { state expiresAt slot { externalId } order { externalId } } } } }";
+    shop.graphql(who, query, json!({})).await.at("/me/membership/slots").clone()
 }
 
 both_engines! {
@@ -239,5 +246,80 @@ both_engines! {
         assert_eq!(taken(shop, "club").await, 1);
         let late = shop.record(&server, order(&eve, "4.95", &eves)).await;
         assert_eq!((&late["deliverySlotRefusal"], taken(shop, "club").await), (&json!("MEMBERS_ONLY"), 1));
+    }
+
+    async fn a_membership_shows_the_places_that_are_not_over_the_earliest_first(shop: &TestApp) {
+        let (server, eve) = opened(shop).await;
+        let joan = shop.as_customer_with_password().await;
+        for one in [&joan, &eve] {
+            shop.join(one, "plus").await;
+        }
+        assert_eq!(slots_of(shop, &joan).await, json!([]));
+        let mut slots = Vec::new();
+        for (name, days) in [("late", 9), ("soon", 1), ("next", 2), ("other", 3)] {
+            slots.push(slot(shop, &server, name, days, name == "next").await);
+        }
+        let ordered = json!({ "externalId": "o-1", "deliverySlotHold": hold(shop, &joan, &slots[0]).await });
+        shop.record(&server, order(&joan, "4.95", &ordered)).await;
+        // A place that was held before anybody knew for whom.
+        let cart = json!({ "slotId": slots[1], "holder": "cart-1" });
+        let cart = shop.done(&server, "deliverySlotHold", cart).await["hold"]["id"].clone();
+        let ordered = json!({ "externalId": "o-2", "deliverySlotHold": cart });
+        shop.record(&server, order(&joan, "4.95", &ordered)).await;
+        hold(shop, &joan, &slots[2]).await;
+        let cancelled = json!({ "deliverySlotHold": hold(shop, &joan, &slots[3]).await });
+        let cancelled = shop.record(&server, order(&joan, "4.95", &cancelled)).await;
+        shop.step(&server, "orderCancel", &cancelled).await;
+        hold(shop, &eve, &slots[3]).await;
+        let until = json!("2026-01-15T12:15:00+00:00");
+        let place = |state: &str, name: &str, order: Json| {
+            json!({ "state": state, "expiresAt": until, "slot": { "externalId": name }, "order": order })
+        };
+        let late = || place("CONFIRMED", "late", json!({ "externalId": "o-1" }));
+        let soon = || place("CONFIRMED", "soon", json!({ "externalId": "o-2" }));
+        assert_eq!(slots_of(shop, &joan).await, json!([soon(), place("HELD", "next", Json::Null), late()]));
+        let query = "{ memberships(first: 5) { nodes { customerId slots { slot { externalId } } } } }";
+        let all = shop.graphql(&server, query, json!({})).await;
+        let names: Vec<usize> = all.at("/memberships/nodes").as_array().unwrap().iter().map(|one| one["slots"].as_array().unwrap().len()).collect();
+        assert_eq!(names, [1, 3]);
+        // The hold lapses, swept or not, and a window ends.
+        shop.clock.advance(TimeDelta::minutes(15));
+        let joan = shop.another_session(&joan.email).await;
+        assert_eq!(slots_of(shop, &joan).await, json!([soon(), late()]));
+        shop.clock.advance(TimeDelta::days(1) + TimeDelta::hours(2));
+        let joan = shop.another_session(&joan.email).await;
+        assert_eq!(slots_of(shop, &joan).await, json!([late()]));
+    }
+
+    async fn the_place_of_an_order_of_a_guest_is_shown_once_that_is_a_member(shop: &TestApp) {
+        let (server, _) = opened(shop).await;
+        let all = slot(shop, &server, "all", 1, false).await;
+        let held = shop.done(&server, "deliverySlotHold", json!({ "slotId": all, "holder": "cart-1" })).await;
+        let guest = json!({ "externalId": "o-1", "email": "gil@example.org", "deliverySlotHold": held["hold"]["id"] });
+        shop.record(&server, guest).await;
+        let gil = shop.as_customer_at("gil@example.org").await;
+        shop.join(&gil, "plus").await;
+        assert_eq!(slots_of(shop, &gil).await[0]["order"], json!({ "externalId": "o-1" }));
+    }
+
+    async fn an_order_tells_the_membership_that_it_was_joined_with(shop: &TestApp) {
+        let (server, joan) = opened(shop).await;
+        let begun = shop.begin_membership(&joan, "plus").await;
+        let id = begun["membership"]["id"].clone();
+        let joined = shop.record(&server, order(&joan, "0.00", &json!({ "membershipId": id }))).await;
+        let alone = shop.record(&server, order(&joan, "4.95", &json!({}))).await;
+        let query = "query ($id: ID!) { order(id: $id) { membership { id state } } }";
+        for caller in [&server, &joan] {
+            let told = shop.graphql(caller, query, json!({ "id": joined["id"] })).await;
+            assert_eq!(*told.at("/order/membership"), json!({ "id": id, "state": "INCOMPLETE" }));
+            let told = shop.graphql(caller, query, json!({ "id": alone["id"] })).await;
+            assert_eq!(*told.at("/order/membership"), Json::Null);
+        }
+        let reads_orders = shop.as_shop_key(&[Scope::OrdersRead]).await;
+        shop.graphql(&reads_orders, query, json!({ "id": joined["id"] })).await.assert_error("FORBIDDEN");
+        let pay = json!({ "id": joined["id"], "withoutMembership": true });
+        shop.done(&server, "orderPay", pay).await;
+        let told = shop.graphql(&server, query, json!({ "id": joined["id"] })).await;
+        assert_eq!(*told.at("/order/membership"), Json::Null);
     }
 }

@@ -128,8 +128,8 @@ impl<'a> Draft<'a> {
     /// The place in a delivery slot that it names, for whom.
     pub(super) fn slot(&self, members: &memberships::Locked) -> Option<slots::Named> {
         let by_member = self.plan(members).is_some_and(|plan| plan.benefits.slots);
-        let (order, placed_at) = (self.id, self.model.placed_at);
-        Some(slots::Named { order, hold: self.slot_hold()?, by_member, placed_at })
+        let (customer, placed_at) = (self.model.customer_id, self.model.placed_at);
+        Some(slots::Named { order: self.id, hold: self.slot_hold()?, customer, by_member, placed_at })
     }
 
     /// The membership that it is joined with.
