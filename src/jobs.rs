@@ -3,6 +3,8 @@
 //! A lease ends by the clock of the database and carries a fencing token: a worker that lost its lease cannot settle. A run
 //! is told whether the run before it ended without a word: nobody knows then what that one did outside of the database.
 
+pub(crate) mod sweep;
+
 use entity::Instant;
 use entity::job::{Column, Entity, JobState, Model};
 use sea_orm::sea_query::{Expr, LockBehavior, LockType, Order, Query};

@@ -36,6 +36,8 @@ pub struct Model {
     pub updated_at: Instant,
     /// The codes of the tiers whose members can claim it; everybody, if empty.
     pub tiers: Json,
+    /// The codes of the plans whose members can claim it; everybody, if empty.
+    pub plans: Json,
 }
 
 /// None is walked: rows are found through their owner by id.

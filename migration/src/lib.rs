@@ -32,6 +32,7 @@ mod m20261122_packing;
 mod m20261122_redemption_tax;
 mod m20261122_referrals;
 mod m20261122_reward_codes;
+mod m20261122_reward_plans;
 mod m20261122_reward_tiers;
 mod m20261122_rewards;
 mod m20261122_tiers;
@@ -75,6 +76,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_memberships::Migration),
             Box::new(m20261122_delivery::Migration),
             Box::new(m20261122_event_words::Migration),
+            Box::new(m20261122_reward_plans::Migration),
         ]
     }
 }

@@ -1,9 +1,6 @@
 //! Freezes what shipping cost for orders when they are recorded: called by the orders slice inside its own transaction.
 
-use std::collections::BTreeMap;
-
-use entity::Instant;
-use entity::id::{CustomerId, OrderId};
+use entity::id::OrderId;
 use entity::order_shipping::{Entity, Model};
 use sea_orm::EntityTrait;
 
@@ -14,8 +11,6 @@ use super::weights::{Line, weight, weights};
 use crate::customers::country::CountryCode;
 use crate::db::bulk::Rows;
 use crate::error::Fault;
-use crate::memberships::held::{Held, held};
-use crate::memberships::orders::used;
 use crate::memberships::plans::{self, Plan};
 use crate::money::Currency;
 use crate::tx::Tx;
@@ -24,9 +19,6 @@ use crate::tx::Tx;
 #[derive(Clone, Debug)]
 pub(crate) struct Shippable<'a> {
     pub(crate) order: OrderId,
-    /// None of a guest.
-    pub(crate) customer: Option<CustomerId>,
-    pub(crate) placed_at: Instant,
     /// The code of the method, if the shop stated one.
     pub(crate) method: Option<&'a str>,
     /// Where it goes, if the shop stated that.
@@ -36,28 +28,26 @@ pub(crate) struct Shippable<'a> {
     pub(crate) value: i64,
     /// What shipping was charged, in minor units.
     pub(crate) charged: i64,
-    /// The plan that is joined with it.
-    pub(crate) joins: Option<&'a Plan>,
+    /// The plan that its customer has, or joins with it.
+    pub(crate) plan: Option<&'a Plan>,
     pub(crate) lines: Vec<Line<'a>>,
 }
 
 /// Writes down what shipping cost for these orders and what it would have cost; a handful of statements for any number.
-pub(crate) async fn freeze(tx: &Tx, orders: &[Shippable<'_>]) -> Result<(), Fault> {
-    let Some(first) = orders.iter().map(|order| order.placed_at).min() else { return Ok(()) };
+/// Answers those for which it cost less by a plan.
+pub(crate) async fn freeze(tx: &Tx, orders: &[Shippable<'_>]) -> Result<Vec<OrderId>, Fault> {
+    if orders.is_empty() {
+        return Ok(Vec::new());
+    }
     let offered = offered(tx, orders).await?;
     let plans = plans::offered(tx.db()).await?;
-    let held: BTreeMap<CustomerId, Held> =
-        held(tx.db(), orders.iter().filter_map(|order| order.customer), first).await?;
     let mut rows =
         Rows::new("order_shipping", &["order_id", "method", "standard", "charged", "prices", "plan"]);
-    let mut savers = Vec::new();
+    let mut saved = Vec::new();
     for (order, offered) in orders.iter().zip(offered) {
-        let held = order.customer.and_then(|customer| held.get(&customer));
-        let plan = held.filter(|held| order.placed_at < held.until).map(|held| &held.plan).or(order.joins);
         let shipped = Shipped { method: order.method, currency: order.currency, value: order.value };
-        let frozen = Frozen::of(&shipped, offered, order.charged, &plans, plan);
-        // Of the order that it is joined with, the benefit is used when that leaves.
-        savers.extend(order.customer.filter(|_| frozen.saved() > 0 && order.joins.is_none()));
+        let frozen = Frozen::of(&shipped, offered, order.charged, &plans, order.plan);
+        saved.extend((frozen.saved() > 0).then_some(order.order));
         rows.push([
             order.order.0.into(),
             frozen.method.into(),
@@ -68,12 +58,18 @@ pub(crate) async fn freeze(tx: &Tx, orders: &[Shippable<'_>]) -> Result<(), Faul
         ]);
     }
     rows.insert(tx.db()).await?;
-    used(tx, savers).await
+    Ok(saved)
 }
 
 /// What shipping costs a buyer of this order who is no member, in minor units.
 pub(crate) async fn standard_shipping(tx: &Tx, order: OrderId) -> Result<Option<i64>, Fault> {
     Ok(Entity::find_by_id(order).one(tx.db()).await?.map(|row| row.standard))
+}
+
+/// Whether shipping this order cost less by the plan of its buyer.
+pub(crate) async fn is_shipped_for_less(tx: &Tx, order: OrderId) -> Result<bool, Fault> {
+    let row = Entity::find_by_id(order).one(tx.db()).await?;
+    Ok(row.map(Frozen::try_from).transpose()?.is_some_and(|frozen| frozen.saved() > 0))
 }
 
 /// What the method of each order costs where it goes, as far as both are known.

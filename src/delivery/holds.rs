@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use entity::id::{CustomerId, DeliverySlotId, SlotHoldId};
 use entity::slot_hold::{ActiveModel, Column, Entity, Model, SlotHoldState};
 use entity::{Instant, delivery_slot};
-use sea_orm::sea_query::{Expr, SimpleExpr};
+use sea_orm::sea_query::{Expr, Query, SimpleExpr};
 use sea_orm::{
     ActiveEnum, ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter,
     QueryOrder, QuerySelect, Set,
@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::slots::{give_back, take};
 use crate::db::dialect::{self, is_among};
 use crate::error::{Fault, Outcome, refuse};
-use crate::memberships::held::held;
+use crate::memberships::held::held_or_begun;
 use crate::tx::Tx;
 
 /// Places that one may hold at a time.
@@ -147,25 +147,28 @@ pub(super) async fn hold(tx: &Tx, hold: &Hold) -> Outcome<SlotHoldId, Refusal> {
     Ok(row.insert(tx.db()).await?.id)
 }
 
-/// Why nobody, or not this customer, can have a place of the slot at `at`, however many are free.
-pub(super) async fn not_open(
+/// Why nobody, or not this customer, can have a place of the slot at `at`, however many are free. Whoever is joining can
+/// hold what is for members; the order that names the hold is to join too.
+async fn not_open(
     tx: &Tx,
     slot: &delivery_slot::Model,
     at: Instant,
     customer: Option<CustomerId>,
 ) -> Result<Option<Refusal>, Fault> {
-    if let Some(refusal) = shut(slot, at) {
-        return Ok(Some(refusal));
+    let shut = shut(slot, at);
+    if shut.is_some() || !slot.members_only {
+        return Ok(shut);
     }
-    if !slot.members_only {
-        return Ok(None);
-    }
-    let held = held(tx.db(), customer, at).await?;
-    let has_slots = held.into_values().any(|held| held.plan.benefits.slots);
+    let plan = match customer {
+        Some(customer) => held_or_begun(tx.db(), customer, at).await?,
+        None => None,
+    };
+    let has_slots = plan.is_some_and(|plan| plan.benefits.slots);
     Ok((!has_slots).then_some(Refusal::MembersOnly))
 }
 
-fn shut(slot: &delivery_slot::Model, at: Instant) -> Option<Refusal> {
+/// Why nobody can have a place of the slot at `at`, however many are free.
+pub(super) fn shut(slot: &delivery_slot::Model, at: Instant) -> Option<Refusal> {
     if slot.closed_at.is_some() {
         Some(Refusal::SlotClosed)
     } else if slot.cut_off_at <= at {
@@ -233,6 +236,38 @@ pub(super) async fn release(tx: &Tx, release: &Release) -> Outcome<SlotHoldId, R
     let Some(held) = found.filter(is_theirs) else { return refuse(Refusal::NotFound) };
     // Time may have given it back, or an order taken it, since it was looked at.
     if release_one(tx, &held, SlotHoldState::Held).await? { Ok(id) } else { refuse(Refusal::NotFound) }
+}
+
+/// The first `most` places of each of these customers that are held at `at`, or ordered, in slots that are not over by then,
+/// the earliest first; one statement.
+pub(super) async fn upcoming(
+    db: &impl ConnectionTrait,
+    customers: impl IntoIterator<Item = CustomerId>,
+    at: Instant,
+    most: i32,
+) -> Result<Vec<Model>, Fault> {
+    use delivery_slot::Column as Slot;
+    let theirs = is_among(db.get_database_backend(), "customer_id", customers.into_iter().map(|id| id.0));
+    let is_held = Column::State.eq(SlotHoldState::Held).and(Column::ExpiresAt.gt(at));
+    let rank = "ROW_NUMBER() OVER (PARTITION BY customer_id ORDER BY starts_at, slot_holds.id)";
+    let of_slot = || Column::SlotId.into_expr().equals(Slot::Id.as_column_ref());
+    let ranked = Query::select()
+        .column((Entity, Column::Id))
+        .expr_as(Expr::cust(rank), "place")
+        .from(Entity)
+        .inner_join(delivery_slot::Entity, of_slot())
+        .and_where(theirs)
+        .and_where(is_held.or(Column::State.eq(SlotHoldState::Confirmed)))
+        .and_where(Slot::EndsAt.gt(at))
+        .take();
+    let first = Query::select()
+        .column("id")
+        .from_subquery(ranked, "ranked")
+        .and_where(Expr::col("place").lte(most))
+        .take();
+    let mut places = Entity::find().filter(Column::Id.in_subquery(first));
+    QuerySelect::query(&mut places).inner_join(delivery_slot::Entity, of_slot());
+    Ok(places.order_by_asc(Slot::StartsAt).order_by_asc(Column::Id).all(db).await?)
 }
 
 /// Whoever turned out to be `into` has what `from` held.

@@ -7,7 +7,7 @@ use entity::id::{DeliverySlotId, ShippingMethodId};
 use entity::points_entry::ActorKind;
 use entity::{Instant, delivery_slot_area, shipping_method};
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Value};
 use serde::Serialize;
 use serde_json::json;
 
@@ -129,25 +129,15 @@ async fn write(tx: &Tx, slots: &[Model], known: &BTreeMap<String, Model>) -> Res
         "capacity",
         "members_only",
         "updated_at",
-    ];
-    const NEW_COLUMNS: &[&str] = &[
-        "id",
-        "method_id",
-        "areas",
-        "starts_at",
-        "ends_at",
-        "cut_off_at",
-        "capacity",
-        "members_only",
-        "updated_at",
         "external_id",
         "taken",
         "created_at",
     ];
-    let (mut new, mut changed) =
-        (Rows::new("delivery_slots", NEW_COLUMNS), Rows::new("delivery_slots", COLUMNS));
+    // The last three stay as they are.
+    const CHANGED: &[&str] = COLUMNS.split_at(COLUMNS.len() - 3).0;
+    let (mut new, mut changed) = (Rows::new("delivery_slots", COLUMNS), Rows::new("delivery_slots", CHANGED));
     for slot in slots {
-        let [id, method, areas, starts, ends, cut_off, capacity, members, updated] = [
+        let row: [Value; 12] = [
             slot.id.0.into(),
             slot.method_id.0.into(),
             slot.areas.clone().into(),
@@ -157,15 +147,15 @@ async fn write(tx: &Tx, slots: &[Model], known: &BTreeMap<String, Model>) -> Res
             slot.capacity.into(),
             slot.members_only.into(),
             slot.updated_at.into(),
+            slot.external_id.as_str().into(),
+            slot.taken.into(),
+            slot.created_at.into(),
         ];
         if known.contains_key(&slot.external_id) {
-            changed.push([id, method, areas, starts, ends, cut_off, capacity, members, updated]);
+            let [row @ .., _, _, _] = row;
+            changed.push(row);
         } else {
-            let (named, taken, created) =
-                (slot.external_id.as_str().into(), slot.taken.into(), slot.created_at.into());
-            new.push([
-                id, method, areas, starts, ends, cut_off, capacity, members, updated, named, taken, created,
-            ]);
+            new.push(row);
         }
     }
     new.insert(tx.db()).await?;

@@ -11,12 +11,13 @@ use serde_json::json;
 
 use super::MembershipError;
 use super::calls::{self, Asked, Call};
+use super::orders::has_benefit;
 use super::state::Fact;
 use super::store::{Locked, left_of, locked};
 use crate::actor::Actor;
 use crate::audit::{self, Entry};
 use crate::billing::payments::Change;
-use crate::error::{Fault, Outcome, Stop, refuse};
+use crate::error::{Fault, Outcome, refuse};
 use crate::orders::rules::visible;
 use crate::tx::Tx;
 
@@ -86,7 +87,7 @@ pub(crate) async fn cancel(tx: &Tx, cmd: &Cancel) -> Outcome<MembershipId, Membe
             give_back(tx, &mut membership, unused, Asked::ByCaller).await?;
         }
         (When::Withdraw, _) => {
-            check_withdrawal(&membership.row, now).map_err(Stop::Refused)?;
+            check_withdrawal(tx, &membership.row).await?;
             let all = membership.charges.iter().map(|charge| (charge.invoice.clone(), left_of(charge)));
             let all = all.filter(|(_, left)| *left > 0).collect();
             end(tx, &mut membership, EndedWhy::Withdrawn, Asked::ByCaller).await?;
@@ -158,13 +159,20 @@ pub(super) async fn give_back(
     Ok(())
 }
 
-fn check_withdrawal(row: &Model, now: Instant) -> Result<(), MembershipError> {
-    if row.benefit_used_at.is_some() {
-        return Err(MembershipError::BenefitUsed);
+/// Nobody withdraws from what was used: by the orders since, or by the one that it was joined with as long as that is not
+/// cancelled.
+async fn check_withdrawal(tx: &Tx, row: &Model) -> Outcome<(), MembershipError> {
+    let is_used = match row.order_id {
+        _ if row.benefit_used_at.is_some() => true,
+        Some(order) => has_benefit(tx, order).await?,
+        None => false,
+    };
+    if is_used {
+        return refuse(MembershipError::BenefitUsed);
     }
     match row.joined_at {
-        Some(joined) if now < joined + WITHDRAWAL => Ok(()),
-        Some(_) | None => Err(MembershipError::WithdrawalOver),
+        Some(joined) if tx.now() < joined + WITHDRAWAL => Ok(()),
+        Some(_) | None => refuse(MembershipError::WithdrawalOver),
     }
 }
 

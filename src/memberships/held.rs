@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use entity::Instant;
 use entity::id::{CustomerId, MembershipId};
+use entity::membership::MembershipState;
 use entity::{membership, membership_plan};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationDef};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, JoinType, QueryFilter, QuerySelect, RelationDef,
+};
 
 use super::plans::Plan;
 use crate::db::dialect::is_among;
@@ -44,6 +47,24 @@ pub(crate) async fn held(
         held.insert(row.customer_id, Held { membership: row.id, until, plan: plan.try_into()? });
     }
     Ok(held)
+}
+
+/// The plan whose benefits a customer is given at `at`, or that one is joining, while the first payment is awaited.
+pub(crate) async fn held_or_begun(
+    db: &impl ConnectionTrait,
+    customer: CustomerId,
+    at: Instant,
+) -> Result<Option<Plan>, Fault> {
+    use membership::Column;
+    let is_given = Column::EntitledUntil.gt(at);
+    let is_begun = Column::State.eq(MembershipState::Incomplete).and(Column::DueAt.gt(at));
+    let row = membership::Entity::find()
+        .filter(Column::OpenFor.eq(customer).and(is_given.or(is_begun)))
+        .join(JoinType::InnerJoin, to_plan())
+        .select_also(membership_plan::Entity)
+        .one(db)
+        .await?;
+    row.and_then(|(_, plan)| plan).map(Plan::try_from).transpose()
 }
 
 fn to_plan() -> RelationDef {

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use entity::Instant;
 use entity::id::{CustomerId, MembershipId, OrderId};
 use entity::membership::{Column, EndedWhy, Entity, Model};
+use entity::order::{self, OrderState};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
@@ -13,41 +15,53 @@ use super::plans::{self, Plan};
 use super::store::{left_of, locked};
 use crate::app::App;
 use crate::db::dialect::is_among;
+use crate::delivery::freeze::is_shipped_for_less;
+use crate::delivery::orders::has_members_place;
 use crate::error::Fault;
 use crate::tx::Tx;
 
-/// Memberships that orders are joined with, locked until the transaction ends.
+/// The memberships of buyers, locked until the transaction ends: nobody withdraws from one while an order takes what it
+/// gives.
 #[derive(Debug, Default)]
 pub(crate) struct Locked {
-    rows: BTreeMap<MembershipId, Model>,
+    /// Those that have not ended, by whose they are.
+    rows: BTreeMap<CustomerId, Model>,
     plans: Vec<Plan>,
 }
 
 impl Locked {
-    /// Whether an order of `customer` can be joined with this membership: it is the customer's, has not ended, and no order
-    /// was joined with it.
-    pub(crate) fn is_for(&self, membership: MembershipId, customer: Option<CustomerId>) -> bool {
-        let is_theirs = |row: &Model| customer.is_some() && row.open_for == customer;
-        self.rows.get(&membership).is_some_and(|row| is_theirs(row) && row.order_id.is_none())
+    /// The plan of a membership that an order of `customer` can be joined with: it is the customer's, has not ended, and no
+    /// order was joined with it.
+    pub(crate) fn joinable(&self, membership: MembershipId, customer: Option<CustomerId>) -> Option<&Plan> {
+        let row = self.rows.get(&customer?)?;
+        if row.id == membership && row.order_id.is_none() { self.plan(row) } else { None }
     }
 
-    /// The plan of a membership.
-    pub(crate) fn plan(&self, membership: MembershipId) -> Option<&Plan> {
-        let plan = self.rows.get(&membership)?.plan_id;
-        self.plans.iter().find(|known| known.id == plan)
+    /// The plan whose benefits `customer` is given at `at`.
+    pub(crate) fn held(&self, customer: Option<CustomerId>, at: Instant) -> Option<&Plan> {
+        let row = self.rows.get(&customer?)?;
+        if row.entitled_until.is_some_and(|until| at < until) { self.plan(row) } else { None }
+    }
+
+    fn plan(&self, row: &Model) -> Option<&Plan> {
+        self.plans.iter().find(|plan| plan.id == row.plan_id)
     }
 }
 
-/// Locks the memberships that orders name, by id.
-pub(crate) async fn lock(tx: &Tx, named: impl Iterator<Item = MembershipId>) -> Result<Locked, Fault> {
-    let ids: Vec<_> = named.map(|membership| membership.0).collect();
+/// Locks the memberships of these customers, by id; whoever locks accounts too does so after.
+pub(crate) async fn lock(tx: &Tx, customers: impl IntoIterator<Item = CustomerId>) -> Result<Locked, Fault> {
+    let ids: Vec<_> = customers.into_iter().map(|customer| customer.0).collect();
     if ids.is_empty() {
         return Ok(Locked::default());
     }
-    let among = Entity::find().filter(is_among(tx.db().get_database_backend(), "id", ids));
-    let rows = among.order_by_asc(Column::Id).lock_exclusive().all(tx.db()).await?;
+    let open = Entity::find().filter(is_among(tx.db().get_database_backend(), "open_for", ids));
+    let rows = open.order_by_asc(Column::Id).lock_exclusive().all(tx.db()).await?;
+    if rows.is_empty() {
+        return Ok(Locked::default());
+    }
     let plans = plans::with_ids(tx.db(), rows.iter().map(|row| row.plan_id)).await?;
-    Ok(Locked { rows: rows.into_iter().map(|row| (row.id, row)).collect(), plans })
+    let rows = rows.into_iter().filter_map(|row| Some((row.open_for?, row))).collect();
+    Ok(Locked { rows, plans })
 }
 
 /// The order is joined with the membership.
@@ -116,13 +130,12 @@ pub(crate) async fn used(tx: &Tx, customers: impl IntoIterator<Item = CustomerId
     Ok(())
 }
 
-/// The order that a membership was joined with left: its benefit is used.
-pub(crate) async fn shipped(tx: &Tx, order: OrderId) -> Result<(), Fault> {
-    Entity::update_many()
-        .col_expr(Column::BenefitUsedAt, Expr::val(tx.now()))
-        .filter(Column::OrderId.eq(order))
-        .filter(Column::BenefitUsedAt.is_null())
-        .exec(tx.db())
-        .await?;
-    Ok(())
+/// Whether the order that a membership was joined with is paid and has what others pay for, or cannot have.
+pub(super) async fn has_benefit(tx: &Tx, id: OrderId) -> Result<bool, Fault> {
+    let order = order::Entity::find_by_id(id).one(tx.db()).await?;
+    let is_paid = order.is_some_and(|order| match order.state {
+        OrderState::Paid | OrderState::Shipped | OrderState::Delivered => true,
+        OrderState::Placed | OrderState::Cancelled => false,
+    });
+    Ok(is_paid && (is_shipped_for_less(tx, id).await? || has_members_place(tx, id).await?))
 }

@@ -19,6 +19,7 @@ pub use self::inputs::{
 pub use self::list::{OrderKey, OrderPages, orders_of};
 pub use self::loaders::{OrderLoader, loader};
 pub use self::refusals::{OrderErrorCode, Payload};
+pub(crate) use self::types::order_of;
 pub use self::types::{Order, OrderFlag, OrderLine, OrderReturn, OrderState};
 use super::{OrderError, OrderRef, cancel, deliver, look_up_membership, pay, record_one, return_lines, ship};
 use crate::app::App;

@@ -5,6 +5,7 @@ use entity::order::{Column, Entity};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
+use crate::delivery::orders as slots;
 use crate::error::Fault;
 use crate::tx::Tx;
 
@@ -17,6 +18,9 @@ pub(crate) async fn attach(tx: &Tx, guest: GuestId, customer: CustomerId) -> Res
         .filter(Column::GuestId.eq(guest))
         .exec(tx.db())
         .await?;
+    if moved.rows_affected > 0 {
+        slots::attached(tx, customer).await?;
+    }
     Ok(moved.rows_affected)
 }
 

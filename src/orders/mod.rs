@@ -17,6 +17,7 @@ mod progress;
 pub mod record;
 mod returns;
 pub mod rules;
+mod slot;
 #[cfg(test)]
 mod tests;
 

@@ -11,10 +11,11 @@ use serde_json::json;
 
 use super::find::{find, lines_of, locked, move_to, owner_of};
 use super::rules::{Happening, instant, next};
-use super::{OrderError, OrderRef, coupon, events};
+use super::{OrderError, OrderRef, coupon, events, slot};
 use crate::actor::Actor;
 use crate::app::App;
 use crate::delivery::freeze::standard_shipping;
+use crate::delivery::orders as slots;
 use crate::error::{Fault, Outcome, Stop, refuse};
 use crate::memberships::orders as memberships;
 use crate::money::Money;
@@ -99,8 +100,11 @@ pub(crate) async fn look_up_membership(app: &App, cmd: &Pay) -> Result<(), Fault
     Ok(())
 }
 
-/// The membership that the order is joined with is to be paid before it, or is given up, and shipping is due.
+/// The membership that the order is joined with is to be paid before it, or is given up: shipping is due then, and a place
+/// for members only goes back.
 async fn settle_membership(tx: &Tx, order: &mut Model, without: bool) -> Outcome<(), OrderError> {
+    // In the order in which everybody locks: slots, then memberships.
+    let place = if without { slots::lock_members_place(tx, order.id).await? } else { None };
     let Some((membership, false)) = memberships::joined_with(tx, order.id).await? else { return Ok(()) };
     let standard = standard_shipping(tx, order.id).await?.unwrap_or(order.shipping);
     if !without {
@@ -110,6 +114,10 @@ async fn settle_membership(tx: &Tx, order: &mut Model, without: bool) -> Outcome
         });
     }
     memberships::give_up(tx, membership).await?;
+    if let Some(place) = place {
+        slots::give_up(tx, &place).await?;
+        slot::refused(tx, order.id, slots::Refusal::MembersOnly).await?;
+    }
     Entity::update_many()
         .col_expr(Column::Shipping, Expr::val(standard))
         .filter(Column::Id.eq(order.id))

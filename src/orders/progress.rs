@@ -8,7 +8,6 @@ use super::find::{lines_of, locked, move_to, owner_of};
 use super::rules::{Happening, instant, next};
 use super::{OrderError, Step, events};
 use crate::error::{Outcome, Stop};
-use crate::memberships::orders as memberships;
 use crate::points::orders as points;
 use crate::referrals::orders as referrals;
 use crate::tx::Tx;
@@ -19,7 +18,6 @@ pub(crate) async fn ship(tx: &Tx, cmd: &Step) -> Outcome<OrderId, OrderError> {
     let state = next(order.state, Happening::Ship).map_err(Stop::Refused)?;
     let at = instant(cmd.at.unwrap_or_else(|| tx.now()), tx.now(), "at").map_err(Stop::Refused)?;
     move_to(tx, &order, state, Column::ShippedAt, at).await?;
-    memberships::shipped(tx, order.id).await?;
     events::tell(tx, "order.shipped", &order, state, at, json!({})).await?;
     Ok(order.id)
 }

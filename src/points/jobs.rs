@@ -1,7 +1,6 @@
 //! What time does to points: lots end, pending earns activate, holds lapse, and members are warned. Each sweep finds what is due by index and
 //! posts it in batches, so that it costs what is due and not the number of customers.
 
-use chrono::TimeDelta;
 use entity::id::{AccountId, HoldId, LotId};
 use entity::points_hold::HoldState;
 use entity::points_lot::LotState;
@@ -15,26 +14,25 @@ use super::warnings;
 use crate::actor::Actor;
 use crate::app::App;
 use crate::error::Fault;
-use crate::jobs::Ended;
+use crate::jobs::{self, Ended};
 
 /// The recurring job that sweeps.
 pub(crate) const SWEEP: &str = "points.sweep";
 /// Commands in one transaction.
 const BATCH: u64 = 500;
 
-/// Posts what is due; due again in a minute, or at once if it did not get through.
+/// Posts what is due.
 pub(crate) async fn sweep(app: &App) -> Result<Ended, Fault> {
-    let now = app.clock.now();
-    let begun = tokio::time::Instant::now();
-    // The rest of the lease is for the last batch.
-    while begun.elapsed() < app.config.job_lease / 3 {
-        let due = due_commands(app, now).await?;
-        if due.is_empty() && warnings::warn(app, now).await? == 0 {
-            return Ok(Ended::Again(super::apply::later(now, TimeDelta::minutes(1))));
-        }
-        post_all(app, &due).await?;
+    jobs::sweep::sweep(app, post_due).await
+}
+
+async fn post_due(app: &App, now: Instant) -> Result<bool, Fault> {
+    let due = due_commands(app, now).await?;
+    if due.is_empty() {
+        return Ok(warnings::warn(app, now).await? > 0);
     }
-    Ok(Ended::Again(now))
+    post_all(app, &due).await?;
+    Ok(true)
 }
 
 /// Posts a batch; if it faults, each account's commands alone, so that a broken account holds up no other.

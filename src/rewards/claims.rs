@@ -21,6 +21,7 @@ use crate::audit::{self, Entry};
 use crate::db::bulk::Rows;
 use crate::db::dialect;
 use crate::error::{Fault, Outcome, Stop, refuse};
+use crate::memberships;
 use crate::orders::rules::visible;
 use crate::outbox::{self, Event};
 use crate::points::amount::Points;
@@ -62,6 +63,9 @@ pub(crate) struct Upsert {
     pub(crate) archived: bool,
     /// Codes of tiers.
     pub(crate) tiers: BTreeSet<String>,
+    /// Codes of plans.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) plans: BTreeSet<String>,
 }
 
 /// Why a reward was not stated, claimed, handed over or undone.
@@ -80,6 +84,8 @@ pub(crate) enum RewardError {
     NotOffered,
     /// For members of other tiers.
     TierRequired,
+    /// For members of other plans.
+    PlanRequired,
     /// None is left.
     OutOfStock,
     /// The customer has claimed as many as one may.
@@ -95,6 +101,9 @@ pub(crate) async fn upsert(tx: &Tx, upsert: &Upsert) -> Outcome<RewardId, Reward
     check(upsert).map_err(Stop::Refused)?;
     if !tx.settings().tiers.has_all(&upsert.tiers) {
         return refuse(RewardError::Invalid { field: "tiers", problem: "must be tiers of the shop" });
+    }
+    if !memberships::plans::are_all(tx, &upsert.plans).await? {
+        return refuse(RewardError::Invalid { field: "plans", problem: "must be plans of the shop" });
     }
     dialect::lock(tx.db(), &format!("reward\u{1f}{}", upsert.code)).await?;
     let found = reward::Entity::find().filter(Reward::Code.eq(upsert.code.as_str())).one(tx.db()).await?;
@@ -141,6 +150,7 @@ pub(crate) async fn upsert(tx: &Tx, upsert: &Upsert) -> Outcome<RewardId, Reward
         .col_expr(Reward::EndsAt, Expr::val(upsert.ends_at))
         .col_expr(Reward::Archived, Expr::val(upsert.archived))
         .col_expr(Reward::Tiers, Expr::val(serde_json::to_value(&upsert.tiers)?))
+        .col_expr(Reward::Plans, Expr::val(serde_json::to_value(&upsert.plans)?))
         .col_expr(Reward::UpdatedAt, Expr::val(tx.now()))
         .filter(Reward::Id.eq(id))
         .exec(tx.db())
@@ -197,18 +207,27 @@ fn check(upsert: &Upsert) -> Result<(), RewardError> {
 
 /// Terms of the coupon that a reward gives: for any cart, and back if the order is cancelled.
 fn terms(discount: Discount) -> Terms {
-    let (categories, skus) = Default::default();
-    Terms { discount, categories, skus, minimum: None, with_points: true, back_on_cancel: true }
+    let (categories, skus, plans) = Default::default();
+    Terms { discount, categories, skus, minimum: None, plans, with_points: true, back_on_cancel: true }
 }
 
-/// Whether a customer has a tier that the reward is for.
-async fn has_tier_for(tx: &Tx, row: &reward::Model, customer: CustomerId) -> Result<bool, Fault> {
+/// Refuses a customer who has none of the tiers, or none of the plans, that the reward is for.
+async fn check_member(tx: &Tx, row: &reward::Model, customer: CustomerId) -> Outcome<(), RewardError> {
     let wanted: BTreeSet<String> = serde_json::from_value(row.tiers.clone())?;
-    if wanted.is_empty() {
-        return Ok(true);
+    if !wanted.is_empty() {
+        let held = tiers::held(tx.db(), [customer]).await?;
+        if !held.get(&customer).is_some_and(|tier| wanted.contains(tier)) {
+            return refuse(RewardError::TierRequired);
+        }
     }
-    let held = tiers::held(tx.db(), [customer]).await?;
-    Ok(held.get(&customer).is_some_and(|tier| wanted.contains(tier)))
+    let wanted: BTreeSet<String> = serde_json::from_value(row.plans.clone())?;
+    if !wanted.is_empty() {
+        let held = memberships::held(tx.db(), [customer], tx.now()).await?;
+        if !held.get(&customer).is_some_and(|held| wanted.contains(&held.plan.code)) {
+            return refuse(RewardError::PlanRequired);
+        }
+    }
+    Ok(())
 }
 
 /// A reward to be claimed.
@@ -243,9 +262,7 @@ pub(crate) async fn claim(tx: &Tx, claim: &Claim) -> Outcome<RewardClaimId, Rewa
     let Some(customer) = owners.get(&named).and_then(|(_, customer)| *customer) else {
         return refuse(RewardError::NotFound);
     };
-    if !has_tier_for(tx, &row, customer).await? {
-        return refuse(RewardError::TierRequired);
-    }
+    check_member(tx, &row, customer).await?;
     if taken.rows_affected != 1 {
         return refuse(RewardError::OutOfStock);
     }

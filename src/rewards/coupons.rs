@@ -13,6 +13,7 @@ use crate::audit::{self, Entry};
 use crate::auth::secret;
 use crate::db::dialect;
 use crate::error::{Fault, Outcome, Stop, refuse};
+use crate::memberships;
 use crate::tx::Tx;
 
 /// Letters of a code that we make: 80 bits.
@@ -59,6 +60,9 @@ pub(crate) fn normal(code: &str) -> String {
 /// Makes a coupon.
 pub(crate) async fn create(tx: &Tx, create: &Create) -> Outcome<CouponId, CouponError> {
     check(create).map_err(Stop::Refused)?;
+    if !memberships::plans::are_all(tx, &create.terms.plans).await? {
+        return refuse(CouponError::Invalid { field: "plans", problem: "must be plans of the shop" });
+    }
     let code = match &create.code {
         Some(code) => normal(code),
         None => made_up()?,

@@ -15,7 +15,8 @@ pub(crate) use super::terms::{Cart, CartLine};
 use super::terms::{Refusal, Terms};
 use super::uses::{give_back, retake, take};
 use crate::db::dialect::is_among_texts;
-use crate::error::{Fault, Outcome, Stop, split};
+use crate::error::{Fault, Outcome, Stop, refuse, split};
+use crate::memberships::plans::Plan;
 use crate::tx::Tx;
 
 /// An order that names a coupon.
@@ -25,6 +26,8 @@ pub(crate) struct Named<'a> {
     pub(crate) code: &'a str,
     /// The customer or guest.
     pub(crate) owner: Uuid,
+    /// The plan that the customer has now, but for one that the order itself joins.
+    pub(crate) plan: Option<&'a Plan>,
     /// What it costs. Lines are stated after the discount: what they cost before is not known.
     pub(crate) cart: Cart,
 }
@@ -46,21 +49,25 @@ pub(crate) async fn lock(tx: &Tx, codes: impl Iterator<Item = &str>) -> Result<L
 }
 
 /// Takes the coupons that orders name, as far as they are ours: what was reserved for the cart, else a new use. The orders
-/// exist whether the coupon could be used or not; answers why not for those whose could not.
+/// exist whether the coupon could be used or not; answers for each whether its coupon is for members only, or why it could
+/// not.
 pub(crate) async fn use_coupons(
     tx: &Tx,
     Locked(ours): &Locked,
     named: &[Named<'_>],
-) -> Result<Vec<(OrderId, &'static str)>, Fault> {
-    let mut refused = Vec::new();
+) -> Result<Vec<(OrderId, Result<bool, &'static str>)>, Fault> {
+    let mut used = Vec::with_capacity(named.len());
     for order in named {
         let Some(coupon) = ours.get(&normal(order.code)) else { continue };
-        match split(reserved_or_new(tx, coupon, order).await)? {
-            Ok(used) => tie(tx, used, order.order).await?,
-            Err(refusal) => refused.push((order.order, refusal.name())),
+        let terms: Terms = serde_json::from_value(coupon.terms.clone())?;
+        let is_for_members = terms.is_for_members();
+        let taken = split(reserved_or_new(tx, coupon, terms, order).await)?;
+        if let Ok(taken) = taken {
+            tie(tx, taken, order.order).await?;
         }
+        used.push((order.order, taken.map(|_| is_for_members).map_err(Refusal::name)));
     }
-    Ok(refused)
+    Ok(used)
 }
 
 /// What was reserved, if the order is one that the coupon is for; else a new use. The least that a cart must cost is not
@@ -68,9 +75,13 @@ pub(crate) async fn use_coupons(
 async fn reserved_or_new(
     tx: &Tx,
     coupon: &coupon::Model,
+    terms: Terms,
     named: &Named<'_>,
 ) -> Outcome<CouponUseId, Refusal> {
-    let terms: Terms = serde_json::from_value(coupon.terms.clone())?;
+    // Also of what was reserved: whoever reserved it as a member may have withdrawn since.
+    if !terms.is_open_to(named.plan) {
+        return refuse(Refusal::MembersOnly);
+    }
     let taken = Terms { minimum: None, ..terms }.apply(&named.cart).map_err(Stop::Refused)?;
     let open = Column::CouponId.eq(coupon.id).and(Column::OwnerId.eq(named.owner));
     let open = open.and(Column::State.eq(CouponUseState::Reserved)).and(Column::OrderId.is_null());

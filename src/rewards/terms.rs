@@ -6,6 +6,7 @@ use entity::{Instant, coupon};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::memberships::plans::Plan;
 use crate::money::{Currency, Rate, spread};
 
 /// Categories or skus of one coupon.
@@ -25,6 +26,9 @@ pub(crate) struct Terms {
     /// The lines must add up to so much; minor units and currency.
     #[serde(default)]
     pub(crate) minimum: Option<(i64, String)>,
+    /// Codes of plans: for whoever has any of them; for everybody, if empty.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) plans: BTreeSet<String>,
     /// Whether points may pay part of the same order.
     pub(crate) with_points: bool,
     /// Whether a cancelled order gives it back.
@@ -56,6 +60,7 @@ pub(crate) enum Refusal {
     WrongCustomer,
     NotCombinable,
     CartDoesNotMatch,
+    MembersOnly,
 }
 
 /// A cart or an order, as coupons look at it.
@@ -104,6 +109,7 @@ impl Refusal {
             Self::WrongCustomer => "WRONG_CUSTOMER",
             Self::NotCombinable => "NOT_COMBINABLE",
             Self::CartDoesNotMatch => "CART_DOES_NOT_MATCH",
+            Self::MembersOnly => "MEMBERS_ONLY",
         }
     }
 
@@ -119,6 +125,7 @@ impl Refusal {
             Self::WrongCustomer => "The coupon is somebody else's.",
             Self::NotCombinable => "The coupon cannot be used together with points.",
             Self::CartDoesNotMatch => "Nothing in the cart is what the coupon is for.",
+            Self::MembersOnly => "The coupon is for members of a plan that you do not have.",
         }
     }
 }
@@ -169,6 +176,16 @@ impl Terms {
         Ok(Taken { by_line, of_shipping: 0 })
     }
 
+    /// Whether it is for whoever has some plan.
+    pub(crate) fn is_for_members(&self) -> bool {
+        !self.plans.is_empty()
+    }
+
+    /// Whether somebody who has `plan` may use it.
+    pub(crate) fn is_open_to(&self, plan: Option<&Plan>) -> bool {
+        !self.is_for_members() || plan.is_some_and(|plan| self.plans.contains(&plan.code))
+    }
+
     fn is_for(&self, line: &CartLine) -> bool {
         (self.categories.is_empty() || line.categories.iter().any(|name| self.categories.contains(name)))
             && (self.skus.is_empty() || self.skus.contains(&line.sku))
@@ -183,7 +200,9 @@ impl Terms {
             Discount::Amount(minor, _) if *minor <= 0 => return Err(("amount", "must be above 0")),
             Discount::Percent(_) | Discount::Amount(..) | Discount::FreeShipping => {}
         }
-        for (field, values) in [("categories", &self.categories), ("skus", &self.skus)] {
+        for (field, values) in
+            [("categories", &self.categories), ("skus", &self.skus), ("plans", &self.plans)]
+        {
             if values.len() > MOST_VALUES || values.iter().any(|value| value.is_empty() || value.len() > 255)
             {
                 return Err((field, "must be 500 at most, each of 1 to 255 characters"));
@@ -203,6 +222,7 @@ mod tests {
             categories: BTreeSet::new(),
             skus: BTreeSet::new(),
             minimum: None,
+            plans: BTreeSet::new(),
             with_points: true,
             back_on_cancel: true,
         }

@@ -1,11 +1,9 @@
 //! Uses of coupons: reserved for a cart, taken by an order, given back.
 
-use std::collections::BTreeMap;
-
 use chrono::TimeDelta;
 use entity::coupon::{self, Column as Coupon};
 use entity::coupon_use::{ActiveModel, Column, CouponUseState, Entity, Model};
-use entity::id::{CouponId, CouponUseId};
+use entity::id::{CouponId, CouponUseId, CustomerId};
 use entity::{Instant, reward_claim};
 use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
 use sea_orm::{
@@ -21,6 +19,9 @@ use crate::app::App;
 use crate::db::dialect::is_among;
 use crate::error::{Fault, Outcome, Stop, refuse};
 use crate::jobs::Ended;
+use crate::jobs::sweep::{grouped, sweep};
+use crate::memberships::held;
+use crate::memberships::orders as memberships;
 use crate::tx::Tx;
 
 /// The recurring job that gives back what was reserved for carts and never ordered, or by orders that were never paid.
@@ -62,6 +63,9 @@ pub(crate) async fn explain(
         return Ok(Err(refusal));
     }
     let terms: Terms = serde_json::from_value(coupon.terms.clone())?;
+    if !is_open_to(db, &terms, owner, app.clock.now()).await? {
+        return Ok(Err(Refusal::MembersOnly));
+    }
     let taken = match terms.apply(cart) {
         Ok(taken) => taken,
         Err(refusal) => return Ok(Err(refusal)),
@@ -85,12 +89,29 @@ pub(crate) async fn explain(
     Ok(refusal.map_or(Ok((coupon, taken)), Err))
 }
 
+/// Whether `owner` has a plan at `at` that a coupon with these terms is for; looked up only if it is for some.
+async fn is_open_to(
+    db: &impl ConnectionTrait,
+    terms: &Terms,
+    owner: Option<Uuid>,
+    at: Instant,
+) -> Result<bool, Fault> {
+    if !terms.is_for_members() {
+        return Ok(true);
+    }
+    let held = held(db, owner.map(CustomerId), at).await?;
+    Ok(held.values().any(|held| terms.is_open_to(Some(&held.plan))))
+}
+
 /// Sets one use aside for a cart. Whoever has one reserved already gets that one, with the cart as it is now.
 pub(crate) async fn reserve(tx: &Tx, reserve: &Reserve) -> Outcome<CouponUseId, Refusal> {
     let found = coupon::Entity::find().filter(Coupon::Code.eq(normal(&reserve.code))).one(tx.db()).await?;
     let Some(coupon) = found else { return refuse(Refusal::NotFound) };
     let coupon = locked(tx, coupon.id).await?;
     let terms: Terms = serde_json::from_value(coupon.terms.clone())?;
+    if !is_open_to(tx.db(), &terms, Some(reserve.owner), tx.now()).await? {
+        return refuse(Refusal::MembersOnly);
+    }
     let taken = terms.apply(&reserve.cart).map_err(Stop::Refused)?;
     take(tx, &coupon, reserve.owner, &reserve.cart, &taken).await
 }
@@ -138,8 +159,19 @@ async fn one_more(tx: &Tx, coupon: &coupon::Model, own: &[Model]) -> Outcome<(),
 pub(super) async fn retake(tx: &Tx, used: &Model) -> Outcome<(), Refusal> {
     let coupon = locked(tx, used.coupon_id).await?;
     may_use(&coupon, Some(used.owner_id), tx.now()).map_err(Stop::Refused)?;
+    let terms: Terms = serde_json::from_value(coupon.terms.clone())?;
+    let customer = CustomerId(used.owner_id);
+    if terms.is_for_members() {
+        let members = memberships::lock(tx, [customer]).await?;
+        if !terms.is_open_to(members.held(Some(customer), tx.now())) {
+            return refuse(Refusal::MembersOnly);
+        }
+    }
     let own = own_uses(tx.db(), coupon.id, used.owner_id).await?;
     one_more(tx, &coupon, &own).await?;
+    if terms.is_for_members() {
+        memberships::used(tx, [customer]).await?;
+    }
     Entity::update_many()
         .col_expr(Column::State, Expr::val(CouponUseState::Redeemed.to_value()))
         .col_expr(Column::EndedAt, Expr::val(None::<Instant>))
@@ -241,30 +273,23 @@ pub(super) async fn give_back(tx: &Tx, which: SimpleExpr, coupon: CouponId) -> R
     Ok(given)
 }
 
-/// Gives back what was reserved for carts that nobody ordered in time, and by orders that nobody paid in time; due again in
-/// a minute, or at once if it did not get through.
+/// Gives back what was reserved for carts that nobody ordered in time, and by orders that nobody paid in time.
 pub(crate) async fn lapse(app: &App) -> Result<Ended, Fault> {
-    let now = app.clock.now();
-    let begun = tokio::time::Instant::now();
-    // The rest of the lease is for the last batch.
-    while begun.elapsed() < app.config.job_lease / 3 {
-        let due = due(app, now).await?;
-        if due.is_empty() {
-            return Ok(Ended::Again(now + TimeDelta::minutes(1)));
-        }
-        for uses in due {
-            app.change(&uses, lapse_of).await?;
-        }
-    }
-    Ok(Ended::Again(now))
+    sweep(app, lapse_due).await
 }
 
-/// Uses of one coupon that are due.
-type Due = (CouponId, Vec<Uuid>);
+async fn lapse_due(app: &App, now: Instant) -> Result<bool, Fault> {
+    let due = due(app, now).await?;
+    let is_any = !due.is_empty();
+    for uses in grouped(due) {
+        app.change(&uses, lapse_of).await?;
+    }
+    Ok(is_any)
+}
 
-/// Up to a batch of uses that are due, by their coupons.
-async fn due(app: &App, now: Instant) -> Result<Vec<Due>, Fault> {
-    let found: Vec<(CouponId, CouponUseId)> = Entity::find()
+/// Up to a batch of uses that are due, each with its coupon.
+async fn due(app: &App, now: Instant) -> Result<Vec<(CouponId, CouponUseId)>, Fault> {
+    Ok(Entity::find()
         .select_only()
         .columns([Column::CouponId, Column::Id])
         .filter(Column::State.eq(CouponUseState::Reserved).and(Column::ReservedUntil.lte(now)))
@@ -272,17 +297,12 @@ async fn due(app: &App, now: Instant) -> Result<Vec<Due>, Fault> {
         .limit(BATCH)
         .into_tuple()
         .all(&app.db.read)
-        .await?;
-    let mut due: BTreeMap<CouponId, Vec<Uuid>> = BTreeMap::new();
-    for (coupon, used) in found {
-        due.entry(coupon).or_default().push(used.0);
-    }
-    Ok(due.into_iter().collect())
+        .await?)
 }
 
-/// Those of them that nobody paid for or gave back meanwhile.
-async fn lapse_of(tx: &Tx, (coupon, uses): &Due) -> Result<(), Fault> {
-    let among = is_among(tx.db().get_database_backend(), "id", uses.iter().copied());
+/// Those of a coupon that nobody paid for or gave back meanwhile.
+async fn lapse_of(tx: &Tx, (coupon, uses): &(CouponId, Vec<CouponUseId>)) -> Result<(), Fault> {
+    let among = is_among(tx.db().get_database_backend(), "id", uses.iter().map(|used| used.0));
     let due = Column::State.eq(CouponUseState::Reserved).and(Column::ReservedUntil.lte(tx.now()));
     give_back(tx, among.and(due), *coupon).await?;
     Ok(())

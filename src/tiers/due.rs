@@ -13,7 +13,6 @@ use super::settle::{Why, settle};
 use crate::app::App;
 use crate::error::Fault;
 use crate::jobs::{self, Ended, Job};
-use crate::points::apply::later;
 use crate::points::orders as points;
 use crate::tx::Tx;
 
@@ -26,20 +25,20 @@ const BATCH: u64 = 500;
 /// Seconds in which every instance surely has new settings in force.
 const SETTLED_AFTER: i64 = 5;
 
-/// Settles what is due; due again in a minute, or at once if it did not get through.
+/// Settles what is due.
 pub(crate) async fn sweep(app: &App) -> Result<Ended, Fault> {
-    let now = app.clock.now();
-    let begun = tokio::time::Instant::now();
-    while begun.elapsed() < app.config.job_lease / 3 {
-        // Of a shop that gave its tiers up nothing ends: the change of the programme takes all of them away.
-        let has_tiers = !app.settings().tiers.tiers.is_empty();
-        let due = if has_tiers { due(app, now).await? } else { Vec::new() };
-        if due.is_empty() {
-            return Ok(Ended::Again(later(now, TimeDelta::minutes(1))));
-        }
-        app.change(&due, async |tx: &Tx, due| settle_locked(tx, due, &Why::TIME).await).await?;
+    jobs::sweep::sweep(app, settle_due).await
+}
+
+async fn settle_due(app: &App, now: Instant) -> Result<bool, Fault> {
+    // Of a shop that gave its tiers up nothing ends: the change of the programme takes all of them away.
+    let has_tiers = !app.settings().tiers.tiers.is_empty();
+    let due = if has_tiers { due(app, now).await? } else { Vec::new() };
+    if due.is_empty() {
+        return Ok(false);
     }
-    Ok(Ended::Again(now))
+    app.change(&due, async |tx: &Tx, due| settle_locked(tx, due, &Why::TIME).await).await?;
+    Ok(true)
 }
 
 async fn due(app: &App, now: Instant) -> Result<Vec<AccountId>, Fault> {

@@ -27,6 +27,8 @@ mod ids;
 mod jobs;
 mod keys;
 mod liability;
+mod member_coupons;
+mod member_slots;
 mod membership_orders;
 mod memberships;
 mod merge;

@@ -7,7 +7,7 @@ use entity::id::{CustomerId, OrderId, SlotHoldId};
 use entity::slot_hold::{Entity, Model, SlotHoldState as Stored};
 use serde::Serialize;
 
-use super::loaders::{DeliveryLoader, HoldOf, SlotRow};
+use super::loaders::{DeliveryLoader, HoldOf, PlacesOf, SlotRow};
 use super::path_of;
 use super::slots::DeliverySlot;
 use crate::app::App;
@@ -15,13 +15,14 @@ use crate::auth::viewer::Viewer;
 use crate::customers::{self, CustomerBy};
 use crate::delivery::holds::{self, Hold, Holder, Refusal, Release};
 use crate::error::{Fault, Outcome};
-use crate::graphql::access::Allowed;
+use crate::graphql::access::{Allowed, AllowedAs};
 use crate::graphql::fault::ApiError;
 use crate::graphql::global_id::{NodeType, global_id, local_id};
 use crate::graphql::once::{once, written};
 use crate::graphql::payload::UserError;
 use crate::graphql::scalars::IdempotencyKey;
 use crate::idempotency::Once;
+use crate::orders::api::{Order, order_of};
 use crate::orders::rules::visible;
 use crate::tx::Tx;
 
@@ -64,6 +65,25 @@ impl DeliverySlotHold {
     async fn expires_at(&self) -> Instant {
         self.0.expires_at
     }
+
+    /// The order that has it, or had it until it gave it back; needs what `order` needs.
+    #[graphql(guard = "AllowedAs(\"order\")")]
+    async fn order(&self, ctx: &Context<'_>) -> Result<Option<Order>, ApiError> {
+        match self.0.order_id {
+            Some(order) => order_of(ctx, order).await,
+            None => Ok(None),
+        }
+    }
+}
+
+/// The places in delivery slots that a customer holds or has ordered, and that are not over; the earliest first, 20 at most.
+pub(crate) async fn places_of(
+    ctx: &Context<'_>,
+    customer: CustomerId,
+) -> Result<Vec<DeliverySlotHold>, ApiError> {
+    let loader = ctx.data_unchecked::<DataLoader<DeliveryLoader>>();
+    let found = loader.load_one(PlacesOf(customer)).await.map_err(Fault::of)?;
+    Ok(found.unwrap_or_default().into_iter().map(DeliverySlotHold).collect())
 }
 
 /// The place in a delivery slot that an order has, or had until it was cancelled.
@@ -146,7 +166,9 @@ pub(super) struct DeliveryHoldsMutation;
 #[Object]
 impl DeliveryHoldsMutation {
     /// Holds a place in a delivery slot while somebody checks out, for as many minutes as the shop has set; the order that
-    /// names it has it. Whoever holds one there gets that one, for no longer than before; three places at a time.
+    /// names it has it. Whoever holds one there gets that one, for no longer than before; three places at a time. A place for
+    /// members only is for those who are given that benefit, and for those whose membership with it waits for its first
+    /// payment: the order that names it is to join that membership.
     /// For the customer, shop keys with `carts:write`.
     #[graphql(guard = "Allowed")]
     async fn delivery_slot_hold(

@@ -3,14 +3,18 @@
 use std::collections::HashMap;
 
 use async_graphql::dataloader::{DataLoader, Loader};
-use entity::id::{DeliverySlotId, OrderId, ShippingMethodId};
+use entity::id::{CustomerId, DeliverySlotId, OrderId, ShippingMethodId};
 use entity::{delivery_slot, order_shipping, shipping_method, shipping_rate, slot_hold};
 use sea_orm::{EntityTrait, QueryFilter, QueryOrder};
 
 use crate::app::App;
 use crate::db::dialect::is_among;
+use crate::delivery::holds::upcoming;
 use crate::delivery::slots::{Destination, open};
 use crate::error::{Fault, FaultKind};
+
+/// Places of one customer that are shown.
+const MOST_PLACES: i32 = 20;
 
 /// Loads what belongs to deliveries.
 #[derive(Clone, Debug)]
@@ -38,6 +42,10 @@ pub(super) struct SlotRow(pub(super) DeliverySlotId);
 /// The place in a slot that an order has, or had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct HoldOf(pub(super) OrderId);
+
+/// The places in slots that a customer has, and that are not over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct PlacesOf(pub(super) CustomerId);
 
 /// What shipping cost for an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -100,6 +108,23 @@ impl Loader<HoldOf> for DeliveryLoader {
         let rows = slot_hold::Entity::find().filter(among).all(db).await;
         let rows = rows.map_err(|error| logged(error.into()))?;
         Ok(rows.into_iter().filter_map(|row| Some((HoldOf(row.order_id?), row))).collect())
+    }
+}
+
+impl Loader<PlacesOf> for DeliveryLoader {
+    type Value = Vec<slot_hold::Model>;
+    type Error = FaultKind;
+
+    async fn load(&self, keys: &[PlacesOf]) -> Result<HashMap<PlacesOf, Self::Value>, FaultKind> {
+        let (db, now) = (&self.app.db.read, self.app.clock.now());
+        let rows = upcoming(db, keys.iter().map(|key| key.0), now, MOST_PLACES).await.map_err(logged)?;
+        let mut places: HashMap<PlacesOf, Self::Value> = HashMap::new();
+        for row in rows {
+            if let Some(customer) = row.customer_id {
+                places.entry(PlacesOf(customer)).or_default().push(row);
+            }
+        }
+        Ok(places)
     }
 }
 

@@ -11,7 +11,7 @@ pub use holds::DeliverySlotHold;
 pub use loaders::{DeliveryLoader, loader};
 pub use terms::{OrderMemberPrice, OrderShippingTerms};
 
-pub(crate) use holds::hold_of;
+pub(crate) use holds::{hold_of, places_of};
 pub(crate) use terms::terms_of;
 
 use async_graphql::{Context, MergedObject};

@@ -31,7 +31,8 @@ enum MembershipCancelWhen {
     /// Now, and what is paid for the time after goes back; customers not before the minimum term.
     Now,
     /// Now, as if it had never been joined: all that was paid goes back. Within 14 days, and as long as no benefit was
-    /// used.
+    /// used: by orders since with shipping that cost less, or a place or a coupon for members only, or by the order that it
+    /// was joined with, while that is paid and not cancelled and has such shipping or such a place.
     Withdraw,
 }
 

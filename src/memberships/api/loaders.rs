@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use async_graphql::Context;
 use async_graphql::dataloader::{DataLoader, Loader};
-use entity::id::{CustomerId, MembershipId, PlanId};
+use entity::id::{CustomerId, MembershipId, OrderId, PlanId};
 use entity::{membership, membership_charge, membership_plan};
 use sea_orm::{EntityTrait, QueryFilter, QueryOrder};
 
@@ -74,6 +74,22 @@ impl Loader<CustomerId> for MembershipLoader {
     }
 }
 
+/// The membership that an order was joined with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct JoinedWith(OrderId);
+
+impl Loader<JoinedWith> for MembershipLoader {
+    type Value = membership::Model;
+    type Error = FaultKind;
+
+    async fn load(&self, keys: &[JoinedWith]) -> Result<HashMap<JoinedWith, Self::Value>, FaultKind> {
+        let db = &self.app.db.read;
+        let among = is_among(db.get_database_backend(), "order_id", keys.iter().map(|key| key.0.0));
+        let rows = membership::Entity::find().filter(among).all(db).await.map_err(logged)?;
+        Ok(rows.into_iter().filter_map(|row| Some((JoinedWith(row.order_id?), row))).collect())
+    }
+}
+
 fn logged(error: sea_orm::DbErr) -> FaultKind {
     let fault = Fault::from(error);
     // One fault fails many fields: it is logged once here, and each field tells its kind.
@@ -100,4 +116,13 @@ pub(crate) async fn membership_of(
 ) -> Result<Option<Membership>, ApiError> {
     let loader = ctx.data_unchecked::<DataLoader<MembershipLoader>>();
     Ok(loader.load_one(customer).await.map_err(Fault::of)?.map(Membership))
+}
+
+/// The membership that an order was joined with.
+pub(crate) async fn membership_joined_with(
+    ctx: &Context<'_>,
+    order: OrderId,
+) -> Result<Option<Membership>, ApiError> {
+    let loader = ctx.data_unchecked::<DataLoader<MembershipLoader>>();
+    Ok(loader.load_one(JoinedWith(order)).await.map_err(Fault::of)?.map(Membership))
 }

@@ -9,8 +9,8 @@ mod queries;
 mod savings;
 mod types;
 
-pub(crate) use loaders::membership_of;
 pub use loaders::{MembershipLoader, loader};
+pub(crate) use loaders::{membership_joined_with, membership_of};
 pub(crate) use savings::{MembershipSavings, would_have};
 pub(crate) use types::Membership;
 

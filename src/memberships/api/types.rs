@@ -9,6 +9,7 @@ use super::loaders;
 use super::plans::{MembershipInterval, MembershipPlan};
 use super::savings::{MembershipSavings, of_membership};
 use crate::app::App;
+use crate::delivery::api::{DeliverySlotHold, places_of};
 use crate::graphql::fault::ApiError;
 use crate::graphql::global_id::{NodeType, global_id};
 use crate::graphql::scalars::MoneyValue;
@@ -194,6 +195,12 @@ impl Membership {
     ) -> Result<MembershipSavings, ApiError> {
         let plan = loaders::plan(ctx, self.0.plan_id).await?.0;
         of_membership(ctx.data_unchecked::<App>(), &self.0, plan, from, until).await
+    }
+
+    /// The places in delivery slots that its customer holds or has ordered, for members only or not, and that are not over;
+    /// the earliest first, 20 at most.
+    async fn slots(&self, ctx: &Context<'_>) -> Result<Vec<DeliverySlotHold>, ApiError> {
+        places_of(ctx, self.0.customer_id).await
     }
 
     /// What was asked for it, the last first; 24 at most.

@@ -97,10 +97,12 @@ pub struct OrderRecordInput {
     /// Points set aside that pay part of it; only for an order that is `PLACED`.
     pub hold_id: Option<ID>,
     /// A membership that the buyer joins with it, and that has not been paid for another order: the order gets its free
-    /// shipping at once, and `orderPay` is refused until it is paid.
+    /// shipping at once, and a place for members only that the buyer holds; `orderPay` is refused until it is paid. It opens
+    /// no coupon to this order that is for members.
     pub membership_id: Option<ID>,
     /// A place in a delivery slot that the buyer, or somebody whom nobody knew, holds: the order has it from now on. One
-    /// that was given back meanwhile is taken again if it can be; else the order is recorded and tells why not.
+    /// that was given back meanwhile is taken again if it can be, and one for members only is for a buyer who is given that
+    /// benefit, or who joins with `membershipId`; else the order is recorded and tells why not.
     pub delivery_slot_hold: Option<ID>,
     /// Code of the shipping method: what it costs others and members is kept with the order.
     pub shipping_method: Option<String>,
@@ -276,7 +278,8 @@ pub struct OrderPayInput {
     #[graphql(default)]
     pub without_points: bool,
     /// It was paid in full with its shipping: the membership that it was to be joined with is given up, unless that is paid,
-    /// and its shipping is what it costs without.
+    /// and its shipping is what it costs without. A place for members only goes back: `deliverySlotRefusal` of the order is
+    /// `MEMBERS_ONLY` then.
     #[graphql(default)]
     pub without_membership: bool,
     /// What your payment provider calls the card that paid it, if the order was recorded without; 1 to 255 characters.

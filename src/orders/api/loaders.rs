@@ -5,7 +5,7 @@ use std::hash::Hash;
 
 use async_graphql::dataloader::{DataLoader, Loader};
 use entity::id::{HoldId, OrderId};
-use entity::{order_line, order_return, points_hold};
+use entity::{order, order_line, order_return, points_hold};
 use sea_orm::{EntityTrait, QueryFilter, QueryOrder};
 
 use crate::app::App;
@@ -23,6 +23,10 @@ pub fn loader(app: &App) -> DataLoader<OrderLoader> {
     DataLoader::new(OrderLoader { app: app.clone() }, tokio::spawn)
 }
 
+/// An order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct OrderRow(pub(super) OrderId);
+
 /// The lines of an order, by position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct LinesOf(pub(super) OrderId);
@@ -34,6 +38,19 @@ pub(super) struct ReturnsOf(pub(super) OrderId);
 /// Points that pay part of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct HoldOf(pub(super) HoldId);
+
+impl Loader<OrderRow> for OrderLoader {
+    type Value = order::Model;
+    type Error = FaultKind;
+
+    async fn load(&self, keys: &[OrderRow]) -> Result<HashMap<OrderRow, Self::Value>, FaultKind> {
+        let db = &self.app.db.read;
+        let among = is_among(db.get_database_backend(), "id", keys.iter().map(|key| key.0.0));
+        let rows = order::Entity::find().filter(among).all(db).await;
+        let rows = rows.map_err(|error| logged(error.into()))?;
+        Ok(rows.into_iter().map(|row| (OrderRow(row.id), row)).collect())
+    }
+}
 
 impl Loader<LinesOf> for OrderLoader {
     type Value = Vec<order_line::Model>;

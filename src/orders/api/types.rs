@@ -4,12 +4,13 @@
 
 use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, Enum, ID, Object};
+use entity::id::OrderId;
 use entity::order::{OrderState as Stored, RedemptionTax};
 use entity::points_hold::HoldState;
 use entity::{Instant, order, order_line, order_return};
 use serde::Deserialize;
 
-use super::loaders::{HoldOf, LinesOf, OrderLoader, ReturnsOf};
+use super::loaders::{HoldOf, LinesOf, OrderLoader, OrderRow, ReturnsOf};
 use crate::app::App;
 use crate::audit::reads::Person;
 use crate::auth::link::{self, Link};
@@ -23,6 +24,7 @@ use crate::graphql::access::AllowedAs;
 use crate::graphql::fault::ApiError;
 use crate::graphql::global_id::{NodeType, global_id};
 use crate::graphql::scalars::MoneyValue;
+use crate::memberships::api::{Membership, membership_joined_with};
 use crate::money::{Currency, Money, Rate};
 use crate::orders::is_claimable;
 use crate::packing::api::{PackingInstruction, instructions_of};
@@ -157,19 +159,30 @@ impl Order {
         guest.into_iter().chain(coupon).chain(referral).chain(early).chain(slot).collect()
     }
 
-    /// Why its coupon, which is one of ours, could not be used, such as `LIMIT_REACHED`.
+    /// Why its coupon, which is one of ours, could not be used, such as `LIMIT_REACHED`; `MEMBERS_ONLY` if its buyer has none of
+    /// the plans that it is for, apart from one that the order itself joins.
     async fn coupon_refusal(&self) -> Option<&str> {
         self.0.coupon_refusal.as_deref()
     }
 
-    /// Why it has no place in the delivery slot that it was to have, such as `SLOT_FULL`; `NOT_FOUND` if another order has it.
+    /// Why it has no place in the delivery slot that it was to have, such as `SLOT_FULL`; `NOT_FOUND` if another order has it,
+    /// `MEMBERS_ONLY` if its buyer neither has nor joins a membership with it, or gave that membership up when the order was
+    /// paid.
     async fn delivery_slot_refusal(&self) -> Option<&str> {
         self.0.delivery_slot_refusal.as_deref()
     }
 
-    /// Its place in a delivery slot; `RELEASED` once it is cancelled.
+    /// Its place in a delivery slot; `RELEASED` once it is cancelled, or goes on without the membership that its place is for.
     async fn delivery_slot_hold(&self, ctx: &Context<'_>) -> Result<Option<DeliverySlotHold>, ApiError> {
         hold_of(ctx, self.0.id).await
+    }
+
+    /// The membership that it was joined with, as it is now; null if there is none, or it went on without. Needs what
+    /// `customer` needs.
+    #[graphql(guard = "AllowedAs(\"customer\")")]
+    async fn membership(&self, ctx: &Context<'_>) -> Result<Option<Membership>, ApiError> {
+        self.note(ctx);
+        membership_joined_with(ctx, self.0.id).await
     }
 
     /// What shipping cost and what it would have cost; null for one that was imported, or cancelled before it was recorded.
@@ -323,6 +336,18 @@ impl Order {
     fn money(&self, minor: i64) -> Result<MoneyValue, ApiError> {
         Ok(Money { minor, currency: self.0.currency.parse()? }.into())
     }
+}
+
+/// An order as the viewer may see it: customers their own.
+pub(crate) async fn order_of(ctx: &Context<'_>, id: OrderId) -> Result<Option<Order>, ApiError> {
+    let loader = ctx.data_unchecked::<DataLoader<OrderLoader>>();
+    let found = loader.load_one(OrderRow(id)).await.map_err(of_kind)?;
+    let may_see = |row: &order::Model| match ctx.data_opt() {
+        Some(Viewer::Customer { customer, .. }) => row.customer_id == Some(*customer),
+        Some(Viewer::Shop { .. } | Viewer::Staff { .. }) => true,
+        Some(Viewer::Anonymous) | None => false,
+    };
+    Ok(found.filter(may_see).map(Order))
 }
 
 fn of_kind(kind: FaultKind) -> ApiError {

@@ -1,6 +1,7 @@
 //! Orders on their way into the database, and what each of the slices is told of them.
 
-use entity::id::{AccountId, CustomerId, GuestId, LineId, MembershipId, OrderId};
+use entity::Instant;
+use entity::id::{AccountId, CustomerId, GuestId, LineId, MembershipId, OrderId, SlotHoldId};
 use entity::order::{Model, OrderFlag, OrderState, RedemptionTax};
 
 use super::{Record, RecordLine};
@@ -14,6 +15,7 @@ use crate::delivery::weights::Line;
 use crate::earning::PlacedOrder;
 use crate::error::Fault;
 use crate::memberships::orders as memberships;
+use crate::memberships::plans::Plan;
 use crate::money::spread;
 use crate::orders::claim;
 use crate::orders::rules::{cut, lines_total};
@@ -93,7 +95,11 @@ impl<'a> Draft<'a> {
     }
 
     /// The coupon it uses, and the cart it is.
-    pub(super) fn coupon(&self) -> Option<coupons::Named<'a>> {
+    pub(super) fn coupon(
+        &self,
+        members: &'a memberships::Locked,
+        now: Instant,
+    ) -> Option<coupons::Named<'a>> {
         let (record, code) = (self.record, self.code()?);
         let line = |line: &RecordLine| coupons::CartLine {
             sku: line.sku.clone(),
@@ -103,7 +109,8 @@ impl<'a> Draft<'a> {
         let lines = record.lines.iter().map(line).collect();
         let with_points = record.hold.is_some();
         let cart = coupons::Cart { currency: record.currency, lines, shipping: record.shipping, with_points };
-        Some(coupons::Named { order: self.id, code, owner: self.owner.account().0, cart })
+        let plan = if self.membership().is_some() { None } else { members.held(self.model.customer_id, now) };
+        Some(coupons::Named { order: self.id, code, owner: self.owner.account().0, plan, cart })
     }
 
     /// What of the catalogue it has; of history, nobody asks.
@@ -113,11 +120,16 @@ impl<'a> Draft<'a> {
         self.is_current().then_some((self.id, Ordered { customer, at, skus }))
     }
 
-    /// The place in a delivery slot that it names.
-    pub(super) fn slot(&self) -> Option<slots::Named> {
+    /// The hold on a delivery slot that it names.
+    pub(super) fn slot_hold(&self) -> Option<SlotHoldId> {
+        self.record.slot_hold.filter(|_| self.is_current())
+    }
+
+    /// The place in a delivery slot that it names, for whom.
+    pub(super) fn slot(&self, members: &memberships::Locked) -> Option<slots::Named> {
+        let by_member = self.plan(members).is_some_and(|plan| plan.benefits.slots);
         let (customer, placed_at) = (self.model.customer_id, self.model.placed_at);
-        let hold = self.record.slot_hold.filter(|_| self.is_current())?;
-        Some(slots::Named { order: self.id, hold, customer, placed_at })
+        Some(slots::Named { order: self.id, hold: self.slot_hold()?, customer, by_member, placed_at })
     }
 
     /// The membership that it is joined with.
@@ -125,8 +137,19 @@ impl<'a> Draft<'a> {
         self.record.membership.filter(|_| self.is_current())
     }
 
+    /// Whose membership may give it something; nobody's for history.
+    pub(super) fn member(&self) -> Option<CustomerId> {
+        self.model.customer_id.filter(|_| self.is_current())
+    }
+
+    /// The plan that its customer had when it was placed, or joins with it.
+    fn plan<'m>(&self, members: &'m memberships::Locked) -> Option<&'m Plan> {
+        let (customer, at) = (self.model.customer_id, self.model.placed_at);
+        members.held(customer, at).or_else(|| members.joinable(self.membership()?, customer))
+    }
+
     /// What of it is shipped, and how; of history, nobody asks what it would have cost.
-    pub(super) fn shipped(&self, joined: &'a memberships::Locked) -> Option<Shippable<'a>> {
+    pub(super) fn shipped(&self, members: &'a memberships::Locked) -> Option<Shippable<'a>> {
         let record = self.record;
         let line = |line: &'a RecordLine| Line {
             sku: Some(line.sku.as_str()),
@@ -135,14 +158,12 @@ impl<'a> Draft<'a> {
         };
         let placed = Shippable {
             order: self.id,
-            customer: self.model.customer_id,
-            placed_at: self.model.placed_at,
             method: record.shipping_method.as_deref(),
             country: record.shipping_address.as_ref().map(|address| address.country),
             currency: record.currency,
             value: self.model.lines_total,
             charged: record.shipping,
-            joins: self.membership().and_then(|membership| joined.plan(membership)),
+            plan: self.plan(members),
             lines: record.lines.iter().map(line).collect(),
         };
         self.is_current().then_some(placed)

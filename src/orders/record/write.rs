@@ -1,6 +1,6 @@
 //! Writes a batch of new orders: rows, holds, earnings and events.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use entity::Instant;
 use entity::id::{MembershipId, OrderId};
@@ -20,6 +20,7 @@ use crate::error::{Fault, split};
 use crate::memberships::orders as memberships;
 use crate::money::{Currency, Money};
 use crate::onboarding::{FirstOrder, welcome};
+use crate::orders::slot::refused as slot_refused;
 use crate::orders::{coupon, early, events};
 use crate::outbox::emit;
 use crate::packing;
@@ -64,24 +65,19 @@ pub(super) async fn write<'a>(tx: &Tx, mut drafts: Vec<Draft<'a>>) -> Result<Wri
     // Two batches that share orders wait for each other in one direction only.
     drafts.sort_by(|a, b| a.external_id().cmp(b.external_id()));
     let new = insert_orders(tx, drafts).await?;
-    // In the order in which everybody locks: coupons and slots, then accounts.
+    // In the order in which everybody locks: coupons and slots, memberships, then accounts.
     let locked = coupons::lock(tx, new.iter().filter_map(Draft::code)).await?;
-    let held = new.iter().filter_map(Draft::slot).map(|named| named.hold);
-    let mut held = slots::lock(tx, held).await?;
-    let joined = memberships::lock(tx, new.iter().filter_map(Draft::membership)).await?;
-    let (new, refused) = pin_holds(tx, new, &held, &joined).await?;
+    let mut held = slots::lock(tx, new.iter().filter_map(Draft::slot_hold)).await?;
+    let members = memberships::lock(tx, new.iter().filter_map(Draft::member)).await?;
+    let (new, refused) = pin_holds(tx, new, &held, &members).await?;
     insert_lines(tx, &new).await?;
-    pin_slots(tx, &mut held, &new).await?;
-    for draft in &new {
-        if let Some(membership) = draft.membership() {
-            memberships::pin(tx, membership, draft.id).await?;
-        }
-    }
-    let shipped = new.iter().filter_map(|draft| draft.shipped(&joined));
-    freeze(tx, &shipped.collect::<Vec<Shippable<'_>>>()).await?;
+    let mut used: BTreeSet<OrderId> = pin_slots(tx, &mut held, &members, &new).await?;
+    let shipped = new.iter().filter_map(|draft| draft.shipped(&members));
+    used.extend(freeze(tx, &shipped.collect::<Vec<Shippable<'_>>>()).await?);
+    used.extend(take_coupons(tx, &locked, &members, &new).await?);
+    join_memberships(tx, &new, &used).await?;
     packing::attach(tx, &new.iter().filter_map(Draft::packed).collect::<Vec<_>>()).await?;
     early::mark(tx, new.iter().filter_map(Draft::ordered).collect()).await?;
-    take_coupons(tx, &locked, &new).await?;
     name_referrers(tx, &new).await?;
     let paid: Vec<PaidOrder> = new.iter().filter_map(Draft::paid).collect();
     if !paid.is_empty() {
@@ -95,29 +91,56 @@ pub(super) async fn write<'a>(tx: &Tx, mut drafts: Vec<Draft<'a>>) -> Result<Wri
     Ok(Written { new, refused })
 }
 
-/// Gives new orders the places in delivery slots that they name.
-async fn pin_slots(tx: &Tx, held: &mut slots::Locked, new: &[Draft<'_>]) -> Result<(), Fault> {
-    let named: Vec<slots::Named> = new.iter().filter_map(Draft::slot).collect();
-    for (order, refusal) in slots::pin(tx, held, &named).await? {
-        Entity::update_many()
-            .col_expr(Column::DeliverySlotRefusal, Expr::val(refusal.name()))
-            .filter(Column::Id.eq(order))
-            .exec(tx.db())
-            .await?;
+/// Gives new orders the places in delivery slots that they name; answers those whose place is for members only.
+async fn pin_slots(
+    tx: &Tx,
+    held: &mut slots::Locked,
+    members: &memberships::Locked,
+    new: &[Draft<'_>],
+) -> Result<BTreeSet<OrderId>, Fault> {
+    let named: Vec<slots::Named> = new.iter().filter_map(|draft| draft.slot(members)).collect();
+    let mut members_only = BTreeSet::new();
+    for (order, pinned) in slots::pin(tx, held, &named).await? {
+        match pinned {
+            Ok(is_members_only) => members_only.extend(is_members_only.then_some(order)),
+            Err(refusal) => slot_refused(tx, order, refusal).await?,
+        }
     }
-    Ok(())
+    Ok(members_only)
 }
 
-/// Takes the coupons that new orders name.
-async fn take_coupons(tx: &Tx, locked: &coupons::Locked, new: &[Draft<'_>]) -> Result<(), Fault> {
-    let named: Vec<coupons::Named<'_>> = new.iter().filter_map(Draft::coupon).collect();
-    for (order, refusal) in coupons::use_coupons(tx, locked, &named).await? {
-        coupon::refused(tx, order, refusal).await?;
+/// Takes the coupons that new orders name; answers those whose coupon is for members only.
+async fn take_coupons(
+    tx: &Tx,
+    locked: &coupons::Locked,
+    members: &memberships::Locked,
+    new: &[Draft<'_>],
+) -> Result<BTreeSet<OrderId>, Fault> {
+    let named: Vec<_> = new.iter().filter_map(|draft| draft.coupon(members, tx.now())).collect();
+    let mut members_only = BTreeSet::new();
+    for (order, used) in coupons::use_coupons(tx, locked, &named).await? {
+        match used {
+            Ok(is_members_only) => members_only.extend(is_members_only.then_some(order)),
+            Err(refusal) => coupon::refused(tx, order, refusal).await?,
+        }
     }
     for draft in new.iter().filter(|draft| draft.model.paid_at.is_some() && draft.code().is_some()) {
         coupon::paid(tx, draft.id).await?;
     }
-    Ok(())
+    Ok(members_only)
+}
+
+/// Joins orders with the memberships that they name. Of the others, `used` have what only members have: that is the end of
+/// withdrawing. What an order has of the membership that it is joined with goes back with it.
+async fn join_memberships(tx: &Tx, new: &[Draft<'_>], used: &BTreeSet<OrderId>) -> Result<(), Fault> {
+    let mut members = Vec::new();
+    for draft in new {
+        match draft.membership() {
+            Some(membership) => memberships::pin(tx, membership, draft.id).await?,
+            None => members.extend(draft.member().filter(|_| used.contains(&draft.id))),
+        }
+    }
+    memberships::used(tx, members).await
 }
 
 /// Binds buyers to those whose codes their orders name; of orders that are paid already, the first may count at once.
@@ -249,14 +272,15 @@ async fn pin_holds<'a>(
     tx: &Tx,
     drafts: Vec<Draft<'a>>,
     held: &slots::Locked,
-    joined: &memberships::Locked,
+    members: &memberships::Locked,
 ) -> Result<(Vec<Draft<'a>>, Vec<(usize, OrderError)>), Fault> {
     let mut pinned = Vec::with_capacity(drafts.len());
     let mut refused = Vec::new();
     let mut dropped = Vec::new();
     for mut draft in drafts {
-        let is_theirs = draft.slot().is_none_or(|named| held.is_for(named.hold, named.customer));
-        let joins = |id: MembershipId| joined.is_for(id, draft.model.customer_id);
+        let customer = draft.model.customer_id;
+        let is_theirs = draft.slot_hold().is_none_or(|hold| held.is_for(hold, customer));
+        let joins = |id: MembershipId| members.joinable(id, customer).is_some();
         let pins = match draft.membership() {
             Some(membership) if !joins(membership) => Err(OrderError::MembershipNotFound),
             _ if !is_theirs => Err(OrderError::SlotHoldNotFound),

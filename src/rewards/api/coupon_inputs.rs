@@ -62,6 +62,11 @@ pub(super) struct CouponCreateInput {
     skus: Vec<String>,
     /// The lines must add up to so much.
     minimum: Option<Decimal>,
+    /// Only customers who have any of these plans, by code, at most 500, may have it explained, reserved or taken; everybody,
+    /// if empty. The membership that an order joins does not open it for that order. An order that takes it uses a benefit:
+    /// its customer cannot withdraw from the membership any more.
+    #[graphql(default)]
+    plans: Vec<String>,
     /// Whether points may pay part of the same order.
     #[graphql(default = true)]
     with_points: bool,
@@ -164,6 +169,7 @@ impl CouponCreateInput {
             categories: self.categories.into_iter().collect(),
             skus: self.skus.into_iter().collect(),
             minimum,
+            plans: self.plans.into_iter().collect(),
             with_points: self.with_points,
             back_on_cancel: self.back_on_cancel,
         };

@@ -49,9 +49,8 @@ pub(super) enum CouponUseState {
 pub(super) struct Coupon(Model);
 
 impl Coupon {
-    fn discount(&self) -> Result<Discount, ApiError> {
-        let terms: Terms = serde_json::from_value(self.0.terms.clone())?;
-        Ok(terms.discount)
+    fn terms(&self) -> Result<Terms, ApiError> {
+        Ok(serde_json::from_value(self.0.terms.clone())?)
     }
 }
 
@@ -74,7 +73,7 @@ impl Coupon {
 
     /// The share it takes off, such as `"0.15"`.
     async fn percent(&self) -> Result<Option<Rate>, ApiError> {
-        match self.discount()? {
+        match self.terms()?.discount {
             Discount::Percent(share) => Ok(Some(share)),
             Discount::Amount(..) | Discount::FreeShipping => Ok(None),
         }
@@ -82,7 +81,7 @@ impl Coupon {
 
     /// The amount it takes off.
     async fn amount(&self) -> Result<Option<MoneyValue>, ApiError> {
-        match self.discount()? {
+        match self.terms()?.discount {
             Discount::Amount(minor, code) => Ok(Some(Money { minor, currency: code.parse()? }.into())),
             Discount::Percent(_) | Discount::FreeShipping => Ok(None),
         }
@@ -90,7 +89,7 @@ impl Coupon {
 
     /// Whether it takes off the shipping.
     async fn free_shipping(&self) -> Result<bool, ApiError> {
-        Ok(self.discount()? == Discount::FreeShipping)
+        Ok(self.terms()?.discount == Discount::FreeShipping)
     }
 
     /// From when on it can be used.
@@ -121,6 +120,11 @@ impl Coupon {
     /// Whose it is; anybody's, if null.
     async fn customer_id(&self) -> Option<ID> {
         self.0.customer_id.map(|customer| global_id(NodeType::Customer, customer))
+    }
+
+    /// The codes of the plans whose members can use it; everybody can, if empty.
+    async fn plans(&self) -> Result<Vec<String>, ApiError> {
+        Ok(self.terms()?.plans.into_iter().collect())
     }
 
     /// When staff withdrew it.

@@ -37,4 +37,7 @@ pub(super) enum CouponUseErrorCode {
     NotCombinable,
     /// Nothing in the cart is what it is for, or it is for another currency.
     CartDoesNotMatch,
+    /// It is for members of some plans, and the customer is given the benefits of none of them now. A membership that an
+    /// order joins does not open it for that order.
+    MembersOnly,
 }

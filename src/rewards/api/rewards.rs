@@ -80,7 +80,12 @@ impl Reward {
         Ok(serde_json::from_value(self.0.tiers.clone()).map_err(Fault::from)?)
     }
 
-    /// Whether it can be claimed now, by members of its tiers if it is for those.
+    /// The codes of the plans whose members can claim it, as long as they are given its benefits; everybody can, if empty.
+    async fn plans(&self) -> Result<Vec<String>, ApiError> {
+        Ok(serde_json::from_value(self.0.plans.clone()).map_err(Fault::from)?)
+    }
+
+    /// Whether it can be claimed now, by members of its tiers and plans if it is for those.
     async fn available(&self, ctx: &Context<'_>) -> bool {
         let now = ctx.data_unchecked::<App>().clock.now();
         claims::is_offered(&self.0, now) && self.0.stock != Some(0)
@@ -132,6 +137,10 @@ pub(super) struct RewardUpsertInput {
     /// The codes of the tiers whose members can claim it; everybody can, if left out.
     #[graphql(default)]
     tiers: Vec<String>,
+    /// The codes of the plans whose members can claim it; everybody can, if left out. Of a reward with tiers too, they need
+    /// both.
+    #[graphql(default)]
+    plans: Vec<String>,
     /// Not offered any more.
     #[graphql(default)]
     archived: bool,
@@ -170,6 +179,8 @@ pub enum RewardErrorCode {
     NotOffered,
     /// For members of other tiers.
     TierRequired,
+    /// For members of other plans.
+    PlanRequired,
     /// None is left.
     OutOfStock,
     /// The customer has claimed as many as one may.
@@ -356,6 +367,7 @@ impl RewardUpsertInput {
             ends_at: self.ends_at,
             archived: self.archived,
             tiers: self.tiers.into_iter().collect(),
+            plans: self.plans.into_iter().collect(),
         })
     }
 }
@@ -371,6 +383,9 @@ pub(super) fn told(error: RewardError, named: &str) -> UserError<RewardErrorCode
         RewardError::NotOffered => (Code::NotOffered, named, "The reward is not offered now.".to_owned()),
         RewardError::TierRequired => {
             (Code::TierRequired, named, "The reward is for members of other tiers.".to_owned())
+        }
+        RewardError::PlanRequired => {
+            (Code::PlanRequired, named, "The reward is for members of other plans.".to_owned())
         }
         RewardError::OutOfStock => (Code::OutOfStock, named, "None is left.".to_owned()),
         RewardError::CustomerLimitReached => {
