@@ -143,7 +143,7 @@ pub struct Model {
     pub seq: i64,
     /// The newest look-up that was taken over.
     pub synced_seq: i64,
-    /// When the last look-up began.
+    /// When it was looked up last, or was last to be.
     pub synced_at: Option<Instant>,
     /// Where it is billed.
     pub account: Option<String>,

@@ -10,7 +10,8 @@ pub(crate) struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        // One at a time, as SQLite has it. What was told and not looked into yet is found by the reconcile job.
+        // One at a time, as SQLite has it. What was told and not looked into yet is looked up by the reconcile job, unless
+        // its membership has ended.
         manager.alter_table(Table::alter().table("billing_events").drop_column("body").take()).await?;
         for added in [string_null("customer"), string_null("payment"), uuid_null("names")] {
             manager.alter_table(Table::alter().table("billing_events").add_column(added).take()).await?;

@@ -104,7 +104,8 @@ pub struct MembershipBilling {
     subscription: Option<String>,
     /// What is otherwise there, looked up now; empty if nothing is.
     differs: Vec<MembershipBillingDifference>,
-    /// What was asked for there and refused for good, the newest first; 20 at most. A refund among them is still owed.
+    /// What was asked for there and refused for good: refunds first, the newest first; 20 at most. A refund among them may
+    /// still be owed, or be with the bank, or be made there: look at its invoice there first.
     refused: Vec<MembershipBillingRefusal>,
 }
 

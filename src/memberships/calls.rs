@@ -336,8 +336,11 @@ async fn undo(tx: &Tx, membership: &mut Locked, seq: i64, call: &Call) -> Result
         Call::Change(Change::Pause) => membership.drop_pause(seq, tx.now()),
         // When it is to end is what a look-up finds.
         Call::Change(Change::EndAt(_)) => sync::enqueue(tx, membership.row.id).await?,
-        // It is over, or goes on, here all the same: whatever is found otherwise there is asked for anew. What was not
-        // given back is for staff to see.
+        // Here it is over all the same. Tomorrow's look-up asks anew, should it go on there; nothing else would look.
+        Call::Change(Change::EndNow) => {
+            sync::enqueue_at(tx, membership.row.id, Some(tx.after(TimeDelta::days(1)))).await?;
+        }
+        // Here it goes on all the same; the next look-up asks anew. What was not given back is for staff to see.
         Call::Change(_) | Call::Refund { .. } => {}
     }
     Ok(())

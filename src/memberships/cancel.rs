@@ -22,7 +22,7 @@ use crate::orders::rules::visible;
 use crate::tx::Tx;
 
 /// How long a contract can be withdrawn from (Directive 2011/83/EU, article 9).
-const WITHDRAWAL: TimeDelta = TimeDelta::days(14);
+pub(super) const WITHDRAWAL: TimeDelta = TimeDelta::days(14);
 
 /// How a membership is to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

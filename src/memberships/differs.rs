@@ -17,7 +17,9 @@ use crate::error::Fault;
 use crate::money::Money;
 
 /// Refused calls that are told.
-const MOST_REFUSED: u64 = 20;
+const MOST_REFUSED: usize = 20;
+/// Refused calls that are looked at for that.
+const LATEST_REFUSED: u64 = 200;
 
 /// Something that is otherwise there; none is nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,19 +67,22 @@ pub(crate) async fn billing(app: &App, row: &Model) -> Result<Option<Billing>, F
     Ok(Some(Billing { account, subscription: row.subscription.clone(), differs, refused }))
 }
 
-/// What was refused for good, the newest first.
+/// What was refused for good: refunds first, the newest first.
 async fn refused(app: &App, row: &Model) -> Result<Vec<Refused>, Fault> {
     use billing_call::{CallState, Column, Entity};
     let calls = Entity::find()
         .filter(Column::MembershipId.eq(row.id).and(Column::State.eq(CallState::Failed)))
         .order_by_desc(Column::Seq)
-        .limit(MOST_REFUSED)
+        .limit(LATEST_REFUSED)
         .all(&app.db.read)
         .await?;
     let refused = |found: billing_call::Model| {
         Ok(Refused { call: serde_json::from_value(found.call)?, asked_at: found.asked_at })
     };
-    calls.into_iter().map(refused).collect()
+    let mut refused: Vec<Refused> = calls.into_iter().map(refused).collect::<Result<_, Fault>>()?;
+    refused.sort_by_key(|one| !matches!(one.call, Call::Refund { .. }));
+    refused.truncate(MOST_REFUSED);
+    Ok(refused)
 }
 
 fn difference(field: &'static str, ours: Option<String>, theirs: Option<String>) -> Difference {

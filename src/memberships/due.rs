@@ -8,8 +8,7 @@ use entity::id::MembershipId;
 use entity::membership::{Column, Entity, MembershipState};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
-    Select,
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
 };
 use serde_json::json;
 
@@ -44,8 +43,7 @@ pub(crate) async fn reconcile(app: &App) -> Result<Ended, Fault> {
     let open = || Entity::find().filter(Column::OpenFor.is_not_null());
     let before = |since: TimeDelta| Column::SyncedAt.lte(later(now, -since));
     let begun = open().filter(Column::State.eq(MembershipState::Incomplete));
-    let unheard = Column::SyncedAt.is_null().or(before(TimeDelta::minutes(5)));
-    look_at(app, begun.filter(unheard).order_by_asc(Column::SyncedAt)).await?;
+    look_at(app, begun.filter(before(TimeDelta::minutes(5))).order_by_asc(Column::SyncedAt)).await?;
     let late = open().filter(Column::State.eq(MembershipState::PastDue));
     look_at(app, late.filter(before(TimeDelta::hours(1))).order_by_asc(Column::SyncedAt)).await?;
     look_at(app, open().filter(before(TimeDelta::days(1))).order_by_asc(Column::SyncedAt)).await?;

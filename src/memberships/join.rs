@@ -81,7 +81,7 @@ pub(crate) async fn join(tx: &Tx, cmd: &Join) -> Outcome<Joined, MembershipError
         ended_why: None,
         seq: 0,
         synced_seq: 0,
-        synced_at: None,
+        synced_at: Some(tx.now()),
         account: None,
         subscription: None,
         checkout: None,

@@ -10,7 +10,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::calls::Asked;
-use super::cancel::{end, give_back};
+use super::cancel::{WITHDRAWAL, end, give_back};
 use super::plans::{self, Plan};
 use super::store::{left_of, locked};
 use crate::app::App;
@@ -27,20 +27,24 @@ pub(crate) struct Locked {
     /// Those that have not ended, by whose they are.
     rows: BTreeMap<CustomerId, Model>,
     plans: Vec<Plan>,
+    now: Instant,
 }
 
 impl Locked {
-    /// The plan of a membership that an order of `customer` can be joined with: it is the customer's, has not ended, and no
-    /// order was joined with it.
+    /// The plan of a membership that an order of `customer` can be joined with: it is the customer's, waits for its first
+    /// payment or had it so lately that it can be withdrawn from, and no order was joined with it.
     pub(crate) fn joinable(&self, membership: MembershipId, customer: Option<CustomerId>) -> Option<&Plan> {
         let row = self.rows.get(&customer?)?;
-        if row.id == membership && row.order_id.is_none() { self.plan(row) } else { None }
+        let is_entitled = row.entitled_until.is_some_and(|until| self.now < until);
+        let is_new = row.joined_at.is_none_or(|joined| is_entitled && self.now < joined + WITHDRAWAL);
+        if row.id == membership && row.order_id.is_none() && is_new { self.plan(row) } else { None }
     }
 
     /// The plan whose benefits `customer` is given at `at`.
     pub(crate) fn held(&self, customer: Option<CustomerId>, at: Instant) -> Option<&Plan> {
         let row = self.rows.get(&customer?)?;
-        if row.entitled_until.is_some_and(|until| at < until) { self.plan(row) } else { None }
+        let (from, until) = row.joined_at.zip(row.entitled_until)?;
+        if from <= at && at < until { self.plan(row) } else { None }
     }
 
     fn plan(&self, row: &Model) -> Option<&Plan> {
@@ -61,7 +65,7 @@ pub(crate) async fn lock(tx: &Tx, customers: impl IntoIterator<Item = CustomerId
     }
     let plans = plans::with_ids(tx.db(), rows.iter().map(|row| row.plan_id)).await?;
     let rows = rows.into_iter().filter_map(|row| Some((row.open_for?, row))).collect();
-    Ok(Locked { rows, plans })
+    Ok(Locked { rows, plans, now: tx.now() })
 }
 
 /// The order is joined with the membership.

@@ -202,9 +202,7 @@ impl Facts {
 
     /// Whether the payment for the time after what is paid is under way: it did not fail, and is not late yet.
     fn is_settling(&self, paid: Instant, now: Instant) -> bool {
-        let failed = |charge: &Covered| {
-            matches!(charge.status, ChargeStatus::Failed | ChargeStatus::Void) && paid < charge.until
-        };
+        let failed = |charge: &Covered| charge.status == ChargeStatus::Failed && paid < charge.until;
         now < paid + SETTLING && !self.charges.values().any(failed)
     }
 

@@ -25,6 +25,8 @@ pub(super) struct Locked {
     before: Model,
     pub(super) row: Model,
     pub(super) charges: Vec<membership_charge::Model>,
+    /// Invoices of which it is news that they were paid.
+    news: Vec<String>,
     facts: Facts,
 }
 
@@ -46,17 +48,12 @@ impl Locked {
             .all(tx.db())
             .await?;
         let facts = facts(&row, &charges, pauses);
-        Ok(Self { before: row.clone(), row, charges, facts })
-    }
-
-    /// When it ended for good, and why.
-    pub(super) fn ended(&self) -> Option<(Instant, EndedWhy)> {
-        self.facts.ended
+        Ok(Self { before: row.clone(), row, charges, news: Vec::new(), facts })
     }
 
     /// Whether it has ended for good.
     pub(super) fn has_ended(&self) -> bool {
-        self.ended().is_some()
+        self.facts.ended.is_some()
     }
 
     /// The number of what is asked for now: the next in this membership.
@@ -78,7 +75,7 @@ impl Locked {
     }
 
     /// The same of one charge.
-    pub(super) fn unused_of(&self, charge: &membership_charge::Model, at: Instant) -> i64 {
+    fn unused_of(&self, charge: &membership_charge::Model, at: Instant) -> i64 {
         let at = self.pause_at(at).map_or(at, |(_, pause)| min(pause.from, at));
         let (from, until) = (charge.covers_from, charge.covers_until);
         let left = self.facts.moved(from, until) - max(at, from);
@@ -146,23 +143,41 @@ impl Locked {
         self.facts.learn(fact);
     }
 
-    /// Takes in a charge as whoever takes the money has it; answers it, if it is news that it was paid.
-    pub(super) async fn charge(
-        &mut self,
-        tx: &Tx,
-        told: &Charge,
-    ) -> Result<Option<membership_charge::Model>, Fault> {
+    /// Takes in a charge as whoever takes the money has it.
+    pub(super) async fn charge(&mut self, tx: &Tx, told: &Charge) -> Result<(), Fault> {
         self.facts.learn(&Fact::Charge { invoice: told.invoice.clone(), covered: covered_by(told) });
         let known = self.charges.iter().find(|known| known.invoice == told.invoice);
         let row = merged(self.row.id, known, told);
         if known == Some(&row) {
-            return Ok(None);
+            return Ok(());
         }
-        let was_paid = known.is_some_and(|known| known.paid_at.is_some());
+        if row.paid_at.is_some() && known.is_none_or(|known| known.paid_at.is_none()) {
+            self.news.push(row.invoice.clone());
+        }
         write_charge(tx, &row).await?;
         self.charges.retain(|known| known.invoice != row.invoice);
-        self.charges.push(row.clone());
-        Ok(Some(row).filter(|row| row.paid_at.is_some() && !was_paid))
+        self.charges.push(row);
+        Ok(())
+    }
+
+    /// What is owed of payments of which nothing was known before, now that it has ended: what was taken for the time after
+    /// the end, and all of it, if it was taken after the end or the membership came to nothing.
+    fn owed(&mut self) -> Vec<Call> {
+        let news = std::mem::take(&mut self.news);
+        let Some((ended_at, why)) = self.facts.ended else { return Vec::new() };
+        let owed = |charge: &membership_charge::Model| match why {
+            EndedWhy::NeverPaid | EndedWhy::Withdrawn | EndedWhy::TrialUsed => left_of(charge),
+            _ if charge.paid_at.is_some_and(|paid| ended_at < paid) => left_of(charge),
+            EndedWhy::Member | EndedWhy::Shop | EndedWhy::Unpaid => self.unused_of(charge, ended_at),
+            // The bank has it, or whoever ended it where it is billed has decided.
+            EndedWhy::Refunded | EndedWhy::Disputed | EndedWhy::Deleted => 0,
+        };
+        let refund = |charge: &membership_charge::Model| Call::Refund {
+            invoice: charge.invoice.clone(),
+            amount: owed(charge),
+        };
+        let some = self.charges.iter().filter(|charge| news.contains(&charge.invoice) && owed(charge) > 0);
+        some.map(refund).collect()
     }
 
     /// Writes the membership as what is known makes it, and tells what changed. `is_sure` if whoever takes the money was just
@@ -173,6 +188,10 @@ impl Locked {
             if self.row.subscription.is_some() || self.row.checkout.is_some() {
                 calls::enqueue(tx, &mut self, &Call::Change(Change::EndNow), Asked::ByJob).await?;
             }
+        }
+        for refund in self.owed() {
+            tracing::warn!(membership.id = %self.row.id.0, "a payment for the time after a membership is given back");
+            calls::enqueue(tx, &mut self, &refund, Asked::ByJob).await?;
         }
         if self.row.next_at.is_some_and(|at| at <= tx.now()) {
             self.take_next_plan();

@@ -4,14 +4,14 @@
 use entity::Instant;
 use entity::id::{CallId, CustomerId, MembershipId};
 use entity::membership::{Column, EndedWhy, Entity, Model};
-use entity::{billing_customer, job, membership_charge};
+use entity::{billing_customer, job};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter};
 use serde_json::json;
 
 use super::calls::{self, About, Asked, Call, ask_pending, has_pending};
 use super::state::{Fact, is_over};
-use super::store::{Locked, left_of, locked};
+use super::store::{Locked, locked};
 use super::trials;
 use crate::app::App;
 use crate::billing::payments::{
@@ -29,9 +29,14 @@ const ATTEMPTS: i64 = 60;
 
 /// Has a membership looked up, once this commits.
 pub(crate) async fn enqueue(tx: &Tx, membership: MembershipId) -> Result<(), Fault> {
+    enqueue_at(tx, membership, None).await
+}
+
+/// The same, not before `due`.
+pub(super) async fn enqueue_at(tx: &Tx, membership: MembershipId, due: Option<Instant>) -> Result<(), Fault> {
     let payload = json!({ "membership": membership });
     // No key: a run that is under way may have looked before what this is about.
-    jobs::enqueue(tx, Job { kind: KIND, payload, due: None, dedup_key: None, max_attempts: ATTEMPTS }).await
+    jobs::enqueue(tx, Job { kind: KIND, payload, due, dedup_key: None, max_attempts: ATTEMPTS }).await
 }
 
 /// The job.
@@ -43,6 +48,7 @@ pub(crate) async fn run(app: &App, job: &job::Model) -> Result<Ended, Fault> {
 
 /// Asks what is still to be asked, looks up how the subscription is, and takes it over.
 pub(crate) async fn sync(app: &App, membership: MembershipId) -> Result<(), Fault> {
+    pass_time(app, membership).await?;
     ask_pending(app, membership).await?;
     let Some(row) = app.change(&membership, claim).await? else { return Ok(()) };
     let found = match row.account {
@@ -52,8 +58,23 @@ pub(crate) async fn sync(app: &App, membership: MembershipId) -> Result<(), Faul
     app.change(&(row, found), take_over).await
 }
 
-/// Numbers a look-up that is about to begin. What time alone has brought needs no answer to it, such as the end of a pause;
-/// that a membership is over does.
+/// What time alone has brought needs no answer from anybody, such as the end of a pause; that a membership is over does.
+async fn pass_time(app: &App, membership: MembershipId) -> Result<(), Fault> {
+    let due = Entity::find_by_id(membership).filter(Column::DueAt.lte(app.clock.now()));
+    if due.one(&app.db.read).await?.is_none() {
+        return Ok(());
+    }
+    app.change(&membership, async |tx: &Tx, id| {
+        let Some(membership) = locked(tx, *id).await? else { return Ok(()) };
+        if is_over(membership.standing(tx.now()).state) {
+            return Ok(());
+        }
+        membership.settle(tx, false).await.map(drop)
+    })
+    .await
+}
+
+/// Numbers a look-up that is about to begin.
 async fn claim(tx: &Tx, id: &MembershipId) -> Result<Option<Model>, Fault> {
     let claimed = Entity::update_many()
         .col_expr(Column::Seq, Expr::col(Column::Seq).add(1))
@@ -61,16 +82,7 @@ async fn claim(tx: &Tx, id: &MembershipId) -> Result<Option<Model>, Fault> {
         .filter(Column::Id.eq(*id))
         .exec_with_returning(tx.db())
         .await?;
-    let Some(row) = claimed.into_iter().next() else { return Ok(None) };
-    if row.due_at.is_none_or(|at| tx.now() < at) {
-        return Ok(Some(row));
-    }
-    match locked(tx, *id).await? {
-        Some(membership) if !is_over(membership.standing(tx.now()).state) => {
-            membership.settle(tx, false).await.map(Some)
-        }
-        Some(_) | None => Ok(Some(row)),
-    }
+    Ok(claimed.into_iter().next())
 }
 
 async fn look_up(app: &App, row: &Model) -> Result<Option<Subscription>, Fault> {
@@ -130,10 +142,7 @@ pub(super) async fn absorb(
     let is_newest = seq > membership.row.synced_seq;
     membership.row.synced_seq = std::cmp::max(seq, membership.row.synced_seq);
     for charge in &found.charges {
-        let had_ended = membership.has_ended();
-        if let Some(news) = membership.charge(tx, charge).await?.filter(|_| had_ended) {
-            give_back_late(tx, membership, &news).await?;
-        }
+        membership.charge(tx, charge).await?;
     }
     grant_trial(tx, membership, found).await?;
     let is_settled = is_newest && !has_pending(tx, membership.row.id, settling).await?;
@@ -172,7 +181,7 @@ async fn grant_trial(tx: &Tx, membership: &mut Locked, found: &Subscription) -> 
             | SubscriptionStatus::IncompleteExpired
     );
     let (row, Some(until)) = (&membership.row, found.trial_until) else { return Ok(()) };
-    if row.trial_days == 0 || row.trial_until.is_some() || !is_confirmed {
+    if membership.has_ended() || row.trial_days == 0 || row.trial_until.is_some() || !is_confirmed {
         return Ok(());
     }
     let latest = row.began_at + super::state::FIRST_PAYMENT + chrono::TimeDelta::days(row.trial_days.into());
@@ -200,29 +209,6 @@ async fn follow_up(tx: &Tx, membership: &mut Locked, found: &Subscription) -> Re
         // A pause that nobody asked for here is ended like one that is over.
         let renews_at = std::cmp::max(standing.paid_through.unwrap_or(now), now);
         calls::enqueue(tx, membership, &Call::Change(Change::Resume { renews_at }), Asked::ByJob).await?;
-    }
-    Ok(())
-}
-
-/// A payment of which nothing was known when the membership ended: what was taken for the time after goes back, and all of
-/// it, if it was taken after the end or the membership came to nothing.
-async fn give_back_late(
-    tx: &Tx,
-    membership: &mut Locked,
-    charge: &membership_charge::Model,
-) -> Result<(), Fault> {
-    let Some((ended_at, why)) = membership.ended() else { return Ok(()) };
-    let owed = match why {
-        EndedWhy::NeverPaid | EndedWhy::Withdrawn | EndedWhy::TrialUsed => left_of(charge),
-        _ if charge.paid_at.is_some_and(|paid| ended_at < paid) => left_of(charge),
-        EndedWhy::Member | EndedWhy::Shop | EndedWhy::Unpaid => membership.unused_of(charge, ended_at),
-        // The bank has it, or whoever ended it there has decided.
-        EndedWhy::Refunded | EndedWhy::Disputed | EndedWhy::Deleted => 0,
-    };
-    if owed > 0 {
-        tracing::warn!(membership.id = %membership.row.id.0, "a payment after the end of a membership is given back");
-        let refund = Call::Refund { invoice: charge.invoice.clone(), amount: owed };
-        calls::enqueue(tx, membership, &refund, Asked::ByJob).await?;
     }
     Ok(())
 }

@@ -21,7 +21,7 @@ use crate::audit::{self, Entry};
 use crate::db::bulk::Rows;
 use crate::db::dialect;
 use crate::error::{Fault, Outcome, Stop, refuse};
-use crate::memberships;
+use crate::memberships::{self, orders as members};
 use crate::orders::rules::visible;
 use crate::outbox::{self, Event};
 use crate::points::amount::Points;
@@ -211,8 +211,14 @@ fn terms(discount: Discount) -> Terms {
     Terms { discount, categories, skus, minimum: None, plans, with_points: true, back_on_cancel: true }
 }
 
-/// Refuses a customer who has none of the tiers, or none of the plans, that the reward is for.
-async fn check_member(tx: &Tx, row: &reward::Model, customer: CustomerId) -> Outcome<(), RewardError> {
+/// The plans whose members a reward is for; everybody, if none.
+fn plans_of(row: &reward::Model) -> Result<BTreeSet<String>, Fault> {
+    Ok(serde_json::from_value(row.plans.clone())?)
+}
+
+/// Refuses a customer who has none of the tiers, or none of the plans, that the reward is for; answers whether it is for
+/// members of plans.
+async fn check_member(tx: &Tx, row: &reward::Model, customer: CustomerId) -> Outcome<bool, RewardError> {
     let wanted: BTreeSet<String> = serde_json::from_value(row.tiers.clone())?;
     if !wanted.is_empty() {
         let held = tiers::held(tx.db(), [customer]).await?;
@@ -220,14 +226,14 @@ async fn check_member(tx: &Tx, row: &reward::Model, customer: CustomerId) -> Out
             return refuse(RewardError::TierRequired);
         }
     }
-    let wanted: BTreeSet<String> = serde_json::from_value(row.plans.clone())?;
+    let wanted = plans_of(row)?;
     if !wanted.is_empty() {
         let held = memberships::held(tx.db(), [customer], tx.now()).await?;
         if !held.get(&customer).is_some_and(|held| wanted.contains(&held.plan.code)) {
             return refuse(RewardError::PlanRequired);
         }
     }
-    Ok(())
+    Ok(!wanted.is_empty())
 }
 
 /// A reward to be claimed.
@@ -243,6 +249,13 @@ pub(crate) struct Claim {
 /// Takes one of the stock, pays it with the customer's points, and makes its coupon if it is one.
 pub(crate) async fn claim(tx: &Tx, claim: &Claim) -> Outcome<RewardClaimId, RewardError> {
     let Some(id) = claim.reward else { return refuse(RewardError::NotFound) };
+    let Some(offered) = reward::Entity::find_by_id(id).one(tx.db()).await? else {
+        return refuse(RewardError::NotFound);
+    };
+    // In the order in which everybody locks: memberships, then rewards and accounts.
+    if !plans_of(&offered)?.is_empty() {
+        members::lock(tx, [claim.customer]).await?;
+    }
     // Locks the row: what follows happens once at a time for this reward.
     let taken = reward::Entity::update_many()
         .col_expr(Reward::Stock, Expr::col(Reward::Stock).sub(1))
@@ -262,7 +275,7 @@ pub(crate) async fn claim(tx: &Tx, claim: &Claim) -> Outcome<RewardClaimId, Rewa
     let Some(customer) = owners.get(&named).and_then(|(_, customer)| *customer) else {
         return refuse(RewardError::NotFound);
     };
-    check_member(tx, &row, customer).await?;
+    let is_for_members = check_member(tx, &row, customer).await?;
     if taken.rows_affected != 1 {
         return refuse(RewardError::OutOfStock);
     }
@@ -284,6 +297,9 @@ pub(crate) async fn claim(tx: &Tx, claim: &Claim) -> Outcome<RewardClaimId, Rewa
     let coupon = make_coupon(tx, &row, customer, gives).await?;
     let handed = Given { coupon, early_access, code };
     let new = claimed(tx, &row, claim, hold, handed).insert(tx.db()).await?;
+    if is_for_members {
+        members::used(tx, [customer]).await?;
+    }
     tell(tx, "reward.claimed", &new).await?;
     Ok(new.id)
 }

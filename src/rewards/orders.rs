@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::coupons::normal;
 pub(crate) use super::terms::{Cart, CartLine};
-use super::terms::{Refusal, Terms};
+use super::terms::{Refusal, Terms, may_use};
 use super::uses::{give_back, retake, take};
 use crate::db::dialect::is_among_texts;
 use crate::error::{Fault, Outcome, Stop, refuse, split};
@@ -80,6 +80,7 @@ async fn reserved_or_new(
 ) -> Outcome<CouponUseId, Refusal> {
     // Also of what was reserved: whoever reserved it as a member may have withdrawn since.
     if !terms.is_open_to(named.plan) {
+        may_use(coupon, Some(named.owner), tx.now()).map_err(Stop::Refused)?;
         return refuse(Refusal::MembersOnly);
     }
     let taken = Terms { minimum: None, ..terms }.apply(&named.cart).map_err(Stop::Refused)?;

@@ -108,6 +108,7 @@ pub(crate) async fn reserve(tx: &Tx, reserve: &Reserve) -> Outcome<CouponUseId, 
     let found = coupon::Entity::find().filter(Coupon::Code.eq(normal(&reserve.code))).one(tx.db()).await?;
     let Some(coupon) = found else { return refuse(Refusal::NotFound) };
     let coupon = locked(tx, coupon.id).await?;
+    may_use(&coupon, Some(reserve.owner), tx.now()).map_err(Stop::Refused)?;
     let terms: Terms = serde_json::from_value(coupon.terms.clone())?;
     if !is_open_to(tx.db(), &terms, Some(reserve.owner), tx.now()).await? {
         return refuse(Refusal::MembersOnly);

@@ -149,6 +149,40 @@ both_engines_with_stripe! {
         assert_eq!(told["at"].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().ok(), moved);
     }
 
+    async fn a_card_that_had_a_trial_ends_the_next_one_once(shop: &StripeShop) {
+        shop.plus(json!({ "trialDays": 14 })).await;
+        let mut begun = Vec::new();
+        for _ in 0..2 {
+            let row = shop.begun(&shop.as_customer_with_password().await).await;
+            shop.fake.confirm(row.subscription.as_deref().unwrap(), Card::Visa).unwrap();
+            shop.tell_all().await;
+            begun.push(shop.again(&row).await);
+        }
+        let states = [(MembershipState::Trialing, None), (MembershipState::Cancelled, Some(EndedWhy::TrialUsed))];
+        assert_eq!([0, 1].map(|which: usize| (begun[which].state, begun[which].ended_why)), states);
+        shop.tell_all().await;
+        shop.pass(days(2)).await;
+        let ends = shop.fake.requests().into_iter().filter(|request| request.method == "DELETE").count();
+        assert_eq!(ends, 1);
+        assert_eq!(shop.again(&begun[1]).await.joined_at, None);
+    }
+
+    async fn a_renewal_that_comes_with_the_end_is_given_back(shop: &StripeShop) {
+        let (_, joans) = member(shop).await;
+        shop.pass(days(30)).await;
+        // Stripe is away when it is to end; the renewal is taken before it hears of that.
+        away(shop);
+        assert_eq!(asked(shop, "membershipCancel", &joans, json!({})).await.as_deref(), Some("PAYMENTS_UNAVAILABLE"));
+        shop.pass(days(1) + TimeDelta::hours(3)).await;
+        shop.fake.mend();
+        assert_eq!(shop.fake.charges().len(), 2);
+        shop.pass(days(1)).await;
+        let after = shop.again(&joans).await;
+        assert_eq!((after.state, after.entitled_until), (MembershipState::Cancelled, joans.paid_through));
+        assert_eq!(shop.fake.charges().iter().map(|charge| charge.refunded).collect::<Vec<_>>(), [0, 1000]);
+        assert!(shop.fake.subscriptions()[0]["ended_at"].is_i64());
+    }
+
     async fn the_page_for_cards_is_of_whoever_pays(shop: &StripeShop) {
         let (joan, joans) = member(shop).await;
         let eve = shop.as_customer_with_password().await;

@@ -153,8 +153,10 @@ both_engines! {
         for one in [&joan, &eve] {
             shop.refused(one, "rewardClaim", json!({ "rewardId": mug }), "PLAN_REQUIRED").await;
         }
-        shop.join(&joan, "plus").await;
+        let joined = shop.join(&joan, "plus").await;
         shop.done(&joan, "rewardClaim", json!({ "rewardId": mug })).await;
+        let withdraw = json!({ "membershipId": joined, "when": "WITHDRAW" });
+        shop.refused(&joan, "membershipCancel", withdraw, "BENEFIT_USED").await;
         // Of a reward with tiers too, one needs both.
         let gold = json!([{ "code": "gold", "name": "Gold", "threshold": "1000" }]);
         shop.set(json!({ "tiers": { "tiers": gold } })).await;
