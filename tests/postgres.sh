@@ -13,6 +13,8 @@ postgres_directory=
 postgres_process=
 postgres_port=
 postgres_user=
+# Where its directory is made; a temporary directory of the system, if empty.
+postgres_base=
 # More options of the server, to be set before it starts.
 postgres_options=()
 
@@ -73,14 +75,14 @@ postgres_become() {
 }
 
 postgres_start() {
-    local programs base=/tmp
+    local programs base=${postgres_base:-/tmp}
     programs=$(postgres_programs) || { postgres_say "there is no PostgreSQL server here"; return 1; }
     if [ "$(id -u)" = 0 ]; then
         postgres_user=nobody
         id postgres >/dev/null 2>&1 && postgres_user=postgres
     else
         # Root's own temporary directory may be closed to the server's user; everybody else's is open to themselves.
-        base=${TMPDIR:-/tmp}
+        base=${postgres_base:-${TMPDIR:-/tmp}}
     fi
     postgres_directory=$(mktemp -d "$base/regulars-postgres.XXXXXX") || return 1
     [ -z "$postgres_user" ] || chown "$postgres_user" "$postgres_directory"

@@ -146,11 +146,14 @@ pub(super) async fn absorb(
     }
     grant_trial(tx, membership, found).await?;
     let is_settled = is_newest && !has_pending(tx, membership.row.id, settling).await?;
-    if is_settled && membership.row.cancels_at != found.ends_at {
+    let wanted = membership.row.cancels_at;
+    if is_settled && found.ended_at.is_none() && wanted != found.ends_at {
         // Somebody wanted it on the pages of whoever takes the money.
         membership.learn(&Fact::Cancels { seq, at: found.ends_at });
     }
     if let Some(at) = found.ended_at {
+        // What was asked for may have come there too late.
+        let at = wanted.map_or(at, |wanted| std::cmp::min(wanted, at));
         membership.learn(&Fact::Ended { at, why: why_ended(membership, found, at) });
     }
     if is_settled {
