@@ -118,4 +118,38 @@ ids! {
     SlotHoldId,
     /// A change of a customer's tier.
     TierChangeId,
+    /// Whom a message is for: the id of the customer or guest identity.
+    PersonId,
+    /// Something said about what may be sent to somebody.
+    ConsentId,
+    /// A double opt-in under way.
+    ConsentRequestId,
+    /// An address that nothing is sent to.
+    SuppressionId,
+    /// A template of messages.
+    TemplateId,
+    /// A version of such a template.
+    TemplateVersionId,
+    /// A message to somebody.
+    MessageId,
+    /// A journey.
+    JourneyId,
+    /// A version of a journey.
+    JourneyVersionId,
+    /// Somebody's way through a journey.
+    RunId,
+    /// An update of a product, told to its owners.
+    ProductUpdateId,
+}
+
+impl From<CustomerId> for PersonId {
+    fn from(customer: CustomerId) -> Self {
+        Self(customer.0)
+    }
+}
+
+impl From<GuestId> for PersonId {
+    fn from(guest: GuestId) -> Self {
+        Self(guest.0)
+    }
 }

@@ -27,6 +27,7 @@ mod m20261122_expiry_warnings;
 mod m20261122_histories;
 mod m20261122_memberships;
 mod m20261122_merged;
+mod m20261122_messages;
 mod m20261122_opening_balances;
 mod m20261122_packing;
 mod m20261122_redemption_tax;
@@ -77,6 +78,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_delivery::Migration),
             Box::new(m20261122_event_words::Migration),
             Box::new(m20261122_reward_plans::Migration),
+            Box::new(m20261122_messages::Migration),
         ]
     }
 }

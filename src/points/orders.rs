@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use entity::Instant;
-use entity::id::{AccountId, CustomerId, GuestId, HoldId, LineId, OrderId, ReferralId, ReturnId};
+use entity::id::{AccountId, CustomerId, GuestId, HoldId, LineId, OrderId, PersonId, ReferralId, ReturnId};
 use entity::points_lot::LotSource;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -138,6 +138,14 @@ impl Owner {
         match self {
             Self::Customer(customer) => AccountId(customer.0),
             Self::Guest(guest) => AccountId(guest.0),
+        }
+    }
+
+    /// To whom messages about it go.
+    pub(crate) fn person(self) -> PersonId {
+        match self {
+            Self::Customer(customer) => customer.into(),
+            Self::Guest(guest) => guest.into(),
         }
     }
 }

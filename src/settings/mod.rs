@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::auth::policy::RegistrationPolicy;
 use crate::customers::birthday::LeapDayBirthday;
 use crate::error::{Fault, Outcome, Stop, refuse};
+use crate::messages::terms::MessageTerms;
 use crate::money::Currency;
 use crate::notices::{LOOK_EVERY, Notice};
 use crate::points::amount::{Points, PointsDelta};
@@ -57,6 +58,8 @@ pub struct ShopSettings {
     pub tiers: TierProgramme,
     /// Minutes for which a place in a delivery slot is held for a cart; 1 to 120.
     pub slot_hold_minutes: u32,
+    /// How much somebody may be sent, and when.
+    pub messages: MessageTerms,
 }
 
 /// The most points that each role may adjust by at once without a second person; no bound, if none.
@@ -107,6 +110,7 @@ impl Default for ShopSettings {
             referrals: ReferralTerms::default(),
             tiers: TierProgramme::default(),
             slot_hold_minutes: 15,
+            messages: MessageTerms::default(),
         }
     }
 }

@@ -168,6 +168,7 @@ impl Update {
             referrals,
             tiers: self.tiers.clone().unwrap_or(before.tiers),
             slot_hold_minutes,
+            messages: before.messages,
         })
     }
 }
