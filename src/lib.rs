@@ -25,6 +25,7 @@ pub mod http;
 pub mod idempotency;
 pub mod import;
 pub mod jobs;
+pub mod journeys;
 mod localized;
 pub mod memberships;
 pub mod messages;

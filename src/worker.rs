@@ -19,6 +19,7 @@ use crate::delivery;
 use crate::earning;
 use crate::error::Fault;
 use crate::jobs::{self, Ended, Job};
+use crate::journeys;
 use crate::memberships::{calls, due, sync};
 use crate::messages;
 use crate::outbox;
@@ -34,13 +35,15 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const AT_ONCE: usize = 8;
 
 /// Jobs that are due again and again; each is one row, armed by its own last run.
-const RECURRING: [(&str, &str); 12] = [
+const RECURRING: [(&str, &str); 14] = [
     (points::jobs::SWEEP, "0 * * * * *"),
     (earning::BIRTHDAYS, "0 0 * * * *"),
     (rewards::LAPSE, "0 * * * * *"),
     (delivery::LAPSE, "0 * * * * *"),
     (referrals::VEST, "0 * * * * *"),
     (tiers::SWEEP, "0 * * * * *"),
+    (journeys::TICK, "0 * * * * *"),
+    (journeys::BIRTHDAYS, "0 30 * * * *"),
     (due::SWEEP, "0 * * * * *"),
     (due::RECONCILE, "0 */5 * * * *"),
     (due::SANDBOX, "0 * * * * *"),
@@ -133,6 +136,9 @@ async fn dispatch(app: &App, job: &Model) -> Result<Ended, Fault> {
         tiers::SWEEP => tiers::sweep(app).await,
         tiers::RECOMPUTE => tiers::recompute(app, job).await,
         earning::BIRTHDAYS => earning::birthdays(app).await,
+        journeys::TICK => journeys::tick(app).await,
+        journeys::BIRTHDAYS => journeys::birthdays(app).await,
+        journeys::FANOUT => journeys::fan_out(app, job).await,
         due::SWEEP => due::sweep(app).await,
         due::RECONCILE => due::reconcile(app).await,
         due::SANDBOX => due::run_sandbox(app).await,

@@ -15,6 +15,9 @@ pub enum RunState {
     /// For its next step.
     #[sea_orm(string_value = "WAITING")]
     Waiting,
+    /// Due, while its journey is paused.
+    #[sea_orm(string_value = "PARKED")]
+    Parked,
     /// Every step was sent, or left out.
     #[sea_orm(string_value = "DONE")]
     Done,

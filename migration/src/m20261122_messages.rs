@@ -1,13 +1,13 @@
 //! What may be sent to whom, what is sent, and the journeys that send it.
 
 use sea_orm_migration::prelude::{
-    DbErr, DeriveMigrationName, Expr, ExprTrait, Index, MigrationTrait, SchemaManager, async_trait,
+    ColumnDef, DbErr, DeriveMigrationName, Expr, ExprTrait, Index, MigrationTrait, SchemaManager, async_trait,
 };
 use sea_orm_migration::schema::{
     big_integer, binary, boolean, integer, integer_null, json_binary, json_binary_null, pk_uuid, string,
     string_null, text, text_null, uuid, uuid_null,
 };
-use sea_orm_migration::sea_query::ConditionalStatement;
+use sea_orm_migration::sea_query::{ConditionalStatement, IntoColumnDef, Query, Table};
 
 use crate::columns::{drop_tables, index, instant, instant_null, refers, table};
 
@@ -25,6 +25,13 @@ impl MigrationTrait for Migration {
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager
+            .drop_index(Index::drop().name("ix_order_lines_sku_id").table("order_lines").to_owned())
+            .await?;
+        manager
+            .drop_index(Index::drop().name("ix_orders_email_key_placed_at").table("orders").to_owned())
+            .await?;
+        manager.alter_table(Table::alter().table("orders").drop_column("email_key").take()).await?;
         drop_tables(
             manager,
             &[
@@ -147,6 +154,14 @@ async fn make_journeys(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .take();
     manager.create_table(versions).await?;
     index(manager, "journey_versions", &["journey_id", "version"], true).await?;
+    // The mailbox of an order, by which orders of one person are found whoever placed them: the address in lower case.
+    let column: ColumnDef = string_null("email_key").into_column_def();
+    manager.alter_table(Table::alter().table("orders").add_column(column).take()).await?;
+    let update = Query::update().table("orders").value("email_key", Expr::cust("lower(email)")).take();
+    manager.execute(update).await?;
+    index(manager, "orders", &["email_key", "placed_at"], false).await?;
+    // Who owns an article.
+    index(manager, "order_lines", &["sku", "id"], false).await?;
     let cursors =
         table("journey_cursors").col(string("name").primary_key()).col(big_integer("position")).take();
     manager.create_table(cursors).await?;
@@ -189,7 +204,7 @@ async fn make_runs(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .col(instant_null("converted_at"))
         .col(uuid_null("converted_order_id"))
         .foreign_key(&mut refers("journey_id", "journey_runs", "journeys"))
-        .check(Expr::cust("(state = 'WAITING') = (ended_at IS NULL)"))
+        .check(Expr::cust("(state IN ('WAITING', 'PARKED')) = (ended_at IS NULL)"))
         .take();
     manager.create_table(runs).await?;
     index(manager, "journey_runs", &["journey_id", "person_id", "cause"], true).await?;
@@ -198,6 +213,13 @@ async fn make_runs(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let mut due =
         Index::create().name("ix_journey_runs_due").table("journey_runs").col("due_at").col("id").take();
     manager.create_index(due.and_where(waiting()).to_owned()).await?;
+    let mut of_person = Index::create()
+        .name("ix_journey_runs_person")
+        .table("journey_runs")
+        .col("person_id")
+        .col("due_at")
+        .take();
+    manager.create_index(of_person.and_where(waiting()).to_owned()).await?;
     let mut lanes = Index::create()
         .name("ix_journey_runs_lane")
         .table("journey_runs")
@@ -206,8 +228,11 @@ async fn make_runs(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .col("lane")
         .unique()
         .take();
-    let waits_in_lane = waiting().and(Expr::col("lane").is_not_null());
+    let waits_in_lane = Expr::col("ended_at").is_null().and(Expr::col("lane").is_not_null());
     manager.create_index(lanes.and_where(waits_in_lane).to_owned()).await?;
+    let mut parked =
+        Index::create().name("ix_journey_runs_parked").table("journey_runs").col("journey_id").take();
+    manager.create_index(parked.and_where(Expr::col("state").eq("PARKED")).to_owned()).await?;
     let mut measured = Index::create()
         .name("ix_journey_runs_measured")
         .table("journey_runs")

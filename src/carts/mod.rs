@@ -5,6 +5,7 @@
 
 pub mod api;
 mod close;
+mod events;
 pub(crate) mod prune;
 mod rules;
 mod upsert;

@@ -7,7 +7,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
 use super::close::{last_order, lock};
-use super::{CartError, Upsert, Whose, of_customer, of_email, rules};
+use super::{CartError, Upsert, Whose, events, of_customer, of_email, rules};
 use crate::auth::mailbox;
 use crate::customers::email::EmailAddress;
 use crate::customers::owners::{Buyer, Named, find_or_create};
@@ -48,7 +48,10 @@ pub(crate) async fn upsert(tx: &Tx, stated: &Upsert) -> Outcome<CartId, CartErro
     };
     let known = match by_external_id(tx, &new.external_id).await? {
         Some(known) => known,
-        None if insert(tx, &new).await? => return Ok(new.id),
+        None if insert(tx, &new).await? => {
+            events::touched(tx, &new).await?;
+            return Ok(new.id);
+        }
         None => by_external_id(tx, &new.external_id)
             .await?
             .ok_or_else(|| Fault::internal("a cart that another wrote is gone"))?,
@@ -176,6 +179,7 @@ async fn update(tx: &Tx, known: &Model, new: Model) -> Result<(), Fault> {
     if new == *known {
         return Ok(());
     }
+    events::touched(tx, &new).await?;
     Entity::update_many()
         .col_expr(Column::Identity, Expr::val(new.identity))
         .col_expr(Column::CustomerId, Expr::val(new.customer_id))

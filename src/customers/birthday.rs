@@ -55,6 +55,15 @@ pub fn next_birthday(born: NaiveDate, today: NaiveDate, leap_day: LeapDayBirthda
     years.into_iter().filter_map(|year| birthday_in(born, year, leap_day)).find(|day| *day >= today)
 }
 
+/// The days of birth that have their birthday on `day`: an index finds who was born on them.
+pub(crate) fn born_for(day: NaiveDate, leap_day: LeapDayBirthday) -> impl Iterator<Item = NaiveDate> {
+    let leap = move |born: i32| NaiveDate::from_ymd_opt(born, 2, 29);
+    let same = move |born: i32| day.with_year(born);
+    let candidates = (1900..=day.year())
+        .flat_map(move |born| [same(born), leap(born).filter(|leap| Some(*leap) != same(born))]);
+    candidates.flatten().filter(move |born| birthday_in(*born, day.year(), leap_day) == Some(day))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -111,5 +120,17 @@ mod tests {
             let before = birthday_in(born, next.year() - 1, leap_day).unwrap();
             prop_assert!(before < today && before < next);
         }
+    }
+
+    #[test]
+    fn somebody_born_on_a_leap_day_is_found_on_one_day_of_every_year() {
+        use LeapDayBirthday::{February28, March1};
+        let has =
+            |on: &str, born: &str, leap_day| born_for(day(on), leap_day).any(|found| found == day(born));
+        assert!(has("2027-02-28", "2000-02-29", February28));
+        assert!(has("2028-02-29", "2000-02-29", February28));
+        assert!(!has("2028-02-28", "2000-02-29", February28));
+        assert!(has("2027-02-28", "1999-02-28", February28) && has("2028-02-28", "1999-02-28", February28));
+        assert!(has("2027-03-01", "2000-02-29", March1) && !has("2027-02-28", "2000-02-29", March1));
     }
 }

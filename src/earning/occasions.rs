@@ -7,7 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use chrono::{Datelike, Days, NaiveDate, TimeDelta};
+use chrono::{Days, NaiveDate, TimeDelta};
 use entity::earning_use::{Column, Entity, Model};
 use entity::id::{AccountId, CustomerId, ReferralId};
 use entity::points_lot::LotSource;
@@ -21,7 +21,7 @@ use super::evaluate::Rule;
 use super::versions;
 use crate::actor::Actor;
 use crate::app::App;
-use crate::customers::birthday::birthday_in;
+use crate::customers::birthday::born_for;
 use crate::db::bulk::Rows;
 use crate::db::dialect::is_among;
 use crate::error::{Fault, Outcome, Stop, refuse};
@@ -304,7 +304,7 @@ struct Celebrants {
 }
 
 async fn post_birthdays_of(app: &App, day: NaiveDate, at: Instant) -> Result<(), Fault> {
-    let born: Vec<NaiveDate> = born_for(&app.settings(), day).collect();
+    let born: Vec<NaiveDate> = born_for(day, app.settings().leap_day_birthday).collect();
     let mut after = CustomerId(uuid::Uuid::nil());
     loop {
         let customers = born_on(app, &born, after).await?;
@@ -321,16 +321,6 @@ async fn post_birthdays(tx: &Tx, of: &Celebrants) -> Result<(), Fault> {
     credit(tx, &rules, &accounts, of.day).await
 }
 
-/// The days of birth that have their birthday on `day`: the index finds them by the day itself.
-fn born_for(settings: &ShopSettings, day: NaiveDate) -> impl Iterator<Item = NaiveDate> {
-    let (year, leap_day) = (day.year(), settings.leap_day_birthday);
-    let leap = move |born: i32| NaiveDate::from_ymd_opt(born, 2, 29);
-    let same = move |born: i32| day.with_year(born);
-    let candidates =
-        (1900..=year).flat_map(move |born| [same(born), leap(born).filter(|leap| Some(*leap) != same(born))]);
-    candidates.flatten().filter(move |born| birthday_in(*born, year, leap_day) == Some(day))
-}
-
 async fn born_on(app: &App, born: &[NaiveDate], after: CustomerId) -> Result<Vec<CustomerId>, Fault> {
     use customer::Column;
     let found = customer::Entity::find()
@@ -345,24 +335,4 @@ async fn born_on(app: &App, born: &[NaiveDate], after: CustomerId) -> Result<Vec
         .all(&app.db.read)
         .await?;
     Ok(found)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::customers::birthday::LeapDayBirthday;
-
-    #[test]
-    fn somebody_born_on_a_leap_day_has_a_birthday_every_year() {
-        let settings =
-            ShopSettings { leap_day_birthday: LeapDayBirthday::February28, ..ShopSettings::default() };
-        let day = |text: &str| text.parse::<NaiveDate>().unwrap();
-        let has = |on: &str, born: &str| born_for(&settings, day(on)).any(|found| found == day(born));
-        assert!(has("2027-02-28", "2000-02-29"));
-        assert!(has("2028-02-29", "2000-02-29"));
-        assert!(!has("2028-02-28", "2000-02-29"));
-        assert!(has("2027-02-28", "1999-02-28") && has("2028-02-28", "1999-02-28"));
-        let march = ShopSettings { leap_day_birthday: LeapDayBirthday::March1, ..ShopSettings::default() };
-        assert!(born_for(&march, day("2027-03-01")).any(|found| found == day("2000-02-29")));
-    }
 }

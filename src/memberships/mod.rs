@@ -26,7 +26,9 @@ mod store;
 pub(crate) mod switch;
 pub(crate) mod sync;
 mod trials;
+mod would_save;
 
 pub(crate) use error::MembershipError;
 pub(crate) use held::held;
 pub(crate) use merge::merge;
+pub(crate) use would_save::would_have_saved;

@@ -47,7 +47,7 @@ pub(crate) struct Span {
 
 impl Span {
     /// What a plan costs in it: a fee for each interval that has begun.
-    fn fee(self, plan: &Plan) -> i64 {
+    pub(super) fn fee(self, plan: &Plan) -> i64 {
         let months: u32 = match plan.billed {
             Interval::Month => 1,
             Interval::Year => 12,

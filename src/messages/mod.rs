@@ -5,6 +5,7 @@ pub(crate) mod code;
 pub(crate) mod facts;
 pub mod letter;
 pub mod mailer;
+pub(crate) mod quiet;
 pub(crate) mod staff_invitation;
 pub mod template;
 pub mod terms;

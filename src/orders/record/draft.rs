@@ -256,6 +256,7 @@ fn model(
         card_hash: record.card.as_ref().map(CardHash::bytes),
         not_yet_orderable: None,
         packing: None,
+        email_key: record.email.as_ref().map(|email| email.key()),
         delivery_slot_refusal: None,
     })
 }

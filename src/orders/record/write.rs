@@ -216,6 +216,7 @@ const ORDER_COLUMNS: &[&str] = &[
     "flag",
     "claim_until",
     "card_hash",
+    "email_key",
 ];
 
 /// Inserts the orders; answers those that no other transaction had recorded.
@@ -234,7 +235,7 @@ async fn insert_orders<'a>(tx: &Tx, drafts: Vec<Draft<'a>>) -> Result<Vec<Draft<
     Ok(drafts.into_iter().filter(is_ours).collect())
 }
 
-fn order_row(order: &Model) -> [Value; 26] {
+fn order_row(order: &Model) -> [Value; 27] {
     [
         order.id.0.into(),
         order.external_id.as_str().into(),
@@ -263,6 +264,7 @@ fn order_row(order: &Model) -> [Value; 26] {
         order.flag.map(|flag| flag.to_value()).into(),
         order.claim_until.into(),
         order.card_hash.clone().into(),
+        order.email_key.clone().into(),
     ]
 }
 

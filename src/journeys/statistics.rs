@@ -1,0 +1,169 @@
+//! What came of journeys: who was sent something, who was not and why, and who bought after that.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use chrono::TimeDelta;
+use entity::Instant;
+use entity::id::{JourneyId, PersonId, RunId};
+use entity::journey_run::{Column, Entity, RunState};
+use entity::message::{self, MessageState, Reason};
+use entity::order;
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QuerySelect};
+
+use super::purchases::buyer;
+use crate::db::bulk::Rows;
+use crate::db::dialect::is_among;
+use crate::error::Fault;
+use crate::tx::Tx;
+
+/// Counts these paid orders as brought about by what was sent, or would have been, within the time in which it counts; of
+/// one person, the first order after each. Two statements for any number.
+pub(super) async fn convert(tx: &Tx, orders: impl Iterator<Item = &order::Model>) -> Result<(), Fault> {
+    let mut bought: HashMap<PersonId, Vec<&order::Model>> = HashMap::new();
+    for order in orders {
+        if let Some(person) = buyer(order) {
+            bought.entry(person).or_default().push(order);
+        }
+    }
+    let Some(first) = bought.values().flatten().map(|order| order.placed_at).min() else { return Ok(()) };
+    let counts_for = TimeDelta::days(tx.settings().messages.conversion_days.into());
+    let among = is_among(tx.db().get_database_backend(), "person_id", bought.keys().map(|id| id.0));
+    let open: Vec<(RunId, PersonId, Option<Instant>)> = Entity::find()
+        .select_only()
+        .columns([Column::Id, Column::PersonId, Column::MeasuredFrom])
+        .filter(among)
+        .filter(Column::ConvertedAt.is_null().and(Column::MeasuredFrom.gte(first - counts_for)))
+        .into_tuple()
+        .all(tx.db())
+        .await?;
+    let mut rows = Rows::new("journey_runs", &["id", "converted_at", "converted_order_id"]);
+    for (run, person, from) in open {
+        let Some((from, orders)) = from.zip(bought.get(&person)) else { continue };
+        let counts = |order: &&&order::Model| from < order.placed_at && order.placed_at <= from + counts_for;
+        if let Some(order) = orders.iter().filter(counts).min_by_key(|order| order.placed_at) {
+            rows.push([run.0.into(), order.placed_at.into(), order.id.0.into()]);
+        }
+    }
+    rows.update(tx.db(), "").await
+}
+
+/// What came of those who began a journey in some time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Statistics {
+    pub(crate) entered: i64,
+    /// For a first or a next step; those that were put off among them.
+    pub(crate) waiting: i64,
+    /// Of those who wait, who was put off, by why.
+    pub(crate) deferred: BTreeMap<Reason, i64>,
+    /// Who ended before a first message, by why.
+    pub(crate) dropped: BTreeMap<Reason, i64>,
+    /// Messages that were sent.
+    pub(crate) sent: i64,
+    /// Messages that were queued and not sent, by why.
+    pub(crate) unsent: BTreeMap<Reason, i64>,
+    /// Who was sent something.
+    pub(crate) reached: i64,
+    /// Of those, who bought in time.
+    pub(crate) reached_converted: i64,
+    /// Who got nothing, to measure by.
+    pub(crate) held_out: i64,
+    /// Of those, who bought in time.
+    pub(crate) held_out_converted: i64,
+}
+
+/// What came of those who began a journey from `from` on, before `until`; two statements.
+pub(crate) async fn of(
+    db: &impl ConnectionTrait,
+    journey: JourneyId,
+    from: Instant,
+    until: Instant,
+) -> Result<Statistics, Fault> {
+    let rows: Vec<(RunState, Option<Reason>, bool, i64, i64)> = Entity::find()
+        .select_only()
+        .columns([Column::State, Column::Reason])
+        .expr(Column::Sent.gt(0))
+        .expr(Column::Id.count())
+        .expr(Column::ConvertedAt.count())
+        .filter(Column::JourneyId.eq(journey))
+        .filter(Column::EnteredAt.gte(from).and(Column::EnteredAt.lt(until)))
+        .group_by(Column::State)
+        .group_by(Column::Reason)
+        .group_by(Column::Sent.gt(0))
+        .into_tuple()
+        .all(db)
+        .await?;
+    let mut found = Statistics::default();
+    for (state, reason, was_reached, count, converted) in rows {
+        found.entered += count;
+        if was_reached {
+            found.reached += count;
+            found.reached_converted += converted;
+        }
+        match (state, reason) {
+            (RunState::Waiting | RunState::Parked, reason) => {
+                found.waiting += count;
+                if let Some(reason) = reason {
+                    *found.deferred.entry(reason).or_default() += count;
+                }
+            }
+            (RunState::HeldOut, _) => {
+                found.held_out += count;
+                found.held_out_converted += converted;
+            }
+            (RunState::Dropped, Some(reason)) => *found.dropped.entry(reason).or_default() += count,
+            (RunState::Dropped, None) | (RunState::Done, _) => {}
+        }
+    }
+    found.add_messages(db, journey, from, until).await?;
+    Ok(found)
+}
+
+impl Statistics {
+    async fn add_messages(
+        &mut self,
+        db: &impl ConnectionTrait,
+        journey: JourneyId,
+        from: Instant,
+        until: Instant,
+    ) -> Result<(), Fault> {
+        use message::Column as Message;
+        let rows: Vec<(MessageState, Option<Reason>, i64)> = message::Entity::find()
+            .select_only()
+            .columns([Message::State, Message::Reason])
+            .expr(Message::Id.count())
+            .filter(Message::JourneyId.eq(journey))
+            .filter(Message::QueuedAt.gte(from).and(Message::QueuedAt.lt(until)))
+            .group_by(Message::State)
+            .group_by(Message::Reason)
+            .into_tuple()
+            .all(db)
+            .await?;
+        for (state, reason, count) in rows {
+            match (state, reason) {
+                (MessageState::Sent, _) => self.sent += count,
+                (_, Some(reason)) => *self.unsent.entry(reason).or_default() += count,
+                (_, None) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The journeys of these people that began, the last first.
+pub(super) async fn runs_of(
+    db: &impl ConnectionTrait,
+    journey: JourneyId,
+    people: &BTreeSet<PersonId>,
+    limit: u64,
+) -> Result<Vec<entity::journey_run::Model>, Fault> {
+    use sea_orm::QueryOrder;
+    let among = is_among(db.get_database_backend(), "person_id", people.iter().map(|id| id.0));
+    Ok(Entity::find()
+        .filter(among)
+        .filter(Column::JourneyId.eq(journey))
+        .order_by_desc(Column::EnteredAt)
+        .order_by_desc(Column::Id)
+        .limit(limit)
+        .all(db)
+        .await?)
+}
