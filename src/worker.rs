@@ -67,7 +67,11 @@ pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
         }
         let free = AT_ONCE.saturating_sub(running.len());
         match look(&app, free).await {
-            Ok(leased) => {
+            Ok((leased, told)) => {
+                if told {
+                    let app = app.clone();
+                    running.spawn(async move { journeys::hear(&app).await });
+                }
                 for job in leased {
                     let app = app.clone();
                     running.spawn(async move { run_one(&app, job).await });
@@ -96,16 +100,23 @@ fn told(ended: Result<Result<(), Fault>, JoinError>) {
     }
 }
 
-/// Numbers new events and takes up to `free` due jobs.
-async fn look(app: &App, free: usize) -> Result<Vec<Model>, Fault> {
-    while outbox::relay(app).await? > 0 {}
-    if free == 0 { Ok(Vec::new()) } else { jobs::lease(app, u64::try_from(free)?).await }
+/// Numbers new events and takes up to `free` due jobs; answers whether there were events.
+async fn look(app: &App, free: usize) -> Result<(Vec<Model>, bool), Fault> {
+    let mut told = false;
+    while outbox::relay(app).await? > 0 {
+        told = true;
+    }
+    let leased = if free == 0 { Vec::new() } else { jobs::lease(app, u64::try_from(free)?).await? };
+    Ok((leased, told))
 }
 
 /// Runs what is due now; answers how much that was.
 pub async fn run_due(app: &App) -> Result<usize, Fault> {
-    let leased = look(app, AT_ONCE).await?;
-    let count = leased.len();
+    let (leased, told) = look(app, AT_ONCE).await?;
+    if told {
+        journeys::hear(app).await?;
+    }
+    let count = leased.len() + usize::from(told);
     let mut running: FuturesUnordered<_> = leased.into_iter().map(|job| run_one(app, job)).collect();
     while let Some(settled) = running.next().await {
         settled?;

@@ -28,6 +28,7 @@ use crate::catalog::api::{CatalogMutation, CatalogQuery};
 use crate::customers::api::{CustomersMutation, CustomersQuery};
 use crate::delivery::api::{DeliveryMutation, DeliveryQuery};
 use crate::earning::api::{EarningMutation, EarningQuery};
+use crate::journeys::api::{JourneysMutation, JourneysQuery};
 use crate::memberships::api::{MembershipsMutation, MembershipsQuery};
 use crate::onboarding::api::{OnboardingMutation, OnboardingQuery};
 use crate::orders::api::{OrdersMutation, OrdersQuery};
@@ -76,6 +77,7 @@ struct LoyaltyQuery(
     LiabilityQuery,
     TierQuery,
     MembershipsQuery,
+    JourneysQuery,
     BillingQuery,
 );
 
@@ -110,6 +112,7 @@ struct LoyaltyMutation(
     ReferralsMutation,
     TierMutation,
     MembershipsMutation,
+    JourneysMutation,
     BillingMutation,
 );
 

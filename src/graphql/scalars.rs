@@ -1,7 +1,7 @@
 //! Scalars with bounds, so that a wrong number or address never reaches an operation.
 
 use async_graphql::{InputType, InputValueError, InputValueResult, Scalar, ScalarType, SimpleObject, Value};
-use chrono::NaiveDate;
+use chrono::{NaiveDate, NaiveTime};
 
 use crate::customers::country::CountryCode;
 use crate::customers::email::EmailAddress;
@@ -99,6 +99,23 @@ impl ScalarType for Date {
 
     fn to_value(&self) -> Value {
         self.0.to_string().into()
+    }
+}
+
+/// A time of the shop's clocks, such as `"09:30"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LocalTime(pub NaiveTime);
+
+#[Scalar(name = "LocalTime")]
+impl ScalarType for LocalTime {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        let text = text::<Self>(value)?;
+        let time = NaiveTime::parse_from_str(&text, "%H:%M").ok().filter(|_| text.len() == 5);
+        time.map(Self).ok_or_else(|| InputValueError::custom("is not a time such as 09:30"))
+    }
+
+    fn to_value(&self) -> Value {
+        self.0.format("%H:%M").to_string().into()
     }
 }
 

@@ -31,12 +31,20 @@ pub(crate) mod updates;
 
 pub(crate) use birthdays::{KIND as BIRTHDAYS, run as birthdays};
 pub(crate) use fanout::{KIND as FANOUT, run as fan_out};
-pub(crate) use intake::take_in;
+use intake::take_in;
 pub(crate) use tick::{KIND as TICK, run as tick};
 
+use crate::app::App;
 use crate::db::dialect;
 use crate::error::Fault;
 use crate::tx::Tx;
+
+/// Takes in what just happened, and does what is due at once.
+pub(crate) async fn hear(app: &App) -> Result<(), Fault> {
+    take_in(app).await?;
+    while tick::do_due(app).await? {}
+    Ok(())
+}
 
 /// Waits until no other instance takes in events, acts on what is due or changes journeys.
 async fn lock(tx: &Tx) -> Result<(), Fault> {
