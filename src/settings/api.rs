@@ -18,9 +18,11 @@ use crate::money::Currency;
 use crate::tiers::api::{TierProgramme, TierProgrammeInput};
 use crate::tx::Tx;
 use accounts::{LeapDayBirthday, PointsAdjustmentLimits, ReferralTerms, RegistrationPolicy};
+use messages::MessageTerms;
 use programme::{PointsProgramme, PointsProgrammeInput};
 
 pub mod accounts;
+pub mod messages;
 pub mod programme;
 
 /// Queries about the shop.
@@ -76,6 +78,8 @@ pub struct SettingsNode {
     tiers: TierProgramme,
     /// Minutes for which a place in a delivery slot is held for a cart.
     slot_hold_minutes: u32,
+    /// How much one person may be sent, and when.
+    messages: MessageTerms,
 }
 
 /// A change of the settings. What is not given stays as it is.
@@ -111,6 +115,8 @@ pub struct ShopSettingsUpdateInput {
     tiers: Option<TierProgrammeInput>,
     /// Minutes for which a place in a delivery slot is held for a cart, 1 to 120; 15 until it is set.
     slot_hold_minutes: Option<u32>,
+    /// How much one person may be sent, and when: all of it, in place of what was before.
+    messages: Option<MessageTerms>,
 }
 
 /// Why the settings were not changed.
@@ -234,6 +240,7 @@ impl ShopSettingsUpdateInput {
             referrals: self.referrals.map(Into::into),
             tiers,
             slot_hold_minutes: self.slot_hold_minutes,
+            messages: self.messages.map(Into::into),
         };
         Ok(Ok((key, update)))
     }
@@ -286,6 +293,7 @@ impl TryFrom<&ShopSettings> for SettingsNode {
             referrals: settings.referrals.into(),
             tiers: TierProgramme::from(&settings.tiers),
             slot_hold_minutes: settings.slot_hold_minutes,
+            messages: settings.messages.clone().into(),
         })
     }
 }

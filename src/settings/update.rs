@@ -14,6 +14,7 @@ use crate::auth::policy::RegistrationPolicy;
 use crate::customers::birthday::LeapDayBirthday;
 use crate::customers::profile::Locale;
 use crate::error::{Outcome, refuse};
+use crate::messages::terms::MessageTerms;
 use crate::money::{Currency, Rate};
 use crate::points::programme::{Activation, Expiry, Programme, ReturnPolicy};
 use crate::referrals::ReferralTerms;
@@ -56,6 +57,9 @@ pub struct Update {
     /// Minutes for which a place in a delivery slot is held for a cart.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slot_hold_minutes: Option<u32>,
+    /// How much one person may be sent, and when; all of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub messages: Option<MessageTerms>,
 }
 
 /// A change of the points programme; what is none stays as it is.
@@ -143,6 +147,10 @@ impl Update {
         if !(1..=120).contains(&slot_hold_minutes) {
             return Err(invalid("slotHoldMinutes", "must be 1 to 120"));
         }
+        let messages = self.messages.clone().unwrap_or(before.messages);
+        if let Some((field, problem)) = messages.problem() {
+            return Err(SettingsError::Invalid { inside: Some("messages"), field, problem });
+        }
         let storefront_url = match self.storefront_url.clone() {
             None => before.storefront_url,
             Some(None) => None,
@@ -168,7 +176,7 @@ impl Update {
             referrals,
             tiers: self.tiers.clone().unwrap_or(before.tiers),
             slot_hold_minutes,
-            messages: before.messages,
+            messages,
         })
     }
 }

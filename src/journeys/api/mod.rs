@@ -7,7 +7,7 @@ mod updates;
 mod words;
 
 use async_graphql::{Context, Enum, ID, InputObject, MergedObject, Object, SimpleObject};
-use entity::id::{CustomerId, JourneyId, StaffId};
+use entity::id::{JourneyId, StaffId};
 use entity::journey;
 
 use definition::JourneyDefinition;
@@ -17,11 +17,12 @@ use super::definition::Invalid;
 use super::manage::{self, Act, Draft, JourneyError};
 use super::{builtin, explain, live};
 use crate::app::App;
+use crate::audit::reads::Person;
 use crate::auth::viewer::Viewer;
+use crate::customers::api::{meant, note_read};
 use crate::error::Outcome;
 use crate::graphql::access::Allowed;
 use crate::graphql::fault::ApiError;
-use crate::graphql::global_id::{NodeType, local_id};
 use crate::graphql::once::{once, written};
 use crate::graphql::payload::UserError;
 use crate::graphql::scalars::IdempotencyKey;
@@ -121,9 +122,8 @@ impl JourneysQuery {
         #[graphql(desc = "For whom.")] customer_id: ID,
     ) -> Result<Option<JourneyPreview>, ApiError> {
         let app = ctx.data_unchecked::<App>();
-        let Some(customer) = local_id::<CustomerId>(&customer_id, NodeType::Customer) else {
-            return Ok(None);
-        };
+        let Some(customer) = meant(ctx, Some(&customer_id)).await? else { return Ok(None) };
+        note_read(ctx, Person::Customer(customer));
         let Some((journey, definition)) = explain::definition_of(&app.db.read, &code).await? else {
             return Ok(None);
         };
@@ -141,9 +141,8 @@ impl JourneysQuery {
         #[graphql(desc = "To whom.")] customer_id: ID,
     ) -> Result<Option<NotSentExplanation>, ApiError> {
         let app = ctx.data_unchecked::<App>();
-        let Some(customer) = local_id::<CustomerId>(&customer_id, NodeType::Customer) else {
-            return Ok(None);
-        };
+        let Some(customer) = meant(ctx, Some(&customer_id)).await? else { return Ok(None) };
+        note_read(ctx, Person::Customer(customer));
         let Some(found) = explain::explain(&app.db.read, &journey, customer).await? else { return Ok(None) };
         let text = found.ways.first().map_or_else(
             || "Nothing that begins this journey happened since it was published.".to_owned(),
