@@ -102,21 +102,27 @@ fn told(ended: Result<Result<(), Fault>, JoinError>) {
 
 /// Numbers new events and takes up to `free` due jobs; answers whether there were events.
 async fn look(app: &App, free: usize) -> Result<(Vec<Model>, bool), Fault> {
-    let mut told = false;
-    while outbox::relay(app).await? > 0 {
-        told = true;
-    }
+    let told = relay(app).await?;
     let leased = if free == 0 { Vec::new() } else { jobs::lease(app, u64::try_from(free)?).await? };
     Ok((leased, told))
 }
 
+/// Numbers new events; answers whether there were any.
+async fn relay(app: &App) -> Result<bool, Fault> {
+    let mut told = false;
+    while outbox::relay(app).await? > 0 {
+        told = true;
+    }
+    Ok(told)
+}
+
 /// Runs what is due now; answers how much that was.
 pub async fn run_due(app: &App) -> Result<usize, Fault> {
-    let (leased, told) = look(app, AT_ONCE).await?;
-    if told {
+    if relay(app).await? {
         journeys::hear(app).await?;
     }
-    let count = leased.len() + usize::from(told);
+    let leased = jobs::lease(app, u64::try_from(AT_ONCE)?).await?;
+    let count = leased.len();
     let mut running: FuturesUnordered<_> = leased.into_iter().map(|job| run_one(app, job)).collect();
     while let Some(settled) = running.next().await {
         settled?;

@@ -215,7 +215,7 @@ both_engines! {
             kinds.sort();
             let expected = [
                 "audit.seal", "auth.prune", "billing.sandbox", "catalog.release", "catalog.terms", "coupons.lapse",
-                "customers.words", "delivery.lapse", "earning.birthdays", "memberships.reconcile", "memberships.sweep", "points.sweep",
+                "customers.words", "delivery.lapse", "earning.birthdays", "journeys.birthdays", "journeys.tick", "memberships.reconcile", "memberships.sweep", "points.sweep",
                 "referrals.vest", "tiers.sweep",
             ];
             assert_eq!(kinds, expected);

@@ -25,6 +25,7 @@ mod expiry;
 mod exports;
 mod ids;
 mod jobs;
+mod journeys;
 mod keys;
 mod liability;
 mod member_coupons;

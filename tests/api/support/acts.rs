@@ -82,6 +82,8 @@ fn selection(mutation: &str) -> &'static str {
             "membership { id state plan { code } } checkoutUrl confirmation { clientSecret isForLater } replayed"
         }
         membership if membership.starts_with("membership") => MEMBERSHIP,
+        journey if journey.starts_with("journey") => "journey { code state version } replayed",
+        "productUpdateAnnounce" => "announced replayed",
         "referralAccept" => "referral { id state } replayed",
         other => panic!("what does {other} answer?"),
     }
@@ -92,6 +94,7 @@ fn input_type(mutation: &str) -> String {
         "rewardClaimFulfil" | "rewardClaimCancel" => "RewardClaimEndInput".to_owned(),
         "pointsVoid" | "pointsCapture" => "PointsHoldEndInput".to_owned(),
         "membershipKeep" | "membershipResume" => "MembershipInput".to_owned(),
+        "journeyPublish" | "journeyPause" | "journeyResume" | "journeyRetire" => "JourneyInput".to_owned(),
         "waitlistJoin" | "waitlistLeave" => "WaitlistInput".to_owned(),
         "pointsAdjustmentApprove" | "pointsAdjustmentReject" => "PointsAdjustmentDecideInput".to_owned(),
         _ => format!("{}{}Input", mutation[..1].to_uppercase(), &mutation[1..]),

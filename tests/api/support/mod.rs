@@ -5,6 +5,7 @@ mod answer;
 mod caller;
 mod credentials;
 mod database;
+mod journeys;
 mod mail;
 mod neighbour;
 mod plans;
