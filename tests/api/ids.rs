@@ -309,6 +309,19 @@ fn places_of_memberships(shop: &TestApp, mine: &str) -> Vec<Place> {
     ]
 }
 
+/// Those of journeys.
+fn places_of_journeys() -> [Place; 3] {
+    use HiddenFrom::Nobody;
+    use NodeType::{Customer, Product};
+    let text = |text: &str| json!([{ "locale": "en", "text": text }]);
+    let news = json!({ "input": { "title": text("New lids"), "body": text("They fit.") } });
+    [
+        place("journeyPreview", "customerId", Customer, Nobody, json!({ "code": "thank_you" })),
+        place("explainNotSent", "customerId", Customer, Nobody, json!({ "journey": "thank_you" })),
+        place("productUpdateAnnounce", "input.productId", Product, Nobody, news),
+    ]
+}
+
 /// Those of customers who bring friends.
 fn places_of_friends() -> [Place; 2] {
     use HiddenFrom::{Nobody, Strangers};
@@ -433,6 +446,7 @@ both_engines! {
         let (there, eve) = (Existing::made(shop, &server, &owner).await, shop.as_member(&server, 100).await);
         let mut places = places(shop, &there, eve.customer_id());
         places.extend(places_of_friends());
+    places.extend(places_of_journeys());
         places.extend(places_of_offers());
         places.extend(places_of_memberships(shop, eve.customer_id()));
         places.extend(places_of_deliveries(shop, &there, eve.customer_id()));
