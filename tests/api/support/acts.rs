@@ -82,6 +82,9 @@ fn selection(mutation: &str) -> &'static str {
             "membership { id state plan { code } } checkoutUrl confirmation { clientSecret isForLater } replayed"
         }
         membership if membership.starts_with("membership") => MEMBERSHIP,
+        "consentUpdate" => "consents { purpose channel state optIn source at allowed } replayed",
+        "suppressionCreate" => "suppression { id channel reason detail } replayed",
+        "suppressionRemove" => "removedId replayed",
         "referralAccept" => "referral { id state } replayed",
         other => panic!("what does {other} answer?"),
     }
