@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::billing::setup::{PaymentArgs, PaymentConfig};
+use crate::consent::bounces::signed::WebhookSecret;
 use crate::db::DbOptions;
 use crate::messages::mailer;
 
@@ -45,6 +46,10 @@ pub struct ConfigArgs {
     /// From whom mails come
     #[arg(long, env = "REGULARS_MAIL_FROM", default_value = "Regulars <no-reply@localhost>")]
     pub mail_from: String,
+    /// What signs reports of bounces and complaints, as Standard Webhooks has it: `whsec_` and base64. Without it
+    /// `/webhooks/mail` is not there
+    #[arg(long, env = "REGULARS_MAIL_WEBHOOK_SECRET", hide_env_values = true)]
+    pub mail_webhook_secret: Option<SecretString>,
     /// Seconds after which work that a worker never ended is taken up again, 5 to 3,600; work stops itself before
     #[arg(long, env = "REGULARS_JOB_LEASE_SECONDS", default_value_t = 60)]
     pub job_lease_seconds: u32,
@@ -160,6 +165,8 @@ pub struct Config {
     pub smtp_url: Option<SecretString>,
     /// From whom mails come.
     pub mail_from: lettre::message::Mailbox,
+    /// What reports of bounces and complaints are signed with; none are taken without it.
+    pub mail_webhook: Option<WebhookSecret>,
     /// How long a worker may keep a job.
     pub job_lease: Duration,
     /// Web origins that may call from a browser.
@@ -206,6 +213,7 @@ impl TryFrom<ConfigArgs> for Config {
             mode: args.mode,
             public_url: args.public_url.as_deref().unwrap_or(PUBLIC_URL).trim_end_matches('/').to_owned(),
             smtp_url: args.smtp_url,
+            mail_webhook: args.mail_webhook_secret.as_ref().map(webhook_secret).transpose()?,
             mail_from: args.mail_from.parse().context("REGULARS_MAIL_FROM is not a mailbox")?,
             job_lease: Duration::from_secs(args.job_lease_seconds.into()),
             cors_origins: args.cors_origins,
@@ -224,6 +232,11 @@ fn is_origin(text: &str) -> bool {
     host.is_some_and(|host| {
         !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
     })
+}
+
+fn webhook_secret(text: &SecretString) -> anyhow::Result<WebhookSecret> {
+    let problem = "REGULARS_MAIL_WEBHOOK_SECRET is not whsec_ and 24 to 64 bytes in base64";
+    WebhookSecret::parse(text.expose_secret()).ok_or_else(|| anyhow::anyhow!(problem))
 }
 
 /// A network in CIDR notation; a single address is a network of one.

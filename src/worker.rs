@@ -14,6 +14,7 @@ use crate::auth::prune;
 use crate::billing::inbox;
 use crate::carts;
 use crate::catalog::{release, terms};
+use crate::consent;
 use crate::customers::words;
 use crate::delivery;
 use crate::earning;
@@ -177,6 +178,7 @@ async fn dispatch(app: &App, job: &Model) -> Result<Ended, Fault> {
             prune::run(app).await?;
             carts::prune::run(app).await?;
             inbox::prune(app).await?;
+            consent::prune(app).await?;
             Ok(Ended::Again(next_due(prune::SCHEDULE, app.clock.now())?))
         }
         unknown => {

@@ -13,8 +13,8 @@ pub struct Model {
     /// Ours; the token in the mail is derived from it.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: ConsentRequestId,
-    /// Who.
-    pub person_id: PersonId,
+    /// Who, if the shop said so; else whoever the mailbox is of when it is confirmed.
+    pub person_id: Option<PersonId>,
     /// To whom the mail goes.
     pub email: String,
     /// The mailbox.

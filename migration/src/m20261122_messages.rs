@@ -89,7 +89,8 @@ async fn make_consents(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     index(manager, "consent_states", &["purpose", "channel", "state"], false).await?;
     let requests = table("consent_requests")
         .col(pk_uuid("id"))
-        .col(uuid("person_id"))
+        // None, if only the mailbox is known: whose it is shows when it is confirmed.
+        .col(uuid_null("person_id"))
         .col(string("email"))
         .col(string("email_key"))
         .col(json_binary("purposes"))

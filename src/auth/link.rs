@@ -18,6 +18,10 @@ pub(crate) enum Link {
     SignIn,
     /// To join the shop's staff.
     StaffInvitation,
+    /// To confirm a double opt-in.
+    ConsentConfirm,
+    /// To say no to what a message is for.
+    Unsubscribe,
 }
 
 impl Link {
@@ -26,6 +30,8 @@ impl Link {
             Self::Claim => b"claim\x1f",
             Self::SignIn => b"sign-in\x1f",
             Self::StaffInvitation => b"staff-invitation\x1f",
+            Self::ConsentConfirm => b"consent-confirm\x1f",
+            Self::Unsubscribe => b"unsubscribe\x1f",
         }
     }
 }

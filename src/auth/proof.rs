@@ -16,6 +16,7 @@ use super::{AuthError, code, mailbox, release};
 use crate::actor::Actor;
 use crate::app::App;
 use crate::carts;
+use crate::consent;
 use crate::customers::{self, OrderAddresses, words};
 use crate::db::bulk::Rows;
 use crate::earning;
@@ -299,6 +300,7 @@ async fn attach_orders(tx: &Tx, proven: &Model, customer: CustomerId) -> Result<
     }
     orders::attach(tx, guest.id, customer).await?;
     rewards::move_uses(tx, guest.id.0, customer.0).await?;
+    consent::merge(tx, guest.id, customer).await?;
     let owed = referrals::joined(tx, guest.id, customer).await?;
     points::join(tx, guest.id, customer).await?;
     referrals::take_back(tx, &owed, Actor::SYSTEM, None).await?;

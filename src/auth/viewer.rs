@@ -163,6 +163,8 @@ names! {
         AuditRead = "audit.read",
         /// Read what concerns the shop as a whole, such as what it owes its members.
         ReportsRead = "reports.read",
+        /// Keep the list of addresses that nothing is sent to.
+        ConsentsWrite = "consents.write",
         /// Look after one's own account: password, second factor, step-up.
         StaffSelf = "staff.self",
     }

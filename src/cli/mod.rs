@@ -4,6 +4,7 @@
 
 mod api_key;
 mod audit;
+mod bounces;
 mod demo;
 mod export;
 mod file;
@@ -54,6 +55,8 @@ enum Command {
     Ledger(ledger::LedgerArgs),
     /// Checks the audit log
     Audit(audit::AuditArgs),
+    /// Takes what mail servers tell of the shop's mail
+    Mail(bounces::MailArgs),
     /// Adds the first people of the shop
     Staff(staff::StaffArgs),
     /// Makes, lists, rotates and revokes keys of the shop's servers
@@ -76,6 +79,7 @@ impl Command {
             | Self::Export(_)
             | Self::Ledger(_)
             | Self::Audit(_)
+            | Self::Mail(_)
             | Self::Staff(_)
             | Self::ApiKey(_)
             | Self::Keys(_) => "info",
@@ -93,6 +97,7 @@ impl Command {
             Self::Export(args) => export::run(args).await,
             Self::Ledger(args) => ledger::run(args).await,
             Self::Audit(args) => audit::run(args).await,
+            Self::Mail(args) => bounces::run(args).await,
             Self::Staff(args) => staff::run(args).await,
             Self::ApiKey(args) => api_key::run(args).await,
             Self::Keys(args) => keys::run(args).await,

@@ -22,6 +22,7 @@ use crate::audit::{self, Entry};
 use crate::auth::{mailbox, sessions};
 use crate::carts;
 use crate::catalog::waitlist;
+use crate::consent;
 use crate::db::dialect::is_among;
 use crate::delivery;
 use crate::earning;
@@ -71,6 +72,7 @@ pub(crate) async fn merge(tx: &Tx, merge: &Merge) -> Outcome<CustomerId, Custome
     earning::move_uses(tx, from.id, into.id).await?;
     rewards::move_uses(tx, from.id.0, into.id.0).await?;
     delivery::move_holds(tx, from.id, into.id).await?;
+    consent::merge(tx, from.id, into.id).await?;
     referrals::take_back(tx, &owed, tx.caller().actor, None).await?;
     words::refresh(tx, &[from.id, into.id]).await?;
     sessions::end_all(tx, Audience::Customer, from.id.0, None).await?;

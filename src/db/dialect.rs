@@ -35,6 +35,22 @@ pub(crate) fn is_among_texts(
     Expr::cust_with_values(format!("{column} IN (SELECT value FROM json_each(?))"), [list])
 }
 
+/// `column` is one of these values of bytes.
+pub(crate) fn is_among_bytes(
+    backend: DbBackend,
+    column: &'static str,
+    values: impl IntoIterator<Item = Vec<u8>>,
+) -> SimpleExpr {
+    if backend == DbBackend::Postgres {
+        let values: Vec<Value> = values.into_iter().map(Value::from).collect();
+        let array = Value::Array(ArrayType::Bytes, Some(Box::new(values)));
+        return Expr::cust_with_values(format!("{column} = ANY($1)"), [array]);
+    }
+    let hex = |value: Vec<u8>| value.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let list = serde_json::Value::from(values.into_iter().map(hex).collect::<Vec<_>>()).to_string();
+    Expr::cust_with_values(format!("{column} IN (SELECT unhex(value) FROM json_each(?))"), [list])
+}
+
 /// The database's own time in milliseconds since 1970: what instances agree on leases by.
 pub(crate) fn database_millis(backend: DbBackend) -> SimpleExpr {
     if backend == DbBackend::Postgres {

@@ -25,6 +25,7 @@ use crate::auth::staff::api::{StaffMutation, StaffQuery};
 use crate::billing::api::{BillingMutation, BillingQuery};
 use crate::carts::api::{CartsMutation, CartsQuery};
 use crate::catalog::api::{CatalogMutation, CatalogQuery};
+use crate::consent::api::{ConsentMutation, ConsentQuery};
 use crate::customers::api::{CustomersMutation, CustomersQuery};
 use crate::delivery::api::{DeliveryMutation, DeliveryQuery};
 use crate::earning::api::{EarningMutation, EarningQuery};
@@ -59,7 +60,15 @@ pub struct Query(PeopleQuery, TradeQuery, LoyaltyQuery, node::NodeQuery);
 
 /// Who people are, and what they may do.
 #[derive(Debug, Default, MergedObject)]
-struct PeopleQuery(CustomersQuery, OnboardingQuery, AuthQuery, StaffQuery, ApiKeysQuery, AuditQuery);
+struct PeopleQuery(
+    CustomersQuery,
+    OnboardingQuery,
+    AuthQuery,
+    StaffQuery,
+    ApiKeysQuery,
+    AuditQuery,
+    ConsentQuery,
+);
 
 /// What the shop sells.
 #[derive(Debug, Default, MergedObject)]
@@ -87,7 +96,14 @@ pub struct Mutation(PeopleMutation, TradeMutation, LoyaltyMutation);
 
 /// Who people are, and what they may do.
 #[derive(Debug, Default, MergedObject)]
-struct PeopleMutation(AuthMutation, CustomersMutation, OnboardingMutation, StaffMutation, ApiKeysMutation);
+struct PeopleMutation(
+    AuthMutation,
+    CustomersMutation,
+    OnboardingMutation,
+    StaffMutation,
+    ApiKeysMutation,
+    ConsentMutation,
+);
 
 /// What the shop sells.
 #[derive(Debug, Default, MergedObject)]

@@ -2,10 +2,12 @@
 
 mod accept;
 mod answer;
+mod consent;
 mod edge;
 mod endpoint;
 mod exports;
 mod forwarded;
+mod mail_webhook;
 mod operations;
 mod params;
 mod public_keys;
@@ -61,12 +63,14 @@ impl Server {
         let schema = graphql::schema(Some(app.clone()));
         let is_development = app.config.mode == Mode::Development;
         let has_sandbox = app.sandbox().is_some();
+        let has_mail_webhook = app.config.mail_webhook.is_some();
         let has_stripe = matches!(app.config.payments, PaymentConfig::Stripe(_));
         let state = Data::new(State { app, schema, runtime: tokio::runtime::Handle::current() });
         let factory = move || {
             actix_web::App::new()
                 .app_data(state.clone())
                 .configure(|config| routes(config, is_development))
+                .configure(|config| consent_routes(config, has_mail_webhook))
                 .configure(|config| payment_routes(config, has_sandbox, has_stripe))
                 .wrap(from_fn(edge::edge))
                 .wrap(Compress::default())
@@ -117,6 +121,22 @@ fn routes(config: &mut ServiceConfig, is_development: bool) {
         .default_service(web::to(not_found));
     if is_development {
         config.service(read_only("/").route(reading().to(graphiql)));
+    }
+}
+
+/// What the links of mails lead to, and what whoever sends the mails tells of them.
+fn consent_routes(config: &mut ServiceConfig, has_mail_webhook: bool) {
+    let page = |path: &str| {
+        let refuse = async |request: HttpRequest| method_not_allowed(&request, "GET, HEAD, POST");
+        web::resource(path).default_service(web::to(refuse))
+    };
+    let confirm = page("/consent/{token}");
+    let unsubscribe = page("/unsubscribe/{token}");
+    config
+        .service(confirm.route(reading().to(consent::confirm)).route(web::post().to(consent::confirm)))
+        .service(unsubscribe.route(reading().to(consent::ask)).route(web::post().to(consent::unsubscribe)));
+    if has_mail_webhook {
+        config.service(web::resource("/webhooks/mail").route(web::to(mail_webhook::webhook)));
     }
 }
 

@@ -5,12 +5,13 @@
 
 use chrono::TimeDelta;
 use entity::Instant;
-use entity::id::{ChallengeId, StaffInvitationId};
+use entity::id::{ChallengeId, ConsentRequestId, StaffInvitationId};
 use entity::job::Model;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::code;
+use super::consent_confirm;
 use super::mailer::{Mail, Sent};
 use super::staff_invitation;
 use super::template::{Language, Shows, Template};
@@ -39,6 +40,11 @@ pub enum Letter {
     StaffInvitation {
         /// The token is derived from it.
         invitation_id: StaffInvitationId,
+    },
+    /// A double opt-in, with the link that confirms it.
+    ConsentConfirm {
+        /// The token is derived from it.
+        request_id: ConsentRequestId,
     },
     /// Something that happened, told to an address.
     Notice {
@@ -75,6 +81,7 @@ pub(crate) async fn send(app: &App, job: &Model) -> Result<(), Fault> {
     let mail = match serde_json::from_value(job.payload.clone())? {
         Letter::Code { challenge_id } => code::mail(app, challenge_id).await?,
         Letter::StaffInvitation { invitation_id } => staff_invitation::mail(app, invitation_id).await?,
+        Letter::ConsentConfirm { request_id } => consent_confirm::mail(app, request_id).await?,
         Letter::Notice { template, to, locale, cause, at } => {
             Some(notice(app, template, to, locale.as_deref(), cause, at)?)
         }

@@ -2,6 +2,7 @@
 
 pub mod class;
 pub(crate) mod code;
+pub(crate) mod consent_confirm;
 pub(crate) mod facts;
 pub mod letter;
 pub mod mailer;

@@ -30,6 +30,8 @@ pub enum Template {
     AccountInvitation,
     /// To a new member of staff: a way to set a password.
     StaffInvitation,
+    /// A way to confirm what somebody wants to be sent.
+    ConsentConfirm,
 }
 
 /// What a mail gives its reader besides words.
@@ -45,7 +47,7 @@ pub enum Shows {
 
 impl Template {
     /// Every template.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::CodeNew,
         Self::CodeSignIn,
         Self::CodeAlreadyThere,
@@ -58,6 +60,7 @@ impl Template {
         Self::WelcomeSignIn,
         Self::AccountInvitation,
         Self::StaffInvitation,
+        Self::ConsentConfirm,
     ];
 
     /// What it gives its reader, in every language.
@@ -68,7 +71,9 @@ impl Template {
             | Self::CodeAlreadyThere
             | Self::CodePasswordReset
             | Self::CodeEmailChange => Shows::Code,
-            Self::WelcomeSignIn | Self::AccountInvitation | Self::StaffInvitation => Shows::Token,
+            Self::WelcomeSignIn | Self::AccountInvitation | Self::StaffInvitation | Self::ConsentConfirm => {
+                Shows::Token
+            }
             Self::AccountDisabled | Self::EmailChangeTaken | Self::EmailChanged | Self::PasswordChanged => {
                 Shows::Nothing
             }
@@ -90,6 +95,7 @@ impl Template {
             Self::WelcomeSignIn => "welcome_sign_in",
             Self::AccountInvitation => "account_invitation",
             Self::StaffInvitation => "staff_invitation",
+            Self::ConsentConfirm => "consent_confirm",
         }
     }
 }

@@ -143,6 +143,8 @@ pub enum Tried {
     OwnPassword,
     /// A code by which a customer says to have been brought.
     ReferralCode,
+    /// Mailing a confirmation of what somebody wants to be sent.
+    Consent,
 }
 
 /// Counts a try for a mailbox, or for whatever else names an account, known or not: [`FaultKind::RateLimited`] if that is

@@ -37,11 +37,12 @@ async fn set(shop: &TestApp, email: &str, column: Column, to: Option<entity::Ins
 }
 
 /// What anybody may send about an address.
-fn requests(email: &str) -> [(&'static str, &'static str, Json); 4] {
+fn requests(email: &str) -> [(&'static str, &'static str, Json); 5] {
     [
         ("customerRegister", "status challengeId", json!({ "email": email, "password": PASSWORD })),
         ("signInRequestCode", "status challengeId", json!({ "email": email })),
         ("passwordResetRequest", "status challengeId", json!({ "email": email })),
+        ("consentRequest", "status", json!({ "email": email, "purposes": ["NEWSLETTER"] })),
         ("signInWithPassword", "customerId", json!({ "email": email, "password": "a wrong password" })),
     ]
 }
@@ -68,7 +69,7 @@ fn told(answer: &Answer) -> (u16, Json) {
 both_engines! {
     async fn every_address_is_answered_alike(shop: &TestApp) {
         let addresses = addresses(shop).await;
-        for index in 0..4 {
+        for index in 0..5 {
             let mut answers = Vec::new();
             for email in &addresses {
                 answers.push(told(&send(&shop.serving, &requests(email)[index]).await));
@@ -86,7 +87,7 @@ both_engines! {
         let (proxy, url) = CountingProxy::before(shop.database.url()).await;
         let app = App::build_with(config(&url), shop.clock.clone(), IdGen::seeded(9)).await.unwrap();
         let serving = Serving::begin(app.clone());
-        for index in 0..4 {
+        for index in 0..5 {
             let mut least = Vec::new();
             for email in &addresses {
                 let request = &requests(email)[index];

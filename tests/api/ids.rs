@@ -135,6 +135,9 @@ impl Existing {
             (NodeType::DeliverySlot, slot),
             (NodeType::DeliverySlotHold, slot_hold),
         ];
+        let suppress = json!({ "email": "gone@example.org", "reason": "by letter" });
+        let suppressed = shop.done(owner, "suppressionCreate", suppress).await;
+        let things = [things, vec![(NodeType::Suppression, id(&suppressed["suppression"]))]].concat();
         let (order, other_line) = (id(&order), id(&another["lines"][0]));
         let joan = joan.clone();
         Self { joan, things, sold_out, order, other_line, code_to_sign_in, code_to_reset, code_to_change }
@@ -186,6 +189,8 @@ fn places(shop: &TestApp, there: &Existing, mine: &str) -> Vec<Place> {
     let mut reset = there.code_to_reset.clone();
     reset["password"] = json!("another horse without battery");
     let returned = json!({ "input": { "lines": [{ "position": 1, "quantity": 1 }] } });
+    let no = json!({ "purpose": "CARE", "channel": "EMAIL", "granted": false });
+    let removing = json!({ "input": { "reason": "reads it again" } });
     let merging = |path, other: &str| {
         let mut named = both.clone();
         named.as_object_mut().unwrap().remove(other);
@@ -233,6 +238,8 @@ fn places(shop: &TestApp, there: &Existing, mine: &str) -> Vec<Place> {
         of_code("emailChangeConfirm", All, &there.code_to_change),
         of_code("sessionReauthenticate", All, &there.code_to_sign_in),
         of_one("sessionRevoke", "input.sessionId", Session, All),
+        customer("consentUpdate", Strangers, json!({ "consents": [no], "source": "STAFF" })),
+        place("suppressionRemove", "input.id", NodeType::Suppression, Nobody, removing),
         customer("customerUpdate", Strangers, json!({ "name": "Mallory" })),
         customer("customerAddressCreate", Strangers, json!({ "address": address })),
         customer("customerDisable", Nobody, json!({ "reason": "fraud" })),

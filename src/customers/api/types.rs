@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::audit::reads::{Person, Reads};
 use crate::auth::viewer::Viewer;
 use crate::catalog::api::{WaitlistEntry, waitlist_of};
+use crate::consent::api::{Consent, ConsentRecord, consent_history_of, consents_of};
 use crate::customers::birthday::next_birthday;
 use crate::customers::email::EmailAddress;
 use crate::customers::preferences::Preferences;
@@ -214,6 +215,25 @@ impl Customer {
         would_have(ctx.data_unchecked::<App>(), self.0.id, plan, None, None).await
     }
 
+    /// What may be sent to the customer, for each purpose on each channel; needs what `customer` needs.
+    #[graphql(guard = "AllowedAs(\"customer\")")]
+    async fn consents(&self, ctx: &Context<'_>) -> Result<Vec<Consent>, ApiError> {
+        consents_of(ctx, self.0.id).await
+    }
+
+    /// All that was said about it, what was told last first; needs what `customer` needs.
+    #[graphql(guard = "AllowedAs(\"customer\")")]
+    async fn consent_history(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "This many from the newest, 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the oldest, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
+    ) -> Result<NewestPages<ConsentRecord>, ApiError> {
+        consent_history_of(ctx, self.0.id, PageArguments { first, after, last, before }).await
+    }
+
     /// Orders, those placed last first; needs what `orders` needs.
     #[graphql(guard = "AllowedAs(\"orders\")")]
     async fn orders(
@@ -281,6 +301,25 @@ impl Guest {
     #[graphql(guard = "AllowedAs(\"customer\")")]
     async fn points(&self, ctx: &Context<'_>) -> Result<Option<PointsAccount>, ApiError> {
         account_of(ctx.data_unchecked::<App>(), Owner::Guest(self.0.id).account()).await
+    }
+
+    /// What may be sent to the guest, for each purpose on each channel; needs what `guest` needs.
+    #[graphql(guard = "AllowedAs(\"guest\")")]
+    async fn consents(&self, ctx: &Context<'_>) -> Result<Vec<Consent>, ApiError> {
+        consents_of(ctx, self.0.id).await
+    }
+
+    /// All that was said about it, what was told last first; needs what `guest` needs.
+    #[graphql(guard = "AllowedAs(\"guest\")")]
+    async fn consent_history(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "This many from the newest, 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the oldest, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
+    ) -> Result<NewestPages<ConsentRecord>, ApiError> {
+        consent_history_of(ctx, self.0.id, PageArguments { first, after, last, before }).await
     }
 
     /// Orders, those placed last first; needs what `orders` needs.

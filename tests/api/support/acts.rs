@@ -84,6 +84,9 @@ fn selection(mutation: &str) -> &'static str {
         membership if membership.starts_with("membership") => MEMBERSHIP,
         journey if journey.starts_with("journey") => "journey { code state version } replayed",
         "productUpdateAnnounce" => "announced replayed",
+        "consentUpdate" => "consents { purpose channel state optIn source at allowed } replayed",
+        "suppressionCreate" => "suppression { id channel reason detail } replayed",
+        "suppressionRemove" => "removedId replayed",
         "referralAccept" => "referral { id state } replayed",
         other => panic!("what does {other} answer?"),
     }

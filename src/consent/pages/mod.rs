@@ -1,0 +1,105 @@
+//! The pages behind the links of mails: they say what a button does, and do nothing themselves. Nothing on them tells who the
+//! reader is.
+
+mod texts;
+
+use minijinja::{AutoEscape, Environment, context};
+
+use self::texts::Texts;
+use super::request::Request;
+use super::unsubscribe::Subject;
+use crate::app::App;
+use crate::error::Fault;
+use crate::messages::template::Language;
+
+/// What they look like: the only thing that a page may load, and it is in the page.
+pub(crate) const STYLES: &str = include_str!("page.css");
+
+/// A page.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Page<'a> {
+    /// Asks what is not wanted any more.
+    Stop(&'a Subject),
+    /// Nothing of this kind is sent any more.
+    Stopped(&'a Subject),
+    /// No marketing is sent any more.
+    StoppedAll(&'a Subject),
+    /// Asks for a confirmation; tells of one that was given.
+    Confirm(&'a Request),
+    /// The link is none of ours, or not any more.
+    Gone,
+}
+
+struct Parts {
+    title: String,
+    paragraphs: Vec<String>,
+    items: Vec<&'static str>,
+    buttons: Vec<(&'static str, String)>,
+}
+
+impl Page<'_> {
+    /// As a whole document, in the language of its reader.
+    pub(crate) fn written(self, app: &App) -> Result<String, Fault> {
+        let settings = app.settings();
+        let language = Language::of(self.locale().unwrap_or(&settings.locale));
+        let Parts { title, paragraphs, items, buttons } = self.parts(Texts::of(language), &settings.name);
+        let mut templates = Environment::new();
+        templates.set_auto_escape_callback(|_| AutoEscape::Html);
+        templates.add_template("page", include_str!("page.html"))?;
+        let context = context! {
+            language => language.tag(),
+            direction => if language.is_right_to_left() { "rtl" } else { "ltr" },
+            styles => STYLES,
+            shop => settings.name.as_str(),
+            title, paragraphs, items, buttons,
+        };
+        Ok(templates.get_template("page")?.render(context)?)
+    }
+
+    fn locale(&self) -> Option<&str> {
+        match self {
+            Self::Stop(subject) | Self::Stopped(subject) | Self::StoppedAll(subject) => {
+                subject.locale.as_deref()
+            }
+            Self::Confirm(request) => request.locale.as_deref(),
+            Self::Gone => None,
+        }
+    }
+
+    fn parts(self, texts: &'static Texts, shop: &str) -> Parts {
+        let about = |text: &str, subject: &Subject| {
+            text.replace("{what}", texts.purpose(subject.purpose))
+                .replace("{way}", texts.channel(subject.channel))
+                .replace("{shop}", shop)
+        };
+        let said = |title: &str, text: String| Parts {
+            title: title.to_owned(),
+            paragraphs: vec![text],
+            items: Vec::new(),
+            buttons: Vec::new(),
+        };
+        match self {
+            Self::Stop(subject) => Parts {
+                buttons: vec![
+                    ("this", about(texts.stop_this, subject)),
+                    ("all", about(texts.stop_all, subject)),
+                ],
+                ..said(texts.stop_title, about(texts.stop, subject))
+            },
+            Self::Stopped(subject) => said(texts.stopped_title, about(texts.stopped, subject)),
+            Self::StoppedAll(subject) => said(texts.stopped_title, about(texts.stopped_all, subject)),
+            Self::Confirm(request) => {
+                let items = request.purposes.iter().map(|purpose| texts.purpose(*purpose)).collect();
+                if request.is_confirmed {
+                    let text = texts.confirmed.replace("{shop}", shop);
+                    return Parts { items, ..said(texts.confirmed_title, text) };
+                }
+                let title = texts.confirm_title.replace("{shop}", shop);
+                let paragraphs = vec![texts.confirm_nothing.to_owned(), texts.confirm.to_owned()];
+                let buttons = vec![("confirm", texts.confirm_button.to_owned())];
+                Parts { title, paragraphs, items, buttons }
+            }
+            Self::Gone => said(texts.gone_title, texts.gone.to_owned()),
+        }
+    }
+}
