@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::billing::setup::{PaymentArgs, PaymentConfig};
 use crate::db::DbOptions;
+use crate::messages::hook::HookConfig;
 use crate::messages::mailer;
 
 /// Where a server is reached that was not told.
@@ -45,6 +46,12 @@ pub struct ConfigArgs {
     /// From whom mails come
     #[arg(long, env = "REGULARS_MAIL_FROM", default_value = "Regulars <no-reply@localhost>")]
     pub mail_from: String,
+    /// Where messages to phones and devices are told: `https://…`, signed as Standard Webhooks has it
+    #[arg(long, env = "REGULARS_MESSAGE_HOOK_URL", hide_env_values = true)]
+    pub message_hook_url: Option<String>,
+    /// What signs them: `whsec_` and 24 to 64 bytes in base64
+    #[arg(long, env = "REGULARS_MESSAGE_HOOK_SECRET", hide_env_values = true)]
+    pub message_hook_secret: Option<SecretString>,
     /// Seconds after which work that a worker never ended is taken up again, 5 to 3,600; work stops itself before
     #[arg(long, env = "REGULARS_JOB_LEASE_SECONDS", default_value_t = 60)]
     pub job_lease_seconds: u32,
@@ -160,6 +167,8 @@ pub struct Config {
     pub smtp_url: Option<SecretString>,
     /// From whom mails come.
     pub mail_from: lettre::message::Mailbox,
+    /// Where messages to phones and devices are told; nowhere, if none.
+    pub message_hook: Option<HookConfig>,
     /// How long a worker may keep a job.
     pub job_lease: Duration,
     /// Web origins that may call from a browser.
@@ -207,6 +216,11 @@ impl TryFrom<ConfigArgs> for Config {
             public_url: args.public_url.as_deref().unwrap_or(PUBLIC_URL).trim_end_matches('/').to_owned(),
             smtp_url: args.smtp_url,
             mail_from: args.mail_from.parse().context("REGULARS_MAIL_FROM is not a mailbox")?,
+            message_hook: HookConfig::check(
+                args.message_hook_url.as_deref(),
+                args.message_hook_secret,
+                production,
+            )?,
             job_lease: Duration::from_secs(args.job_lease_seconds.into()),
             cors_origins: args.cors_origins,
             trusted_proxies: args.trusted_proxies,

@@ -147,6 +147,8 @@ names! {
         MembershipsWrite = "memberships.write",
         /// Change the plans of memberships.
         PlansWrite = "plans.write",
+        /// Write and publish templates of messages.
+        MessagesWrite = "messages.write",
         /// Change the settings that bound what other staff may do, and where sign-in links lead.
         SafeguardsWrite = "safeguards.write",
         /// Disable, enable and merge customers.

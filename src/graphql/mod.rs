@@ -29,6 +29,7 @@ use crate::customers::api::{CustomersMutation, CustomersQuery};
 use crate::delivery::api::{DeliveryMutation, DeliveryQuery};
 use crate::earning::api::{EarningMutation, EarningQuery};
 use crate::memberships::api::{MembershipsMutation, MembershipsQuery};
+use crate::messages::api::{MessagesMutation, MessagesQuery};
 use crate::onboarding::api::{OnboardingMutation, OnboardingQuery};
 use crate::orders::api::{OrdersMutation, OrdersQuery};
 use crate::packing::api::{PackingMutation, PackingQuery};
@@ -77,6 +78,7 @@ struct LoyaltyQuery(
     TierQuery,
     MembershipsQuery,
     BillingQuery,
+    MessagesQuery,
 );
 
 /// Changing; every mutation takes an idempotency key, except those whose credential can be used once only.
@@ -111,6 +113,7 @@ struct LoyaltyMutation(
     TierMutation,
     MembershipsMutation,
     BillingMutation,
+    MessagesMutation,
 );
 
 /// The schema with the application in it.
