@@ -15,7 +15,9 @@ use crate::billing::setup::{self, Till};
 use crate::clock::{Clock, IdGen};
 use crate::config::Config;
 use crate::db::{self, Db};
+use crate::messages::hook::Hook;
 use crate::messages::mailer::Mailer;
+use crate::messages::templates::built_in;
 use crate::messages::words::Words;
 use crate::notices::{self, Notices};
 use crate::settings::{self, ShopSettings};
@@ -48,6 +50,8 @@ pub struct Parts {
     pub throttle: Throttle,
     /// Sends mail.
     pub mailer: Mailer,
+    /// Tells messages to phones and devices, if the shop said where.
+    pub hook: Option<Hook>,
     /// What instances tell each other.
     pub notices: Notices,
     /// What mails say.
@@ -76,6 +80,7 @@ impl App {
         let db = Db::connect(&config.database).await?;
         db::migrate(&db).await?;
         let settings = settings::load(&db.read).await.map_err(|fault| anyhow::anyhow!("{fault:?}"))?;
+        built_in::check()?;
         let till = setup::till(&config, &db, &clock)?;
         let parts = Parts {
             notices: Notices::new(db.is_postgres()),
@@ -88,6 +93,7 @@ impl App {
             sessions: SessionCache::default(),
             key_uses: Uses::default(),
             mailer: Mailer::new(&config)?,
+            hook: config.message_hook.as_ref().map(Hook::new).transpose()?,
             words: Words::embedded()?,
             till,
             config,

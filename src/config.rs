@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::billing::setup::{PaymentArgs, PaymentConfig};
 use crate::consent::bounces::signed::WebhookSecret;
 use crate::db::DbOptions;
+use crate::messages::hook::HookConfig;
 use crate::messages::mailer;
 
 /// Where a server is reached that was not told.
@@ -50,6 +51,12 @@ pub struct ConfigArgs {
     /// `/webhooks/mail` is not there
     #[arg(long, env = "REGULARS_MAIL_WEBHOOK_SECRET", hide_env_values = true)]
     pub mail_webhook_secret: Option<SecretString>,
+    /// Where messages to phones and devices are told: `https://…`, signed as Standard Webhooks has it
+    #[arg(long, env = "REGULARS_MESSAGE_HOOK_URL", hide_env_values = true)]
+    pub message_hook_url: Option<String>,
+    /// What signs them: `whsec_` and 24 to 64 bytes in base64
+    #[arg(long, env = "REGULARS_MESSAGE_HOOK_SECRET", hide_env_values = true)]
+    pub message_hook_secret: Option<SecretString>,
     /// Seconds after which work that a worker never ended is taken up again, 5 to 3,600; work stops itself before
     #[arg(long, env = "REGULARS_JOB_LEASE_SECONDS", default_value_t = 60)]
     pub job_lease_seconds: u32,
@@ -167,6 +174,8 @@ pub struct Config {
     pub mail_from: lettre::message::Mailbox,
     /// What reports of bounces and complaints are signed with; none are taken without it.
     pub mail_webhook: Option<WebhookSecret>,
+    /// Where messages to phones and devices are told; nowhere, if none.
+    pub message_hook: Option<HookConfig>,
     /// How long a worker may keep a job.
     pub job_lease: Duration,
     /// Web origins that may call from a browser.
@@ -215,6 +224,11 @@ impl TryFrom<ConfigArgs> for Config {
             smtp_url: args.smtp_url,
             mail_webhook: args.mail_webhook_secret.as_ref().map(webhook_secret).transpose()?,
             mail_from: args.mail_from.parse().context("REGULARS_MAIL_FROM is not a mailbox")?,
+            message_hook: HookConfig::check(
+                args.message_hook_url.as_deref(),
+                args.message_hook_secret,
+                production,
+            )?,
             job_lease: Duration::from_secs(args.job_lease_seconds.into()),
             cors_origins: args.cors_origins,
             trusted_proxies: args.trusted_proxies,

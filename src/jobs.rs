@@ -10,7 +10,7 @@ use entity::job::{Column, Entity, JobState, Model};
 use sea_orm::sea_query::{Expr, LockBehavior, LockType, Order, Query};
 use sea_orm::{
     ActiveEnum, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, FromQueryResult, QueryFilter,
-    QuerySelect,
+    QuerySelect, Value,
 };
 use serde_json::Value as Json;
 
@@ -39,25 +39,52 @@ pub struct Job {
     pub max_attempts: i64,
 }
 
+const COLUMNS: &[&str] = &[
+    "id",
+    "kind",
+    "payload",
+    "dedup_key",
+    "state",
+    "due_ms",
+    "attempts",
+    "max_attempts",
+    "lease_token",
+    "created_at",
+];
+
 /// Enqueues `job` with the change of this transaction.
 pub async fn enqueue(tx: &Tx, job: Job) -> Result<(), Fault> {
     let due = job.due.unwrap_or_else(|| tx.now());
-    let mut rows = Rows::new(
-        "jobs",
-        &[
-            "id",
-            "kind",
-            "payload",
-            "dedup_key",
-            "state",
-            "due_ms",
-            "attempts",
-            "max_attempts",
-            "lease_token",
-            "created_at",
-        ],
-    );
-    rows.push([
+    let mut rows = Rows::new("jobs", COLUMNS);
+    rows.push(row(tx, job, due));
+    rows.insert_missing(tx.db()).await?;
+    if due <= tx.now() {
+        tx.tell(Notice::JobsDue);
+    }
+    Ok(())
+}
+
+/// Enqueues a job of `kind` for each of `payloads` in one statement, to be done at once.
+pub(crate) async fn enqueue_all(
+    tx: &Tx,
+    kind: &'static str,
+    payloads: Vec<Json>,
+    max_attempts: i64,
+) -> Result<(), Fault> {
+    if payloads.is_empty() {
+        return Ok(());
+    }
+    let mut rows = Rows::new("jobs", COLUMNS);
+    for payload in payloads {
+        rows.push(row(tx, Job { kind, payload, due: None, dedup_key: None, max_attempts }, tx.now()));
+    }
+    rows.insert(tx.db()).await?;
+    tx.tell(Notice::JobsDue);
+    Ok(())
+}
+
+fn row(tx: &Tx, job: Job, due: Instant) -> [Value; 10] {
+    [
         tx.id::<uuid::Uuid>().into(),
         job.kind.into(),
         job.payload.into(),
@@ -68,12 +95,7 @@ pub async fn enqueue(tx: &Tx, job: Job) -> Result<(), Fault> {
         job.max_attempts.into(),
         0_i64.into(),
         tx.now().into(),
-    ]);
-    rows.insert_missing(tx.db()).await?;
-    if due <= tx.now() {
-        tx.tell(Notice::JobsDue);
-    }
-    Ok(())
+    ]
 }
 
 /// Takes up to `limit` due jobs for this worker.

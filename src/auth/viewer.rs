@@ -149,6 +149,8 @@ names! {
         PlansWrite = "plans.write",
         /// Write, publish, pause and retire journeys, and tell news of products.
         JourneysWrite = "journeys.write",
+        /// Write and publish templates of messages.
+        MessagesWrite = "messages.write",
         /// Change the settings that bound what other staff may do, and where sign-in links lead.
         SafeguardsWrite = "safeguards.write",
         /// Disable, enable and merge customers.

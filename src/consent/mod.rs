@@ -20,9 +20,9 @@ mod update;
 
 pub(crate) use error::ConsentError;
 pub(crate) use pages::{Page, STYLES};
-pub(crate) use permit::permissions;
+pub(crate) use permit::{Permissions, permissions};
 pub(crate) use prune::prune;
-pub(crate) use record::{merge, who};
+pub(crate) use record::merge;
 pub(crate) use request::{LetterOf, confirm, find as find_request, is_token as is_request_token, letter};
 pub(crate) use suppress::suppressed;
 pub(crate) use unsubscribe::{is_token as is_unsubscribe_token, subject, unsubscribe, unsubscribe_url};

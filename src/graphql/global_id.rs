@@ -66,10 +66,12 @@ pub enum NodeType {
     DeliverySlotHold,
     /// An address that nothing is sent to.
     Suppression,
+    /// A message to somebody.
+    Message,
 }
 
 impl NodeType {
-    const ALL: [Self; 29] = [
+    const ALL: [Self; 30] = [
         Self::Customer,
         Self::Guest,
         Self::Order,
@@ -99,6 +101,7 @@ impl NodeType {
         Self::DeliverySlot,
         Self::DeliverySlotHold,
         Self::Suppression,
+        Self::Message,
     ];
 
     /// The type of this name.
@@ -137,6 +140,7 @@ impl NodeType {
             Self::DeliverySlot => "DeliverySlot",
             Self::DeliverySlotHold => "DeliverySlotHold",
             Self::Suppression => "Suppression",
+            Self::Message => "Message",
         }
     }
 }

@@ -31,6 +31,7 @@ use crate::delivery::api::{DeliveryMutation, DeliveryQuery};
 use crate::earning::api::{EarningMutation, EarningQuery};
 use crate::journeys::api::{JourneysMutation, JourneysQuery};
 use crate::memberships::api::{MembershipsMutation, MembershipsQuery};
+use crate::messages::api::{MessagesMutation, MessagesQuery};
 use crate::onboarding::api::{OnboardingMutation, OnboardingQuery};
 use crate::orders::api::{OrdersMutation, OrdersQuery};
 use crate::packing::api::{PackingMutation, PackingQuery};
@@ -88,6 +89,7 @@ struct LoyaltyQuery(
     MembershipsQuery,
     JourneysQuery,
     BillingQuery,
+    MessagesQuery,
 );
 
 /// Changing; every mutation takes an idempotency key, except those whose credential can be used once only.
@@ -130,6 +132,7 @@ struct LoyaltyMutation(
     MembershipsMutation,
     JourneysMutation,
     BillingMutation,
+    MessagesMutation,
 );
 
 /// The schema with the application in it.

@@ -82,7 +82,8 @@ fn may_see(viewer: &Viewer, of: NodeType, id: Uuid) -> bool {
         | NodeType::Membership
         | NodeType::DeliverySlot
         | NodeType::DeliverySlotHold
-        | NodeType::Suppression => false,
+        | NodeType::Suppression
+        | NodeType::Message => false,
     }
 }
 

@@ -1,7 +1,5 @@
 //! Why somebody was not sent something, and what a journey would do for somebody now.
 
-use std::collections::HashMap;
-
 use entity::id::{CustomerId, JourneyId, OrderId, PersonId};
 use entity::journey::{JourneyState, Model};
 use entity::journey_run::{self, RunState};
@@ -9,16 +7,16 @@ use entity::message::{self, Channel, Reason};
 use entity::{Instant, cart, order};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder};
 
+use super::approach::{Approach, Suppressed};
 use super::definition::{Condition, Definition, Trigger};
 use super::live;
 use super::look::{Case, Look, When};
-use super::pending::{permissions, suppressed};
 use super::people::{self, Person};
 use super::purchases;
 use super::schedule;
 use super::statistics::runs_of;
-use super::tick::choose_channel;
 use crate::app::App;
+use crate::consent::{permissions, suppressed};
 use crate::db::dialect::is_among;
 use crate::error::Fault;
 use crate::messages::facts::Facts;
@@ -73,8 +71,6 @@ pub(crate) async fn explain(
 /// What a journey would do for somebody, if what begins it happened as it last did.
 #[derive(Clone, Debug)]
 pub(crate) struct Preview {
-    /// What it would be about; nothing, if nothing of the kind ever happened.
-    pub(crate) facts: Facts,
     /// When that happened.
     pub(crate) happened_at: Instant,
     /// When the first step would be due.
@@ -109,21 +105,22 @@ pub(crate) async fn preview(
     let step = definition.steps.first().ok_or_else(|| Fault::internal("a journey without steps"))?;
     let due_at = schedule::due(happened_at, step, rhythm, settings.time_zone);
     let permissions = permissions(db, [person.id]).await?;
-    let mut refused = HashMap::new();
+    let mut refused = Suppressed::new();
     for channel in [Channel::Email, Channel::Sms] {
         if let Some(address) = person.address(channel) {
             let known = suppressed(db, &app.keys, channel, &[address]).await?;
             refused.extend(known.into_iter().map(|(address, reason)| ((channel, address), reason)));
         }
     }
-    let channel = choose_channel(
-        (&step.channels, definition.purpose, facts.since),
-        &person,
-        &settings.messages,
-        &permissions,
-        &refused,
-    );
-    Ok(Some(Preview { facts, happened_at, due_at, conditions, channel }))
+    let approach = Approach {
+        person: &person,
+        channels: &step.channels,
+        purpose: definition.purpose,
+        asked_at: facts.since,
+        on_order: None,
+    };
+    let channel = approach.channel(&settings.messages, &permissions, &refused);
+    Ok(Some(Preview { happened_at, due_at, conditions, channel }))
 }
 
 /// What last happened to a person of the kind that begins a journey, as far as that is kept.

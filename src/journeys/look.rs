@@ -330,6 +330,11 @@ impl Look {
         self.savers.get(&case.person.customer?)
     }
 
+    /// The mailbox that is written on the order.
+    pub(super) fn address_on_order(&self, case: &Case<'_>) -> Option<String> {
+        self.orders.get(&case.facts.order?)?.email_key.clone()
+    }
+
     /// Whether it is too late to speak of what was bought.
     pub(super) fn is_window_closed(&self, case: &Case<'_>, terms: &MessageTerms) -> bool {
         let Some(now) = self.now.filter(|_| has_window(case.definition.class())) else { return false };

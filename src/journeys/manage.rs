@@ -13,11 +13,11 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use super::definition::{Condition, Definition, Invalid};
-use super::pending::published_template;
 use super::{builtin, intake, live, lock, tick};
 use crate::audit::{self, Entry};
 use crate::db::bulk::Rows;
 use crate::error::{Fault, Outcome, Stop, refuse};
+use crate::messages::published_template;
 use crate::tx::Tx;
 
 /// Journeys that take people in at once.

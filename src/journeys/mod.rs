@@ -6,6 +6,7 @@
 //! lock, for a batch at a time.
 
 pub mod api;
+mod approach;
 mod arbitrate;
 mod birthdays;
 pub(crate) mod builtin;
@@ -21,7 +22,6 @@ mod live;
 mod look;
 mod manage;
 mod outcome;
-mod pending;
 mod people;
 mod purchases;
 mod schedule;

@@ -6,12 +6,12 @@ use entity::journey_run::{Model, RunState};
 use entity::message::Reason;
 use sea_orm::ActiveEnum;
 
-use super::pending::{NewMessage, queue};
 use super::schedule;
 use super::tick::Step;
 use crate::db::bulk::Rows;
 use crate::error::Fault;
 use crate::messages::facts::Facts;
+use crate::messages::{NewMessage, queue};
 use crate::tx::Tx;
 
 /// What becomes of steps, to be written.

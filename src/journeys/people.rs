@@ -21,6 +21,8 @@ pub(super) struct Person {
     /// As written.
     pub(super) email: Option<String>,
     phone: Option<String>,
+    /// The shop's own id, by which it finds the person's devices.
+    external_id: Option<String>,
     is_registered: bool,
     is_disabled: bool,
 }
@@ -30,8 +32,9 @@ impl Person {
         Self {
             id: row.id.into(),
             customer: Some(row.id),
-            email: row.email_key.or(row.email),
+            email: row.email.or(row.email_key),
             phone: row.phone,
+            external_id: row.external_id,
             is_registered: row.registered_at.is_some(),
             is_disabled: row.disabled_at.is_some(),
         }
@@ -43,6 +46,7 @@ impl Person {
             customer: None,
             email: Some(row.email),
             phone: None,
+            external_id: None,
             is_registered: false,
             is_disabled: false,
         }
@@ -50,7 +54,15 @@ impl Person {
 
     /// Somebody of whom nothing is asked.
     pub(super) fn unknown(id: PersonId) -> Self {
-        Self { id, customer: None, email: None, phone: None, is_registered: false, is_disabled: false }
+        Self {
+            id,
+            customer: None,
+            email: None,
+            phone: None,
+            external_id: None,
+            is_registered: false,
+            is_disabled: false,
+        }
     }
 
     pub(super) fn is_registered(&self) -> bool {
@@ -72,9 +84,8 @@ impl Person {
         match channel {
             Channel::Email => self.email_key(),
             Channel::Sms => self.phone.clone(),
-            Channel::Inbox | Channel::Push => {
-                self.customer.filter(|_| self.is_registered).map(|id| id.0.to_string())
-            }
+            Channel::Inbox => self.customer.filter(|_| self.is_registered).map(|id| id.0.to_string()),
+            Channel::Push => self.external_id.clone(),
         }
     }
 }

@@ -10,28 +10,27 @@ use entity::id::{JourneyId, PersonId};
 use entity::journey::JourneyState;
 use entity::journey_run::{Column, Entity, Model, RunState};
 use entity::message::{self, Channel, MessageState, Reason};
-use entity::suppression::SuppressionReason;
 use entity::{Instant, consent::Purpose};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveEnum, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 
+use super::approach::{Approach, Suppressed};
 use super::arbitrate::{Candidate, Judge, Sent, Verdict};
 use super::live::{self, Version};
 use super::lock;
 use super::look::{Case, Look, When};
 use super::outcome::Outcomes;
-use super::pending::{Permissions, permissions, suppressed};
 use super::people::{self, Person};
 use crate::app::App;
+use crate::consent::{permissions, suppressed};
 use crate::db::dialect::is_among;
 use crate::error::Fault;
 use crate::jobs::Ended;
 use crate::jobs::sweep::sweep;
 use crate::messages::class::Class;
 use crate::messages::facts::Facts;
-use crate::messages::terms::MessageTerms;
 use crate::tx::Tx;
 
 /// The recurring job.
@@ -157,35 +156,6 @@ impl<'a> Step<'a> {
     }
 }
 
-/// The first of these channels by which a person may be reached for a purpose, and can be; else why not, of the first one
-/// that there is an address for.
-pub(super) fn choose_channel(
-    (channels, purpose, asked_at): (&[Channel], Option<Purpose>, Option<Instant>),
-    person: &Person,
-    terms: &MessageTerms,
-    permissions: &Permissions,
-    suppressed: &Suppressed,
-) -> Result<Channel, Reason> {
-    let mut why = Reason::NoAddress;
-    for channel in channels {
-        let Some(address) = person.address(*channel) else { continue };
-        let suppressed = suppressed.get(&(*channel, address));
-        let allowed = match purpose {
-            // What is always sent is not sent to a mailbox that there is not.
-            None if suppressed == Some(&SuppressionReason::Bounced) => Err(Reason::Suppressed),
-            None => Ok(()),
-            Some(_) if suppressed.is_some() => Err(Reason::Suppressed),
-            Some(purpose) => permissions.allow(terms, person.id, purpose, *channel, asked_at),
-        };
-        match allowed {
-            Ok(()) => return Ok(*channel),
-            Err(reason) if why == Reason::NoAddress => why = reason,
-            Err(_) => {}
-        }
-    }
-    Err(why)
-}
-
 /// Those whose conditions hold and who may be and can be reached; the others end.
 async fn sendable<'a>(
     tx: &Tx,
@@ -206,9 +176,14 @@ async fn sendable<'a>(
             if look.is_window_closed(case, &tx.settings().messages) {
                 return Err(Reason::ServiceWindowClosed);
             }
-            let asked = (&step.step.channels[..], step.version.definition.purpose, step.facts.since);
-            let channel =
-                choose_channel(asked, step.person, &tx.settings().messages, &permissions, &suppressed)?;
+            let approach = Approach {
+                person: step.person,
+                channels: &step.step.channels,
+                purpose: step.version.definition.purpose,
+                asked_at: step.facts.since,
+                on_order: look.address_on_order(case),
+            };
+            let channel = approach.channel(&tx.settings().messages, &permissions, &suppressed)?;
             Ok((channel, look.plan_of(case).cloned()))
         })
         .collect();
@@ -221,9 +196,6 @@ async fn sendable<'a>(
     }
     Ok(left)
 }
-
-/// Addresses that nothing, or little, is sent to, and why.
-pub(super) type Suppressed = HashMap<(Channel, String), SuppressionReason>;
 
 async fn suppressed_of(tx: &Tx, steps: &[Step<'_>]) -> Result<Suppressed, Fault> {
     let mut found = Suppressed::new();

@@ -18,7 +18,7 @@ pub(crate) mod orders;
 pub(crate) mod pause;
 pub(crate) mod plans;
 mod report;
-mod savings;
+pub(crate) mod savings;
 mod state;
 #[cfg(test)]
 mod state_tests;

@@ -11,40 +11,40 @@ use crate::error::Fault;
 /// What a message is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct Facts {
+pub struct Facts {
     /// An order.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) order: Option<OrderId>,
+    pub order: Option<OrderId>,
     /// A cart.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) cart: Option<CartId>,
+    pub cart: Option<CartId>,
     /// A product that is back, is to be replenished or is cared for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) product: Option<ProductId>,
+    pub product: Option<ProductId>,
     /// An update of a product.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) update: Option<ProductUpdateId>,
+    pub update: Option<ProductUpdateId>,
     /// A membership.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) membership: Option<MembershipId>,
+    pub membership: Option<MembershipId>,
     /// The plan, by its code, that would have saved most.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) plan: Option<String>,
+    pub plan: Option<String>,
     /// Points that end, or were earned.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) points: Option<i64>,
+    pub points: Option<i64>,
     /// A tier, by its code.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) tier: Option<String>,
+    pub tier: Option<String>,
     /// When something ends: points, a tier.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) ends_at: Option<Instant>,
+    pub ends_at: Option<Instant>,
     /// A coupon, by its code.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) coupon: Option<String>,
+    pub coupon: Option<String>,
     /// When what this is about happened, such as the last touch of the cart or the place on the waiting list.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) since: Option<Instant>,
+    pub since: Option<Instant>,
 }
 
 impl Facts {

@@ -56,6 +56,15 @@ pub(crate) struct Mail {
     pub(crate) words: Rendered,
 }
 
+/// What a message has besides a mail: what it is read in, and how to end such messages.
+#[derive(Clone, Debug)]
+pub(crate) struct Listed {
+    /// A language tag.
+    pub(crate) language: String,
+    /// None for what is transactional. Takes a POST, as RFC 8058 has it.
+    pub(crate) unsubscribe_url: Option<String>,
+}
+
 /// What became of a mail that was no fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sent {
@@ -98,7 +107,17 @@ impl Mailer {
 
     /// Sends `mail`. What a mail server says may name the address: only its code reaches the log.
     pub(crate) async fn send(&self, mail: Mail) -> Result<Sent, Fault> {
-        let message = self.message(&mail)?;
+        let message = self.message(&mail, None)?;
+        self.hand_over(&mail, message).await
+    }
+
+    /// The same with the headers of a message.
+    pub(crate) async fn send_listed(&self, mail: Mail, listed: Listed) -> Result<Sent, Fault> {
+        let message = self.message(&mail, Some(&listed))?;
+        self.hand_over(&mail, message).await
+    }
+
+    async fn hand_over(&self, mail: &Mail, message: Message) -> Result<Sent, Fault> {
         match &self.way {
             Way::Smtp(smtp) => self.send_over(smtp.clone(), &mail.id, message).await,
             Way::Directory(directory) => {
@@ -131,24 +150,29 @@ impl Mailer {
     }
 
     /// The same bytes for the same mail: also the boundary of its parts is made of its id.
-    fn message(&self, mail: &Mail) -> Result<Message, Fault> {
+    fn message(&self, mail: &Mail, listed: Option<&Listed>) -> Result<Message, Fault> {
         let to: Address = mail.to.as_str().parse()?;
         let id = format!("<{}@{}>", mail.id, self.from.email.domain());
         let parts = MultiPart::alternative()
             .boundary(format!("part.{}", mail.id))
             .singlepart(SinglePart::plain(mail.words.text.clone()))
             .singlepart(SinglePart::html(mail.words.html.clone()));
-        let message = Message::builder()
+        let language = listed.map_or(mail.language.tag(), |listed| listed.language.as_str());
+        let mut message = Message::builder()
             .message_id(Some(id))
             .date(mail.at.into())
             .from(self.from.clone())
             .to(Mailbox::new(None, to))
             .subject(one_line(&mail.words.subject))
-            .raw_header(header("Content-Language", mail.language.tag()))
+            .raw_header(header("Content-Language", language))
             // RFC 3834: whoever is away does not answer it.
-            .raw_header(header("Auto-Submitted", "auto-generated"))
-            .multipart(parts)?;
-        Ok(message)
+            .raw_header(header("Auto-Submitted", "auto-generated"));
+        if let Some(url) = listed.and_then(|listed| listed.unsubscribe_url.as_ref()) {
+            message = message
+                .raw_header(header("List-Unsubscribe", &format!("<{url}>")))
+                .raw_header(header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"));
+        }
+        Ok(message.multipart(parts)?)
     }
 }
 

@@ -215,12 +215,17 @@ fn is_address(link: &str) -> bool {
 }
 
 /// One line without anything that ends it or turns its direction.
-fn plain(value: &str) -> String {
-    let breaks = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
+pub(super) fn plain(value: &str) -> String {
     value.chars().map(|c| if breaks(c) { ' ' } else { c }).collect()
+}
+
+/// The same with its line breaks.
+pub(super) fn plain_lines(value: &str) -> String {
+    value.chars().map(|c| if c != '\n' && breaks(c) { ' ' } else { c }).collect()
+}
+
+fn breaks(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn isolated(language: Language, value: &str) -> String {

@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 
+use entity::consent::Purpose;
+use entity::message::Channel;
 use entity::staff::Role;
 use futures_util::FutureExt;
 use regulars::graphql::access::Operation;
@@ -11,7 +13,7 @@ use regulars::graphql::global_id::{NodeType, global_id, read};
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
-use crate::support::{Caller, TestApp, Told, both_engines};
+use crate::support::{Caller, Fresh, TestApp, Told, both_engines};
 
 /// To whom the existing thing of the right type is as if it were not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,6 +136,7 @@ impl Existing {
             (NodeType::RewardClaim, id(&claim["claim"])),
             (NodeType::DeliverySlot, slot),
             (NodeType::DeliverySlotHold, slot_hold),
+            (NodeType::Message, Self::in_inbox(shop, &joan).await),
         ];
         let suppress = json!({ "email": "gone@example.org", "reason": "by letter" });
         let suppressed = shop.done(owner, "suppressionCreate", suppress).await;
@@ -141,6 +144,15 @@ impl Existing {
         let (order, other_line) = (id(&order), id(&another["lines"][0]));
         let joan = joan.clone();
         Self { joan, things, sold_out, order, other_line, code_to_sign_in, code_to_reset, code_to_change }
+    }
+
+    /// A message in Joan's inbox.
+    async fn in_inbox(shop: &TestApp, joan: &Caller) -> String {
+        let told = Fresh::to(joan, "points_expiring", Some(Purpose::Programme));
+        shop.queue(Fresh { channel: Channel::Inbox, ..told }).await;
+        shop.run_jobs().await;
+        let inbox = shop.graphql(joan, "{ me { inbox { nodes { id } } } }", json!({})).await;
+        inbox.text("/me/inbox/nodes/0/id").to_owned()
     }
 
     /// A delivery slot, and the place in it that Joan holds.
@@ -329,6 +341,16 @@ fn places_of_journeys() -> [Place; 3] {
     ]
 }
 
+/// Those of messages.
+fn places_of_messages() -> [Place; 2] {
+    use HiddenFrom::{Nobody, Strangers};
+    let template = json!({ "template": { "code": "thank_you" } });
+    [
+        place("messageTemplatePreview", "customerId", NodeType::Customer, Nobody, template),
+        place("inboxMarkRead", "input.ids", NodeType::Message, Strangers, json!({ "input": {} })),
+    ]
+}
+
 /// Those of customers who bring friends.
 fn places_of_friends() -> [Place; 2] {
     use HiddenFrom::{Nobody, Strangers};
@@ -453,8 +475,9 @@ both_engines! {
         let (there, eve) = (Existing::made(shop, &server, &owner).await, shop.as_member(&server, 100).await);
         let mut places = places(shop, &there, eve.customer_id());
         places.extend(places_of_friends());
-    places.extend(places_of_journeys());
+        places.extend(places_of_journeys());
         places.extend(places_of_offers());
+        places.extend(places_of_messages());
         places.extend(places_of_memberships(shop, eve.customer_id()));
         places.extend(places_of_deliveries(shop, &there, eve.customer_id()));
         let told = Told::by(shop).await;

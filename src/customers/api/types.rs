@@ -25,6 +25,7 @@ use crate::graphql::newest::NewestPages;
 use crate::graphql::page::PageArguments;
 use crate::graphql::scalars::Date;
 use crate::memberships::api::{Membership, MembershipSavings, membership_of, would_have};
+use crate::messages::api::{InboxMessage, Message, inbox_of, messages_of, unread_of};
 use crate::orders::api::{OrderPages, orders_of};
 use crate::points::api::{PointsAccount, account_of};
 use crate::points::orders::Owner;
@@ -232,6 +233,38 @@ impl Customer {
         #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Result<NewestPages<ConsentRecord>, ApiError> {
         consent_history_of(ctx, self.0.id, PageArguments { first, after, last, before }).await
+    }
+
+    /// The inbox, the newest first; for the customer alone.
+    #[graphql(guard = "AllowedAs(\"me\")")]
+    async fn inbox(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "This many from the newest, 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the oldest, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
+    ) -> Result<NewestPages<InboxMessage>, ApiError> {
+        inbox_of(ctx, self.0.id, PageArguments { first, after, last, before }).await
+    }
+
+    /// How many messages of the inbox are not marked as read; for the customer alone.
+    #[graphql(guard = "AllowedAs(\"me\")")]
+    async fn inbox_unread(&self, ctx: &Context<'_>) -> Result<i32, ApiError> {
+        unread_of(ctx, self.0.id).await
+    }
+
+    /// What was sent to the customer, and what not and why, the newest first; needs what `customer` needs.
+    #[graphql(guard = "AllowedAs(\"customer\")")]
+    async fn messages(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "This many from the newest, 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the oldest, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
+    ) -> Result<NewestPages<Message>, ApiError> {
+        messages_of(ctx, self.0.id, PageArguments { first, after, last, before }).await
     }
 
     /// Orders, those placed last first; needs what `orders` needs.

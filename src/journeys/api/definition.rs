@@ -2,7 +2,7 @@
 
 use async_graphql::{Enum, InputObject, SimpleObject};
 
-use super::words::{ConsentPurpose, MessageChannel};
+use crate::consent::api::{ConsentPurpose, MessageChannel};
 use crate::graphql::scalars::LocalTime;
 use crate::journeys::definition::{Condition, Definition, Invalid, Step, Trigger, Wait};
 

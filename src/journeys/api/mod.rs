@@ -1,10 +1,8 @@
 //! Journeys over GraphQL.
 
 mod definition;
-pub(crate) mod reason;
 mod types;
 mod updates;
-mod words;
 
 use async_graphql::{Context, Enum, ID, InputObject, MergedObject, Object, SimpleObject};
 use entity::id::{JourneyId, StaffId};

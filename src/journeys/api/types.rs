@@ -5,20 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_graphql::{Context, Enum, Object, SimpleObject};
 use entity::Instant;
 use entity::journey::{self, JourneyState as StoredState};
-use entity::journey_run::{self, RunState as StoredRunState};
+use entity::journey_run::RunState as StoredRunState;
 use entity::message::{self, Reason};
 use sea_orm::{EntityTrait, QueryOrder};
 
 use super::definition::{JourneyCondition, JourneyDefinition};
-use super::reason::MessageReason;
-use super::words::MessageChannel;
 use crate::app::App;
+use crate::consent::api::MessageChannel;
 use crate::error::Fault;
 use crate::graphql::fault::ApiError;
 use crate::journeys::builtin::{self, BuiltIn};
 use crate::journeys::definition::Definition;
 use crate::journeys::explain::{self, Preview, Way};
 use crate::journeys::statistics::{self, Statistics};
+use crate::messages::api::MessageReason;
 
 /// Where a journey is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]

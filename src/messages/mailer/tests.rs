@@ -42,7 +42,7 @@ fn mail(subject: &str) -> Mail {
 fn formatted(subject: &str) -> String {
     let flags = ["--mail-from", "Shop <shop@example.com>"];
     let mailer = Mailer::new(&config(&flags).unwrap()).unwrap();
-    String::from_utf8(mailer.message(&mail(subject)).unwrap().formatted()).unwrap()
+    String::from_utf8(mailer.message(&mail(subject), None).unwrap().formatted()).unwrap()
 }
 
 #[test]

@@ -62,6 +62,11 @@ fn selection(mutation: &str) -> &'static str {
         rule if rule.starts_with("earningRule") => RULE,
         "couponCreate" | "couponDisable" => "coupon { id code used disabledAt } replayed",
         "couponReserve" | "couponRelease" => "couponUse { id state discount { amount currency } } replayed",
+        "messageTemplateDraft" | "messageTemplatePublish" => {
+            "template { code name builtIn published { version } draft { version } } replayed"
+        }
+        "messageTemplateTestSend" => "queued replayed",
+        "inboxMarkRead" => "marked unread replayed",
         "packingRuleUpsert" => {
             "rule { code active texts { locale text } conditions { tiers nthPurchase } } replayed"
         }

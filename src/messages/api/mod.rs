@@ -1,0 +1,21 @@
+//! Messages over GraphQL: templates for staff, the inbox for its owner, and what was sent to whom.
+
+#![expect(clippy::unused_async, reason = "async-graphql takes no resolver that is not async")]
+
+mod inbox;
+mod log;
+mod preview;
+mod templates;
+
+use async_graphql::MergedObject;
+
+pub(crate) use inbox::{InboxMessage, inbox_of, unread_of};
+pub(crate) use log::{Message, MessageReason, messages_of};
+
+/// Queries about messages.
+#[derive(Debug, Default, MergedObject)]
+pub struct MessagesQuery(templates::TemplatesQuery, preview::PreviewQuery);
+
+/// Mutations of messages.
+#[derive(Debug, Default, MergedObject)]
+pub struct MessagesMutation(templates::TemplatesMutation, preview::PreviewMutation, inbox::InboxMutation);

@@ -1,0 +1,305 @@
+//! Messages on their way: sent once, only with the right to be sent, and never lost.
+
+use aws_lc_rs::hmac;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use entity::consent::{ConsentState, Purpose};
+use entity::id::{CouponId, MessageId, OrderId};
+use entity::message::{Channel, MessageState, Reason};
+use entity::{coupon, message};
+use futures_util::future::join_all;
+use regulars::graphql::global_id::NodeType;
+use regulars::messages::facts::Facts;
+use regulars::worker;
+use sea_orm::{ConnectionTrait, EntityTrait};
+use serde_json::{Value as Json, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::support::{Caller, Fresh, Mail, TestApp, both_engines, local};
+
+/// Mails to somebody that are messages, not codes.
+fn messages(shop: &TestApp, who: &Caller) -> Vec<Mail> {
+    let is_message = |mail: &Mail| mail.html().contains("<!doctype html>");
+    shop.mail.to(&who.email).into_iter().filter(is_message).collect()
+}
+
+async fn became(shop: &TestApp, id: MessageId) -> (MessageState, Option<Reason>) {
+    let row = shop.message(id).await;
+    (row.state, row.reason)
+}
+
+/// As if a worker had begun to send it and ended.
+async fn on_its_way(shop: &TestApp, id: MessageId) {
+    let rows = "UPDATE messages SET state = 'SENDING', attempts = 1, started_at = queued_at";
+    assert_eq!(shop.app.db.write.execute_unprepared(rows).await.unwrap().rows_affected(), 1);
+    assert_eq!(became(shop, id).await.0, MessageState::Sending);
+}
+
+fn of_order(who: &Caller, order: &Json) -> Fresh {
+    let order = Some(local::<OrderId>(order["id"].as_str().unwrap(), NodeType::Order));
+    Fresh { facts: Facts { order, ..Facts::default() }, ..Fresh::to(who, "order_confirmation", None) }
+}
+
+/// The secret of the hook of these tests.
+const KEY: [u8; 32] = [7; 32];
+
+/// A server of the shop that takes one call with each of `statuses` in turn; answers what it was told.
+async fn hook(statuses: &'static [u16]) -> (String, JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/messages", listener.local_addr().unwrap());
+    let heard = tokio::spawn(async move {
+        let mut heard = Vec::new();
+        for status in statuses {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut text = String::new();
+            let mut bytes = [0; 4_096];
+            while !is_whole(&text) {
+                let count = stream.read(&mut bytes).await.unwrap();
+                text.push_str(std::str::from_utf8(&bytes[..count]).unwrap());
+            }
+            let answer = format!(
+                "HTTP/1.1 {status} x\r\nlocation: /\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+            );
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            heard.push(text);
+        }
+        heard
+    });
+    (url, heard)
+}
+
+fn is_whole(text: &str) -> bool {
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    header(head, "content-length").parse() == Ok(body.len())
+}
+
+fn header<'a>(head: &'a str, name: &str) -> &'a str {
+    let value = head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    value.unwrap_or_else(|| panic!("no {name} in {head}"))
+}
+
+/// Checks the signature as Standard Webhooks has it; answers the id and what is told.
+fn signed(heard: &str) -> (String, Json) {
+    let (head, body) = heard.split_once("\r\n\r\n").unwrap();
+    let (id, at) = (header(head, "webhook-id"), header(head, "webhook-timestamp"));
+    let tag = STANDARD.decode(header(head, "webhook-signature").strip_prefix("v1,").unwrap()).unwrap();
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &KEY);
+    hmac::verify(&key, format!("{id}.{at}.{body}").as_bytes(), &tag).unwrap();
+    assert_eq!(at, "1768478400");
+    (id.to_owned(), serde_json::from_str(body).unwrap())
+}
+
+/// Runs what is due on an instance that calls the hook at `url`, `times` times with an hour between.
+async fn run_with_hook(shop: &TestApp, url: &str, times: usize) {
+    let secret = format!("whsec_{}", STANDARD.encode(KEY));
+    let app =
+        shop.another_instance_with(&["--message-hook-url", url, "--message-hook-secret", &secret]).await;
+    for _ in 0..times {
+        worker::run_due(&app).await.unwrap();
+        shop.app
+            .db
+            .write
+            .execute_unprepared("UPDATE jobs SET due_ms = 0 WHERE kind = 'message'")
+            .await
+            .unwrap();
+    }
+    app.db.clone().close().await.unwrap();
+}
+
+async fn texted(shop: &TestApp) -> (Caller, MessageId) {
+    let owner = shop.as_staff(entity::staff::Role::Owner).await;
+    let content =
+        json!([{ "locale": "en", "title": "Your order", "short": "{{ person.name }}: {{ order.number }}" }]);
+    let body = json!({ "channels": ["SMS"], "content": content });
+    shop.done(&owner, "messageTemplateDraft", json!({ "code": "text", "name": "A text", "body": body }))
+        .await;
+    shop.done(&owner, "messageTemplatePublish", json!({ "code": "text" })).await;
+    let server = shop.as_server().await;
+    let joan = shop.as_customer().await;
+    shop.done(
+        &joan,
+        "customerUpdate",
+        json!({ "customerId": joan.customer_id(), "phone": "+31 6 12345678" }),
+    )
+    .await;
+    let order = json!({ "customerId": joan.customer_id(), "externalId": "1001" });
+    let order = shop.record(&server, order).await;
+    shop.run_jobs().await;
+    let text = Fresh { template: "text", channel: Channel::Sms, ..of_order(&joan, &order) };
+    let id = shop.queue(text).await;
+    (joan, id)
+}
+
+both_engines! {
+    async fn a_transactional_mail_says_what_it_is_about_and_cannot_be_ended(shop: &TestApp) {
+        let server = shop.as_server().await;
+        let joan = shop.as_customer().await;
+        for purpose in [Purpose::Offers, Purpose::Care, Purpose::Programme] {
+            shop.said(&joan, purpose, Channel::Email, ConsentState::Withdrawn).await;
+        }
+        let order = json!({ "customerId": joan.customer_id(), "externalId": "1001" });
+        let order = shop.record(&server, order).await;
+        let id = shop.queue(of_order(&joan, &order)).await;
+        shop.run_jobs().await;
+        assert_eq!(became(shop, id).await, (MessageState::Sent, None));
+        let mails = messages(shop, &joan);
+        assert_eq!(mails.len(), 1);
+        let mail = &mails[0];
+        assert_eq!(mail.subject(), "We have received your order 1001");
+        assert_eq!(mail.id(), format!("{}@localhost", id.0));
+        assert_eq!(mail.header("Content-Language").as_deref(), Some("en"));
+        assert_eq!((mail.header("List-Unsubscribe"), mail.header("List-Unsubscribe-Post")), (None, None));
+        for said in ["Thing A-1", "15 January 2026", "Hello Joan,"] {
+            assert!(mail.text().contains(said) && mail.html().contains(said), "{said}: {}", mail.text());
+        }
+        assert!(!mail.html().contains("10.00") && !mail.html().contains("unsubscribe"), "{}", mail.html());
+    }
+
+    async fn a_promotion_is_sent_with_consent_only_and_can_be_ended_at_once(shop: &TestApp) {
+        let joan = shop.as_customer().await;
+        let now = shop.clock.now();
+        let row = coupon::Model {
+            id: CouponId(uuid::Uuid::from_u128(7)),
+            code: "COME-BACK".to_owned(),
+            name: "Ten off".to_owned(),
+            terms: json!({}),
+            customer_id: None,
+            starts_at: None,
+            ends_at: None,
+            total_limit: None,
+            customer_limit: None,
+            used: 0,
+            disabled_at: None,
+            created_at: now,
+        };
+        coupon::Entity::insert(coupon::ActiveModel::from(row)).exec(&shop.app.db.write).await.unwrap();
+        let facts = Facts { coupon: Some("COME-BACK".to_owned()), ..Facts::default() };
+        let offer = Fresh { facts, ..Fresh::to(&joan, "we_miss_you", Some(Purpose::Offers)) };
+        let refused = shop.queue(offer.clone()).await;
+        shop.run_jobs().await;
+        assert_eq!(became(shop, refused).await, (MessageState::Dropped, Some(Reason::NoConsent)));
+        shop.said(&joan, Purpose::Offers, Channel::Email, ConsentState::Granted).await;
+        let revoked = shop.queue(offer.clone()).await;
+        shop.said(&joan, Purpose::Offers, Channel::Email, ConsentState::Withdrawn).await;
+        shop.run_jobs().await;
+        assert_eq!(became(shop, revoked).await, (MessageState::Dropped, Some(Reason::Withdrawn)));
+        assert!(messages(shop, &joan).is_empty());
+        shop.said(&joan, Purpose::Offers, Channel::Email, ConsentState::Granted).await;
+        let id = shop.queue(offer).await;
+        shop.run_jobs().await;
+        assert_eq!(became(shop, id).await, (MessageState::Sent, None));
+        let mail = &messages(shop, &joan)[0];
+        let link = mail.header("List-Unsubscribe").unwrap();
+        assert!(link.starts_with("<http://127.0.0.1:8080/unsubscribe/") && link.ends_with('>'), "{link}");
+        assert_eq!(mail.header("List-Unsubscribe-Post").as_deref(), Some("List-Unsubscribe=One-Click"));
+        let link = link.trim_matches(['<', '>']);
+        assert!(mail.text().contains(link) && mail.text().contains("COME-BACK"), "{}", mail.text());
+    }
+
+    async fn of_two_workers_one_sends_a_message(shop: &TestApp) {
+        let server = shop.as_server().await;
+        let joan = shop.as_customer().await;
+        let order = shop.place(&server, joan.customer_id(), "10.00", 1).await;
+        shop.run_jobs().await;
+        for _ in 0..24 {
+            shop.queue(of_order(&joan, &order)).await;
+        }
+        let others = [shop.another_instance_with(&["--smtp-url", shop.mail.url()]).await,
+            shop.another_instance_with(&["--smtp-url", shop.mail.url()]).await];
+        while join_all(others.iter().map(worker::run_due)).await.into_iter().map(Result::unwrap).sum::<usize>() > 0 {}
+        for other in others {
+            other.db.clone().close().await.unwrap();
+        }
+        let mut ids: Vec<String> = messages(shop, &joan).iter().map(Mail::id).collect();
+        assert_eq!(ids.len(), 24);
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), 24);
+        let rows = message::Entity::find().all(&shop.app.db.read).await.unwrap();
+        assert!(rows.iter().all(|row| row.state == MessageState::Sent && row.attempts == 1));
+    }
+
+    async fn what_was_on_its_way_is_sent_again_if_it_is_transactional(shop: &TestApp) {
+        let server = shop.as_server().await;
+        let joan = shop.as_customer().await;
+        let order = shop.place(&server, joan.customer_id(), "10.00", 1).await;
+        let id = shop.queue(of_order(&joan, &order)).await;
+        on_its_way(shop, id).await;
+        shop.run_jobs().await;
+        let row = shop.message(id).await;
+        assert_eq!((row.state, row.attempts), (MessageState::Sent, 2));
+        assert_eq!(messages(shop, &joan)[0].id(), format!("{}@localhost", id.0));
+    }
+
+    async fn what_was_on_its_way_is_never_sent_again_if_it_is_not_transactional(shop: &TestApp) {
+        let joan = shop.as_customer().await;
+        let id = shop.queue(Fresh::to(&joan, "points_expiring", Some(Purpose::Programme))).await;
+        on_its_way(shop, id).await;
+        shop.run_jobs().await;
+        let row = shop.message(id).await;
+        assert_eq!((row.state, row.reason, row.attempts), (MessageState::Unknown, Some(Reason::UnknownOutcome), 1));
+        assert!(messages(shop, &joan).is_empty());
+    }
+
+    async fn a_message_about_what_is_gone_or_of_no_template_is_dropped(shop: &TestApp) {
+        let joan = shop.as_customer().await;
+        let gone = Facts { order: Some(OrderId(uuid::Uuid::from_u128(7))), ..Facts::default() };
+        let confirmation = Fresh::to(&joan, "order_confirmation", None);
+        for (fresh, reason) in [
+            (Fresh { facts: gone, ..confirmation.clone() }, Reason::TemplateFailed),
+            (confirmation.clone(), Reason::TemplateFailed),
+            (Fresh { template: "nothing", ..confirmation.clone() }, Reason::NoTemplate),
+            (Fresh { channel: Channel::Sms, ..confirmation.clone() }, Reason::NoTemplate),
+            // What it was queued as is not what the template is.
+            (Fresh { purpose: Some(Purpose::Care), ..confirmation.clone() }, Reason::NoTemplate),
+            (Fresh { person: uuid::Uuid::from_u128(7).into(), ..confirmation }, Reason::AccountClosed),
+        ] {
+            let id = shop.queue(fresh.clone()).await;
+            shop.run_jobs().await;
+            assert_eq!(became(shop, id).await, (MessageState::Dropped, Some(reason)), "{fresh:?}");
+        }
+        assert!(messages(shop, &joan).is_empty());
+    }
+
+    async fn a_disabled_account_gets_what_is_transactional_only(shop: &TestApp) {
+        let (server, owner) = (shop.as_server().await, shop.as_staff(entity::staff::Role::Owner).await);
+        let joan = shop.as_customer().await;
+        let order = shop.place(&server, joan.customer_id(), "10.00", 1).await;
+        let disable = json!({ "customerId": joan.customer_id(), "reason": "asked for it" });
+        shop.done(&owner, "customerDisable", disable).await;
+        let confirmation = shop.queue(of_order(&joan, &order)).await;
+        let service = shop.queue(Fresh::to(&joan, "points_expiring", Some(Purpose::Programme))).await;
+        shop.run_jobs().await;
+        assert_eq!(became(shop, confirmation).await, (MessageState::Sent, None));
+        assert_eq!(became(shop, service).await, (MessageState::Dropped, Some(Reason::AccountClosed)));
+    }
+
+    async fn a_text_message_is_told_to_the_shop_signed_until_it_takes_it(shop: &TestApp) {
+        let (_, id) = texted(shop).await;
+        let (url, heard) = hook(&[500, 302, 204]).await;
+        run_with_hook(shop, &url, 3).await;
+        let row = shop.message(id).await;
+        assert_eq!((row.state, row.attempts), (MessageState::Sent, 3));
+        let expected = json!({ "channel": "SMS", "to": "+31 6 12345678", "title": "Your order", "body": "Joan: 1001",
+            "link": null, "locale": "en" });
+        for heard in heard.await.unwrap() {
+            assert_eq!(signed(&heard), (id.0.to_string(), expected.clone()));
+        }
+    }
+
+    async fn a_text_message_that_the_shop_refuses_has_failed(shop: &TestApp) {
+        let (_, id) = texted(shop).await;
+        let (url, heard) = hook(&[422]).await;
+        run_with_hook(shop, &url, 1).await;
+        assert_eq!(became(shop, id).await, (MessageState::Failed, Some(Reason::Refused)));
+        assert_eq!(heard.await.unwrap().len(), 1);
+    }
+
+    async fn without_a_hook_there_is_no_way_to_a_phone(shop: &TestApp) {
+        let (_, id) = texted(shop).await;
+        shop.run_jobs().await;
+        assert_eq!(became(shop, id).await, (MessageState::Dropped, Some(Reason::NoAddress)));
+    }
+}
