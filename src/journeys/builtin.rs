@@ -27,6 +27,11 @@ pub(crate) fn all() -> Vec<BuiltIn> {
     needed().into_iter().chain(about_what_is_there()).chain(promotional()).collect()
 }
 
+/// The codes of all of them.
+pub fn codes() -> impl Iterator<Item = &'static str> {
+    all().into_iter().map(|one| one.code)
+}
+
 /// That with this code.
 pub(crate) fn find(code: &str) -> Option<BuiltIn> {
     all().into_iter().find(|one| one.code == code)

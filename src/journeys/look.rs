@@ -120,7 +120,8 @@ impl Look {
         let in_window = |case: &&Case<'_>| asked.when == When::Sending && has_window(case.definition.class());
         let by_lines = asked
             .of(|condition| matches!(condition, Condition::Bought { .. } | Condition::OrderKept))
-            .chain(asked.cases.iter().filter(in_window));
+            .chain(asked.cases.iter().filter(in_window))
+            .chain(asked.begun_by(Trigger::ProductUsedUp));
         self.lines = purchases::lines(db, by_lines.filter_map(|case| case.facts.order)).await?;
         let numbered: HashSet<OrderId> = asked
             .of(|condition| matches!(condition, Condition::OrderNumber(_)))
@@ -263,7 +264,10 @@ impl Look {
         let holds = match case.definition.trigger {
             Trigger::ProductUsedUp => product().is_some_and(|product| {
                 let last = self.last_of_article.get(&(case.person.id, product.sku.clone()));
-                !product.archived && last.is_none_or(|last| *last <= case.happened_at)
+                let of_it =
+                    |line: &&order_line::Model| line.sku == product.sku && line.returned < line.quantity;
+                let has_it = self.lines_of(case).iter().any(|line| of_it(&line));
+                !product.archived && has_it && last.is_none_or(|last| *last <= case.happened_at)
             }),
             Trigger::BackInStock => {
                 let now = self.now?;
@@ -273,6 +277,10 @@ impl Look {
             _ => true,
         };
         (!holds).then_some(Reason::ConditionNotMet)
+    }
+
+    fn lines_of(&self, case: &Case<'_>) -> &[order_line::Model] {
+        case.facts.order.and_then(|id| self.lines.get(&id)).map_or(&[], Vec::as_slice)
     }
 
     fn waits_still(&self, case: &Case<'_>, now: Instant) -> bool {
@@ -285,7 +293,7 @@ impl Look {
     fn objection_of(&self, case: &Case<'_>, condition: &Condition) -> Option<Reason> {
         let now = self.now?;
         let order = case.facts.order.and_then(|id| self.orders.get(&id));
-        let lines = || case.facts.order.and_then(|id| self.lines.get(&id)).map_or(&[][..], Vec::as_slice);
+        let lines = || self.lines_of(case);
         let last = || self.last_bought.of(case.person.id, case.person.email_key().as_deref());
         let holds = match condition {
             Condition::OrderNumber(number) => {

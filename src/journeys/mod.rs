@@ -9,7 +9,7 @@ pub mod api;
 mod approach;
 mod arbitrate;
 mod birthdays;
-pub(crate) mod builtin;
+pub mod builtin;
 
 mod definition;
 

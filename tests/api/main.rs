@@ -28,6 +28,7 @@ mod ids;
 mod inbox;
 mod jobs;
 mod journeys;
+mod journeys_year;
 mod keys;
 mod liability;
 mod member_coupons;
