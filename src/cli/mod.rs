@@ -97,7 +97,7 @@ impl Command {
             Self::Export(args) => export::run(args).await,
             Self::Ledger(args) => ledger::run(args).await,
             Self::Audit(args) => audit::run(args).await,
-            Self::Mail(args) => Box::pin(bounces::run(args)).await,
+            Self::Mail(args) => bounces::run(args).await,
             Self::Staff(args) => staff::run(args).await,
             Self::ApiKey(args) => api_key::run(args).await,
             Self::Keys(args) => keys::run(args).await,
