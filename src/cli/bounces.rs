@@ -54,19 +54,17 @@ pub(super) async fn run(args: MailArgs) -> anyhow::Result<ExitCode> {
     for mail in mails(BufReader::new(input))? {
         let mail = mail.context("reading the mails")?;
         number += 1;
-        match (mail.len() <= LONGEST).then(|| report(&mail)) {
-            Some(Ok(told)) => {
-                let more = bounces::take(&app, &told).await;
-                taken.add(more.map_err(|fault| anyhow::anyhow!("{}", fault.for_operator()))?);
-            }
-            Some(Err(_)) | None => {
-                unreadable += 1;
-                // Nobody reads on when standard error is closed; the totals still count the mail.
-                let _ = writeln!(stderr(), "mail {number} is no report");
-            }
+        let told = if mail.len() <= LONGEST { report(&mail).ok() } else { None };
+        if let Some(told) = told {
+            let more = bounces::take(&app, &told).await;
+            taken.add(more.map_err(|fault| anyhow::anyhow!("{}", fault.for_operator()))?);
+        } else {
+            unreadable += 1;
+            // Nobody reads on when standard error is closed; the totals still count the mail.
+            let _ = writeln!(stderr(), "mail {number} is no report");
         }
     }
-    write!(stdout(), "{taken}{:<12} {unreadable:>8}\n", "no report").context("writing the totals")?;
+    writeln!(stdout(), "{taken}{:<12} {unreadable:>8}", "no report").context("writing the totals")?;
     Ok(if unreadable > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

@@ -32,7 +32,7 @@ pub(crate) struct OptInRate {
 }
 
 #[derive(Debug, FromQueryResult)]
-struct Count {
+struct Granting {
     purpose: Purpose,
     opt_in: Option<OptIn>,
     count: i64,
@@ -63,7 +63,7 @@ async fn of_channel(
     if channel == Channel::Email {
         people = people.add(person.in_subquery(guests_of()));
     }
-    let rows: Vec<Count> = consent_state::Entity::find()
+    let rows: Vec<Granting> = consent_state::Entity::find()
         .select_only()
         .columns([consent_state::Column::Purpose, consent_state::Column::OptIn])
         .column_as(consent_state::Column::PersonId.count(), "count")

@@ -28,6 +28,7 @@ use crate::db::bulk::Rows;
 use crate::db::dialect;
 use crate::error::{Fault, Outcome, refuse};
 use crate::messages::{self, Letter};
+use crate::points::orders::Owner;
 use crate::throttle;
 use crate::tx::Tx;
 
@@ -226,7 +227,7 @@ async fn reader(tx: &Tx, row: &Model) -> Result<Option<PersonId>, Fault> {
     } else {
         let named = Named::Email(EmailAddress::try_from(row.email.clone())?);
         let found = find_or_create(tx, &[Buyer { named: &named, contact: None }]).await?;
-        found.owners.into_iter().flatten().next().map(|owner| owner.person())
+        found.owners.into_iter().flatten().next().map(Owner::person)
     };
     let Some(person) = person else { return Ok(None) };
     // Who is written to elsewhere by now has confirmed nothing for there.

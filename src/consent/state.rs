@@ -41,12 +41,11 @@ pub(super) fn after(standing: Option<Word>, word: Word) -> Option<Word> {
     let Some(standing) = standing else { return Some(word) };
     match (standing.state, word.state) {
         (Requested, Granted | Withdrawn) => Some(word),
-        (Granted | Withdrawn, Requested) => Some(standing),
         (Requested, Requested) | (Withdrawn, Withdrawn) => {
             Some(std::cmp::max_by_key(standing, word, |word| (word.at, word.id)))
         }
         (Withdrawn, Granted) if standing.at < word.at => Some(word),
-        (Withdrawn, Granted) => Some(standing),
+        (Withdrawn, Granted) | (Granted | Withdrawn, Requested) => Some(standing),
         (Granted, Withdrawn) if standing.at <= word.at => Some(word),
         (Granted, Granted) if standing.at < word.at => {
             let surest = if standing.opt_in > word.opt_in { standing } else { word };

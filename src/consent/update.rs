@@ -22,6 +22,7 @@ use crate::customers::owners::{Buyer, Named, find_or_create};
 use crate::customers::profile::Locale;
 use crate::customers::{self, CustomerBy};
 use crate::error::{Fault, Outcome, refuse};
+use crate::points::orders::Owner;
 use crate::tx::Tx;
 
 /// Of whom something is said.
@@ -110,7 +111,7 @@ async fn person(tx: &Tx, whose: &Whose) -> Result<Option<PersonId>, Fault> {
         Whose::Mailbox(email) => {
             let named = Named::Email(email.clone());
             let found = find_or_create(tx, &[Buyer { named: &named, contact: None }]).await?;
-            Ok(found.owners.into_iter().flatten().next().map(|owner| owner.person()))
+            Ok(found.owners.into_iter().flatten().next().map(Owner::person))
         }
     }
 }

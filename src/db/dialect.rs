@@ -35,6 +35,15 @@ pub(crate) fn is_among_texts(
     Expr::cust_with_values(format!("{column} IN (SELECT value FROM json_each(?))"), [list])
 }
 
+fn hex_of(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a text cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
 /// `column` is one of these values of bytes.
 pub(crate) fn is_among_bytes(
     backend: DbBackend,
@@ -46,8 +55,8 @@ pub(crate) fn is_among_bytes(
         let array = Value::Array(ArrayType::Bytes, Some(Box::new(values)));
         return Expr::cust_with_values(format!("{column} = ANY($1)"), [array]);
     }
-    let hex = |value: Vec<u8>| value.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let list = serde_json::Value::from(values.into_iter().map(hex).collect::<Vec<_>>()).to_string();
+    let list = serde_json::Value::from(values.into_iter().map(|value| hex_of(&value)).collect::<Vec<_>>());
+    let list = list.to_string();
     Expr::cust_with_values(format!("{column} IN (SELECT unhex(value) FROM json_each(?))"), [list])
 }
 

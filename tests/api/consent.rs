@@ -347,19 +347,19 @@ both_engines! {
 
     async fn of_two_customers_who_are_one_the_latest_word_stands(shop: &TestApp) {
         let owner = shop.as_staff(Role::Owner).await;
-        let (joan, john) = (shop.as_customer().await, shop.as_customer().await);
-        shop.done(&john, "consentUpdate", json!({ "consents": newsletter(true) })).await;
+        let (joan, piet) = (shop.as_customer().await, shop.as_customer().await);
+        shop.done(&piet, "consentUpdate", json!({ "consents": newsletter(true) })).await;
         shop.clock.advance(TimeDelta::minutes(1));
         shop.done(&joan, "consentUpdate", json!({ "consents": newsletter(false) })).await;
-        let merge = json!({ "fromId": joan.customer_id(), "intoId": john.customer_id(), "reason": "the same person" });
+        let merge = json!({ "fromId": joan.customer_id(), "intoId": piet.customer_id(), "reason": "the same person" });
         shop.done(&owner, "customerMerge", merge).await;
-        assert_eq!(mine(shop, &john).await.0, json!("WITHDRAWN"));
+        assert_eq!(mine(shop, &piet).await.0, json!("WITHDRAWN"));
         assert_eq!(standing(shop).await.len(), 1);
         shop.clock.advance(TimeDelta::minutes(1));
         let server = shop.as_server().await;
         let yes = json!({ "customerId": joan.customer_id(), "consents": newsletter(true), "source": "IMPORT" });
         shop.done(&server, "consentUpdate", yes).await;
-        assert_eq!(mine(shop, &john).await, granted("SINGLE", "IMPORT", false));
+        assert_eq!(mine(shop, &piet).await, granted("SINGLE", "IMPORT", false));
     }
 
     async fn whoever_is_written_to_elsewhere_by_now_confirms_nothing(shop: &TestApp) {
@@ -441,12 +441,12 @@ both_engines! {
         };
         assert_eq!(rates().await[0]["rate"], Json::Null);
         let joan = shop.as_customer().await;
-        let (john, gone) = (shop.as_customer().await, shop.as_customer().await);
+        let (piet, gone) = (shop.as_customer().await, shop.as_customer().await);
         shop.done(&joan, "consentUpdate", json!({ "consents": newsletter(true) })).await;
         shop.done(&gone, "consentUpdate", json!({ "consents": newsletter(true) })).await;
-        shop.done(&server, "customerUpdate", json!({ "customerId": john.customer_id(), "phone": "+31 20 123 4567" })).await;
+        shop.done(&server, "customerUpdate", json!({ "customerId": piet.customer_id(), "phone": "+31 20 123 4567" })).await;
         let by_text = json!([{ "purpose": "NEWSLETTER", "channel": "SMS", "granted": true }]);
-        shop.done(&john, "consentUpdate", json!({ "consents": by_text })).await;
+        shop.done(&piet, "consentUpdate", json!({ "consents": by_text })).await;
         let old = json!({ "email": ANNA, "consents": newsletter(true), "source": "IMPORT" });
         shop.done(&server, "consentUpdate", old).await;
         let owner = shop.as_staff(Role::Owner).await;

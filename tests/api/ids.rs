@@ -201,8 +201,6 @@ fn places(shop: &TestApp, there: &Existing, mine: &str) -> Vec<Place> {
     let mut reset = there.code_to_reset.clone();
     reset["password"] = json!("another horse without battery");
     let returned = json!({ "input": { "lines": [{ "position": 1, "quantity": 1 }] } });
-    let no = json!({ "purpose": "CARE", "channel": "EMAIL", "granted": false });
-    let removing = json!({ "input": { "reason": "reads it again" } });
     let merging = |path, other: &str| {
         let mut named = both.clone();
         named.as_object_mut().unwrap().remove(other);
@@ -250,8 +248,6 @@ fn places(shop: &TestApp, there: &Existing, mine: &str) -> Vec<Place> {
         of_code("emailChangeConfirm", All, &there.code_to_change),
         of_code("sessionReauthenticate", All, &there.code_to_sign_in),
         of_one("sessionRevoke", "input.sessionId", Session, All),
-        customer("consentUpdate", Strangers, json!({ "consents": [no], "source": "STAFF" })),
-        place("suppressionRemove", "input.id", NodeType::Suppression, Nobody, removing),
         customer("customerUpdate", Strangers, json!({ "name": "Mallory" })),
         customer("customerAddressCreate", Strangers, json!({ "address": address })),
         customer("customerDisable", Nobody, json!({ "reason": "fraud" })),
@@ -385,11 +381,16 @@ fn places_of_deliveries(shop: &TestApp, there: &Existing, mine: &str) -> [Place;
     ]
 }
 
-/// Those of what only some are offered.
-fn places_of_offers() -> [Place; 2] {
+/// Those of what only some are offered, or want to be sent.
+fn places_of_offers() -> [Place; 4] {
     use HiddenFrom::{Nobody, Strangers};
     let codes = json!({ "input": { "codes": ["A"] } });
+    let no = json!([{ "purpose": "CARE", "channel": "EMAIL", "granted": false }]);
+    let no = json!({ "input": { "consents": no, "source": "STAFF" } });
+    let removing = json!({ "input": { "reason": "reads it again" } });
     [
+        place("consentUpdate", "input.customerId", NodeType::Customer, Strangers, no),
+        place("suppressionRemove", "input.id", NodeType::Suppression, Nobody, removing),
         place("productOrderability", "customerId", NodeType::Customer, Strangers, json!({ "skus": ["A-1"] })),
         place("rewardCodesAdd", "input.rewardId", NodeType::Reward, Nobody, codes),
     ]

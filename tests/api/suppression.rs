@@ -136,7 +136,7 @@ both_engines! {
 
     async fn reports_of_mail_servers_are_read(shop: &TestApp) {
         let told = Told::begin(shop).await;
-        let (joan, john) = (shop.as_customer().await, shop.as_customer().await);
+        let (joan, piet) = (shop.as_customer().await, shop.as_customer().await);
         let id = sent(shop, &joan, Some(Purpose::Care), Channel::Email).await;
         let id = format!("<{}@localhost>", id.0);
         let tell = async |text: &str| counts(&told.tell("message/rfc822", text).await);
@@ -156,8 +156,8 @@ both_engines! {
         assert_eq!(seen(shop, &manager, &joan.email).await.len(), 1);
         assert_eq!(seen(shop, &manager, "elsewhere@example.org").await.len(), 0);
         // By the address, of somebody whom the shop knows.
-        assert_eq!(tell(&report(&john.email, "<7@mx.example>", "5.1.10")).await, [1, 0, 0, 0, 0]);
-        assert_eq!(seen(shop, &manager, &john.email).await, [json!({ "reason": "BOUNCED", "detail": "5.1.10" })]);
+        assert_eq!(tell(&report(&piet.email, "<7@mx.example>", "5.1.10")).await, [1, 0, 0, 0, 0]);
+        assert_eq!(seen(shop, &manager, &piet.email).await, [json!({ "reason": "BOUNCED", "detail": "5.1.10" })]);
         told.end().await;
     }
 

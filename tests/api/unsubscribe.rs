@@ -232,12 +232,12 @@ both_engines! {
 
     async fn a_link_says_no_for_whom_its_reader_turned_out_to_be(shop: &TestApp) {
         let owner = shop.as_staff(entity::staff::Role::Owner).await;
-        let (joan, john) = (shop.as_customer().await, shop.as_customer().await);
+        let (joan, piet) = (shop.as_customer().await, shop.as_customer().await);
         let token = token(shop, sent(shop, &joan, Some(Purpose::Care), Channel::Email).await).await;
-        let merge = json!({ "fromId": joan.customer_id(), "intoId": john.customer_id(), "reason": "the same person" });
+        let merge = json!({ "fromId": joan.customer_id(), "intoId": piet.customer_id(), "reason": "the same person" });
         shop.done(&owner, "customerMerge", merge).await;
         post(shop, &token, FORM, ONE_CLICK).await;
         let row = consent::Entity::find().one(&shop.app.db.read).await.unwrap().unwrap();
-        assert_eq!(Some(row.person_id.0), read(&john.customer_id().to_owned().into()).map(|(_, id)| id));
+        assert_eq!(Some(row.person_id.0), read(&piet.customer_id().to_owned().into()).map(|(_, id)| id));
     }
 }

@@ -1,6 +1,7 @@
 //! Whether what came in over the webhook is from whoever sends our mail, as Standard Webhooks has it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use aws_lc_rs::hmac;
 use base64::Engine;
@@ -15,7 +16,7 @@ const LENGTHS: std::ops::RangeInclusive<usize> = 24..=64;
 
 /// What whoever sends our mail signs with.
 #[derive(Clone)]
-pub struct WebhookSecret(hmac::Key);
+pub struct WebhookSecret(Arc<hmac::Key>);
 
 impl fmt::Debug for WebhookSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -27,7 +28,7 @@ impl WebhookSecret {
     /// Reads `whsec_` and 24 to 64 bytes in base64; none if it is not that.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let bytes = STANDARD.decode(text.trim().strip_prefix("whsec_")?).ok()?;
-        LENGTHS.contains(&bytes.len()).then(|| Self(hmac::Key::new(hmac::HMAC_SHA256, &bytes)))
+        LENGTHS.contains(&bytes.len()).then(|| Self(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, &bytes))))
     }
 }
 

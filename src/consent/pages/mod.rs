@@ -35,6 +35,8 @@ struct Parts {
     paragraphs: Vec<String>,
     items: Vec<&'static str>,
     buttons: Vec<(&'static str, String)>,
+    /// Below the buttons.
+    note: &'static str,
 }
 
 impl Page<'_> {
@@ -42,7 +44,9 @@ impl Page<'_> {
     pub(crate) fn written(self, app: &App) -> Result<String, Fault> {
         let settings = app.settings();
         let language = Language::of(self.locale().unwrap_or(&settings.locale));
-        let Parts { title, paragraphs, items, buttons } = self.parts(Texts::of(language), &settings.name);
+        // A name may be read in the other direction than the words around it.
+        let shop = format!("\u{2068}{}\u{2069}", settings.name);
+        let Parts { title, paragraphs, items, buttons, note } = self.parts(Texts::of(language), &shop);
         let mut templates = Environment::new();
         templates.set_auto_escape_callback(|_| AutoEscape::Html);
         templates.add_template("page", include_str!("page.html"))?;
@@ -51,7 +55,7 @@ impl Page<'_> {
             direction => if language.is_right_to_left() { "rtl" } else { "ltr" },
             styles => STYLES,
             shop => settings.name.as_str(),
-            title, paragraphs, items, buttons,
+            title, paragraphs, items, buttons, note,
         };
         Ok(templates.get_template("page")?.render(context)?)
     }
@@ -77,6 +81,7 @@ impl Page<'_> {
             paragraphs: vec![text],
             items: Vec::new(),
             buttons: Vec::new(),
+            note: "",
         };
         match self {
             Self::Stop(subject) => Parts {
@@ -95,9 +100,9 @@ impl Page<'_> {
                     return Parts { items, ..said(texts.confirmed_title, text) };
                 }
                 let title = texts.confirm_title.replace("{shop}", shop);
-                let paragraphs = vec![texts.confirm_nothing.to_owned(), texts.confirm.to_owned()];
+                let paragraphs = vec![texts.confirm.to_owned()];
                 let buttons = vec![("confirm", texts.confirm_button.to_owned())];
-                Parts { title, paragraphs, items, buttons }
+                Parts { title, paragraphs, items, buttons, note: texts.confirm_nothing }
             }
             Self::Gone => said(texts.gone_title, texts.gone.to_owned()),
         }
