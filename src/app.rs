@@ -77,6 +77,8 @@ impl App {
 
     /// The same with a clock and ids of the caller's.
     pub async fn build_with(config: Config, clock: Clock, ids: IdGen) -> anyhow::Result<Self> {
+        // For every client of TLS that asks for it; the second time it is there already.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let db = Db::connect(&config.database).await?;
         db::migrate(&db).await?;
         let settings = settings::load(&db.read).await.map_err(|fault| anyhow::anyhow!("{fault:?}"))?;

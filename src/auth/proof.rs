@@ -21,6 +21,7 @@ use crate::customers::{self, OrderAddresses, words};
 use crate::db::bulk::Rows;
 use crate::earning;
 use crate::error::{Fault, Outcome, refuse, refuse_recorded};
+use crate::messages;
 use crate::onboarding;
 use crate::orders;
 use crate::outbox::{self, Event};
@@ -303,6 +304,7 @@ async fn attach_orders(tx: &Tx, proven: &Model, customer: CustomerId) -> Result<
     consent::merge(tx, guest.id, customer).await?;
     let owed = referrals::joined(tx, guest.id, customer).await?;
     points::join(tx, guest.id, customer).await?;
+    messages::inbox::follow(tx, guest.id, customer).await?;
     referrals::take_back(tx, &owed, Actor::SYSTEM, None).await?;
     outbox::emit(
         tx,

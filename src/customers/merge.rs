@@ -28,6 +28,7 @@ use crate::delivery;
 use crate::earning;
 use crate::error::{Fault, Outcome, Stop, refuse};
 use crate::memberships;
+use crate::messages;
 use crate::orders;
 use crate::outbox::{self, Event};
 use crate::points::command::PointsError;
@@ -61,6 +62,7 @@ pub(crate) async fn merge(tx: &Tx, merge: &Merge) -> Outcome<CustomerId, Custome
     move_guests(tx, from.id, into.id).await?;
     waitlist::reassign(tx, from.id, into.id).await?;
     carts::reassign(tx, from.id, into.id).await?;
+    messages::inbox::follow(tx, from.id, into.id).await?;
     memberships::merge(tx, from.id, into.id).await?;
     let owed = referrals::merged(tx, from.id, into.id).await?;
     match merges::merge(tx, from.id, into.id).await? {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use entity::id::{CustomerId, MessageId};
+use entity::id::{CustomerId, MessageId, PersonId};
 use entity::inbox_message::{Column, Entity};
 use entity::message;
 use sea_orm::sea_query::{Expr, ExprTrait};
@@ -75,4 +75,20 @@ pub(crate) async fn unread(db: &impl ConnectionTrait, customer: CustomerId) -> R
         .filter(Column::ReadAt.is_null())
         .count(db)
         .await?)
+}
+
+/// Gives whoever `from` turned out to be the messages to them.
+pub(crate) async fn follow(tx: &Tx, from: impl Into<PersonId>, into: CustomerId) -> Result<(), Fault> {
+    let from: PersonId = from.into();
+    message::Entity::update_many()
+        .col_expr(message::Column::PersonId, Expr::val(into.0))
+        .filter(message::Column::PersonId.eq(from))
+        .exec(tx.db())
+        .await?;
+    Entity::update_many()
+        .col_expr(Column::CustomerId, Expr::val(into))
+        .filter(Column::CustomerId.eq(CustomerId(from.0)))
+        .exec(tx.db())
+        .await?;
+    Ok(())
 }

@@ -127,9 +127,9 @@ async fn prepare(app: &App, row: Model) -> Result<Result<Prepared, Reason>, Faul
         Ok(parts) => parts,
         Err(reason) => return Ok(Err(reason)),
     };
-    let context = parts.shown(class, class.may_promote());
+    let values = parts.shown(class, class.may_promote());
     let (language, content) = (language.to_owned(), content.clone());
-    match words(address, content, context, language.clone()).await? {
+    match words(address, content, values, language.clone()).await? {
         Ok(way) => {
             Ok(Ok(Prepared { row, recipient, version: template.version, language, unsubscribe_url, way }))
         }
@@ -174,13 +174,13 @@ async fn on_order(app: &App, row: &Model) -> Result<Option<EmailAddress>, Fault>
 async fn words(
     address: Address,
     content: Content,
-    context: Json,
+    values: Json,
     language: String,
 ) -> Result<Result<Way, Refusal>, Fault> {
     let filled = tokio::task::spawn_blocking(move || match address {
-        Address::Mail(email) => Ok(Way::Mail(email, fill::mail(&content, &context, &language)?)),
-        Address::Inbox => Ok(Way::Inbox(fill::note(&content, &context, &language)?)),
-        Address::Hook(to) => Ok(Way::Hook(to, fill::note(&content, &context, &language)?)),
+        Address::Mail(email) => Ok(Way::Mail(email, fill::mail(&content, &values, &language)?)),
+        Address::Inbox => Ok(Way::Inbox(fill::note(&content, &values, &language)?)),
+        Address::Hook(to) => Ok(Way::Hook(to, fill::note(&content, &values, &language)?)),
     });
     Ok(filled.await?)
 }

@@ -90,11 +90,11 @@ pub(crate) async fn fill(
             parts.shop_url = theirs.shop_url;
         }
     }
-    let context = parts.shown(class, class.may_promote());
+    let values = parts.shown(class, class.may_promote());
     let (language, content) = (language.to_owned(), content.clone());
     let filled = tokio::task::spawn_blocking(move || {
-        let mail = fill::mail(&content, &context, &language);
-        let note = fill::note(&content, &context, &language);
+        let mail = fill::mail(&content, &values, &language);
+        let note = fill::note(&content, &values, &language);
         Filled { language, mail, note }
     });
     Ok(filled.await?)

@@ -4,8 +4,6 @@
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 
-use entity::consent::Purpose;
-use entity::message::Channel;
 use entity::staff::Role;
 use futures_util::FutureExt;
 use regulars::graphql::access::Operation;
@@ -13,7 +11,7 @@ use regulars::graphql::global_id::{NodeType, global_id, read};
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
-use crate::support::{Caller, Fresh, TestApp, Told, both_engines};
+use crate::support::{Caller, TestApp, Told, both_engines};
 
 /// To whom the existing thing of the right type is as if it were not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,7 +134,7 @@ impl Existing {
             (NodeType::RewardClaim, id(&claim["claim"])),
             (NodeType::DeliverySlot, slot),
             (NodeType::DeliverySlotHold, slot_hold),
-            (NodeType::Message, Self::in_inbox(shop, &joan).await),
+            (NodeType::Message, shop.in_inbox(&joan).await),
         ];
         let suppress = json!({ "email": "gone@example.org", "reason": "by letter" });
         let suppressed = shop.done(owner, "suppressionCreate", suppress).await;
@@ -144,15 +142,6 @@ impl Existing {
         let (order, other_line) = (id(&order), id(&another["lines"][0]));
         let joan = joan.clone();
         Self { joan, things, sold_out, order, other_line, code_to_sign_in, code_to_reset, code_to_change }
-    }
-
-    /// A message in Joan's inbox.
-    async fn in_inbox(shop: &TestApp, joan: &Caller) -> String {
-        let told = Fresh::to(joan, "points_expiring", Some(Purpose::Programme));
-        shop.queue(Fresh { channel: Channel::Inbox, ..told }).await;
-        shop.run_jobs().await;
-        let inbox = shop.graphql(joan, "{ me { inbox { nodes { id } } } }", json!({})).await;
-        inbox.text("/me/inbox/nodes/0/id").to_owned()
     }
 
     /// A delivery slot, and the place in it that Joan holds.

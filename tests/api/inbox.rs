@@ -1,8 +1,10 @@
 //! The inbox in the member's app, and what was sent to whom.
 
+use chrono::TimeDelta;
 use entity::consent::{ConsentState, Purpose};
 use entity::id::GuestId;
 use entity::message::{Channel, MessageState, Reason};
+use entity::staff::Role;
 use entity::{inbox_message, message};
 use futures_util::future::join_all;
 use regulars::graphql::global_id::NodeType;
@@ -39,9 +41,9 @@ both_engines! {
         })
         .await;
         let other = shop.another_instance().await;
-        join_all([worker::run_due(&shop.app), worker::run_due(&other)]).await.into_iter().for_each(|ran| {
+        for ran in join_all([worker::run_due(&shop.app), worker::run_due(&other)]).await {
             ran.unwrap();
-        });
+        }
         shop.run_jobs().await;
         other.db.clone().close().await.unwrap();
         let seen = inbox(shop, &joan).await;
@@ -89,23 +91,41 @@ both_engines! {
         assert_eq!((row.state, row.reason), (MessageState::Dropped, Some(Reason::NoAddress)));
     }
 
+    async fn messages_follow_whoever_their_reader_turned_out_to_be(shop: &TestApp) {
+        let owner = shop.as_staff(Role::Owner).await;
+        let (joan, eve) = (shop.as_customer().await, shop.as_customer().await);
+        let (came, to_come) = (shop.queue(expiring(&joan, 1)).await, {
+            shop.run_jobs().await;
+            shop.queue(expiring(&joan, 2)).await
+        });
+        let merge = json!({ "fromId": joan.customer_id(), "intoId": eve.customer_id(), "reason": "one person" });
+        shop.done(&owner, "customerMerge", merge).await;
+        shop.run_jobs().await;
+        assert_eq!(inbox(shop, &eve).await["inboxUnread"], 2);
+        for id in [came, to_come] {
+            assert_eq!(shop.message(id).await.person_id, Fresh::to(&eve, "", None).person);
+        }
+    }
+
     async fn the_shop_sees_what_was_sent_and_what_not_and_why(shop: &TestApp) {
         let server = shop.as_server().await;
         let joan = shop.as_customer().await;
         shop.said(&joan, Purpose::Programme, Channel::Email, ConsentState::Withdrawn).await;
         shop.queue(Fresh { channel: Channel::Email, ..expiring(&joan, 1) }).await;
+        shop.run_jobs().await;
+        shop.clock.advance(TimeDelta::seconds(1));
         shop.queue(expiring(&joan, 1)).await;
         shop.run_jobs().await;
         let query = "query ($id: ID!) { customer(id: $id) { messages { totalCount nodes {
             template templateVersion purpose channel state reason attempts queuedAt endedAt bouncedAt } } } }";
         let answer = shop.graphql(&server, query, json!({ "id": joan.customer_id() })).await;
-        let now = "2026-01-15T12:00:00+00:00";
-        let row = |channel, state, reason: Json, version: Json, attempts| json!({
+        let row = |channel, state, reason: Json, version: Json, attempts, at| json!({
             "template": "points_expiring", "templateVersion": version, "purpose": "PROGRAMME", "channel": channel,
-            "state": state, "reason": reason, "attempts": attempts, "queuedAt": now, "endedAt": now, "bouncedAt": null,
+            "state": state, "reason": reason, "attempts": attempts, "queuedAt": at, "endedAt": at, "bouncedAt": null,
         });
         let expected = json!({ "totalCount": 2, "nodes": [
-            row("INBOX", "SENT", Json::Null, json!(0), 1), row("EMAIL", "DROPPED", json!("WITHDRAWN"), Json::Null, 0),
+            row("INBOX", "SENT", Json::Null, json!(0), 1, "2026-01-15T12:00:01+00:00"),
+            row("EMAIL", "DROPPED", json!("WITHDRAWN"), Json::Null, 0, "2026-01-15T12:00:00+00:00"),
         ] });
         assert_eq!(answer.at("/customer/messages"), &expected);
         let inbox = "query ($id: ID!) { customer(id: $id) { inboxUnread } }";

@@ -34,10 +34,7 @@ struct MessageTemplateTrialInput {
 
 impl MessageTemplateTrialInput {
     fn parse(self) -> Result<Trial, TemplateError> {
-        let body = match self.body.map(|body| body.parse().ok_or(TWICE)) {
-            Some(body) => Some(body?),
-            None => None,
-        };
+        let body = self.body.map(|body| body.parse().ok_or(TWICE)).transpose()?;
         if self.code.is_some() == body.is_some() {
             return Err(TemplateError::Invalid("code", "or body must be given, not both"));
         }
@@ -137,13 +134,14 @@ impl PreviewQuery {
                 None => return Ok(MessageTemplatePreview::refused(errors_of(TemplateError::NoCustomer))),
             },
         };
-        if let Some(customer) = customer {
-            note_read(ctx, Person::Customer(customer));
-        }
         let Some(body) = trial::body(&app.db.read, &trial).await? else {
             return Ok(MessageTemplatePreview::refused(errors_of(TemplateError::NotFound)));
         };
-        shown(app, &trial, body, customer).await
+        let shown = shown(app, &trial, body, customer).await?;
+        if let Some(customer) = customer.filter(|_| shown.locale.is_some()) {
+            note_read(ctx, Person::Customer(customer));
+        }
+        Ok(shown)
     }
 }
 

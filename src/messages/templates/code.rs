@@ -149,8 +149,12 @@ fn tag<'a>(
             open.push("for");
             expression(over, names)?;
         }
-        ("endif", []) if open.last() == Some(&"if") => drop(open.pop()),
-        ("endfor", []) if open.last() == Some(&"for") => drop(open.pop()),
+        ("endif", []) if open.last() == Some(&"if") => {
+            open.pop();
+        }
+        ("endfor", []) if open.last() == Some(&"for") => {
+            open.pop();
+        }
         ("if" | "elif" | "else" | "for" | "endif" | "endfor", _) => {
             return Refusal::of(format!("`{name}` is not used as it can be"));
         }
@@ -182,8 +186,11 @@ fn expression<'a>(tokens: &[Token<'a>], names: &mut BTreeSet<&'a str>) -> Result
                 let between = matches!((before, after.first()), (Some(Token::Name(_)), Some(Token::Name(_))));
                 if between { after } else { return Refusal::of("a dot stands where it cannot") }
             }
-            (Token::Name("is"), [Token::Name("not"), Token::Name("defined"), after @ ..])
-            | (Token::Name("is"), [Token::Name("defined"), after @ ..]) => after,
+            (
+                Token::Name("is"),
+                [Token::Name("not"), Token::Name("defined"), after @ ..]
+                | [Token::Name("defined"), after @ ..],
+            ) => after,
             (Token::Name(name @ ("is" | "if" | "else" | "recursive")), _) => {
                 return Refusal::of(format!("`{name}` is not allowed there"));
             }

@@ -60,9 +60,9 @@ impl Kind {
     }
 }
 
-/// A mail of `content` with what `context` has.
-pub(crate) fn mail(content: &Content, context: &Json, language: &str) -> Result<Rendered, Refusal> {
-    let engine = Engine::new(context, language);
+/// A mail of `content` with what `values` has.
+pub(crate) fn mail(content: &Content, values: &Json, language: &str) -> Result<Rendered, Refusal> {
+    let engine = Engine::new(values, language);
     let subject = line(&engine.fill("subject", content.subject.as_deref(), Kind::Line, &[])?, SHOWN_OF_LINE);
     if subject.is_empty() {
         return Refusal::of("subject: is empty");
@@ -81,9 +81,9 @@ pub(crate) fn mail(content: &Content, context: &Json, language: &str) -> Result<
     Ok(Rendered { subject, text, html })
 }
 
-/// A short message of `content` with what `context` has.
-pub(crate) fn note(content: &Content, context: &Json, language: &str) -> Result<Note, Refusal> {
-    let engine = Engine::new(context, language);
+/// A short message of `content` with what `values` has.
+pub(crate) fn note(content: &Content, values: &Json, language: &str) -> Result<Note, Refusal> {
+    let engine = Engine::new(values, language);
     let title = line(&engine.fill("title", content.title.as_deref(), Kind::Line, &[])?, SHOWN_OF_LINE);
     let body = engine.fill("short", content.short.as_deref(), Kind::Text, &[])?;
     let body = cut(plain_lines(&body).trim(), SHOWN_OF_SHORT);
@@ -136,7 +136,7 @@ fn as_text(html: &str) -> Result<String, Refusal> {
             lines.push(line);
         }
     }
-    let text = plain_lines(&lines.join("\n"));
+    let text = plain_lines(lines.join("\n").trim_end());
     if text.len() > LONGEST_TEXT { Refusal::of("mjml: is more than 100 KiB of text") } else { Ok(text) }
 }
 
@@ -211,7 +211,7 @@ pub(super) fn check_source(source: &str, is_markup: bool) -> Result<(), Refusal>
 
 /// What the engine says is wrong, for whoever wrote the template: it names no values.
 fn told(error: &minijinja::Error) -> String {
-    let line = error.line().map_or(String::new(), |line| format!(" (line {line})"));
+    let line = error.line().map_or_else(String::new, |line| format!(" (line {line})"));
     match error.detail() {
         Some(detail) => format!("{}: {detail}{line}", error.kind()),
         None => format!("{}{line}", error.kind()),

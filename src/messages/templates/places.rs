@@ -67,7 +67,7 @@ impl Walk {
         }
     }
 
-    fn check(&self, output: Option<&Vec<Token<'_>>>) -> Result<(), Refusal> {
+    fn check(&self, output: Option<&[Token<'_>]>) -> Result<(), Refusal> {
         let Some(tag) = &self.tag else {
             return if self.in_style {
                 Refusal::of("nothing can be filled in within mj-style")
@@ -82,8 +82,8 @@ impl Walk {
         if OPEN_ATTRIBUTES.contains(&name) {
             return Ok(());
         }
-        let is_reading = |tokens: &Vec<Token<'_>>| {
-            matches!(tokens[..], [Token::Name("person"), Token::Sign("."), Token::Name(value)]
+        let is_reading = |tokens: &[Token<'_>]| {
+            matches!(*tokens, [Token::Name("person"), Token::Sign("."), Token::Name(value)]
                 if READING_VALUES.contains(&value))
         };
         if READING_ATTRIBUTES.contains(&name) && output.is_some_and(is_reading) {

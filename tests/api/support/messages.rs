@@ -51,6 +51,15 @@ impl TestApp {
         .await
     }
 
+    /// The global id of a new message in a customer's inbox.
+    pub(crate) async fn in_inbox(&self, caller: &Caller) -> String {
+        let told = Fresh::to(caller, "points_expiring", Some(Purpose::Programme));
+        self.queue(Fresh { channel: Channel::Inbox, ..told }).await;
+        self.run_jobs().await;
+        let inbox = self.graphql(caller, "{ me { inbox { nodes { id } } } }", json!({})).await;
+        inbox.text("/me/inbox/nodes/0/id").to_owned()
+    }
+
     /// A message as it is stored.
     pub(crate) async fn message(&self, id: MessageId) -> message::Model {
         message::Entity::find_by_id(id).one(&self.app.db.read).await.unwrap().unwrap()
