@@ -164,7 +164,7 @@ async fn dispatch(app: &App, job: &Model) -> Result<Ended, Fault> {
         sync::KIND => sync::run(app, job).await,
         inbox::KIND => inbox::run(app, job).await,
         messages::letter::KIND => messages::letter::send(app, job).await.map(|()| Ended::Done),
-        messages::send::KIND => messages::send::run(app, job).await.map(|()| Ended::Done),
+        messages::send::KIND => messages::send::run(app, job).await,
         messages::trial::KIND => messages::trial::run(app, job).await.map(|()| Ended::Done),
         words::BACKFILL => words::backfill(app).await,
         terms::BACKFILL => terms::backfill(app).await,

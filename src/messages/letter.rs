@@ -18,7 +18,7 @@ use super::template::{Language, Shows, Template};
 use super::words::Values;
 use crate::app::App;
 use crate::customers::email::EmailAddress;
-use crate::error::Fault;
+use crate::error::{Fault, FaultKind};
 use crate::jobs::{self, Job};
 use crate::tx::Tx;
 
@@ -91,10 +91,15 @@ pub(crate) async fn send(app: &App, job: &Model) -> Result<(), Fault> {
     let outcome = match &sent {
         Ok(Sent::Yes) => "sent",
         Ok(Sent::Refused) => "refused",
+        Ok(Sent::Unknown) => "unknown",
         Err(_) => "failed",
     };
     metrics::counter!("regulars_mails_total", "outcome" => outcome).increment(1);
-    sent.map(|_told| ())
+    match sent? {
+        Sent::Yes | Sent::Refused => Ok(()),
+        // Whoever waits for it would rather have it twice.
+        Sent::Unknown => Err(Fault::of(FaultKind::Unavailable)),
+    }
 }
 
 fn notice(

@@ -72,6 +72,8 @@ pub(crate) enum Sent {
     Yes,
     /// Refused for good: trying again is no use.
     Refused,
+    /// It was on its way when the conversation broke off: nobody knows whether it arrived.
+    Unknown,
 }
 
 impl fmt::Debug for Mailer {
@@ -137,7 +139,7 @@ impl Mailer {
         let sending = tokio::spawn(async move { smtp.send(message).await });
         let Ok(ended) = tokio::time::timeout(self.limit, sending).await else {
             tracing::warn!(mail.id = id, "a mail server took too long");
-            return Err(Fault::of(FaultKind::Unavailable));
+            return Ok(Sent::Unknown);
         };
         let Err(error) = ended? else {
             return Ok(Sent::Yes);
@@ -145,8 +147,10 @@ impl Mailer {
         let code = error.status().map(|code| code.to_string()).unwrap_or_default();
         tracing::warn!(mail.id = id, smtp.code = code, "a mail was not sent");
         // Other permanent answers, such as to a wrong password of ours, end when somebody mends the settings.
-        let refused = MAILBOX_REFUSED.contains(&code.as_str());
-        if refused { Ok(Sent::Refused) } else { Err(Fault::of(FaultKind::Unavailable)) }
+        if MAILBOX_REFUSED.contains(&code.as_str()) {
+            return Ok(Sent::Refused);
+        }
+        if was_never_begun(&error) { Err(Fault::of(FaultKind::Unavailable)) } else { Ok(Sent::Unknown) }
     }
 
     /// The same bytes for the same mail: also the boundary of its parts is made of its id.
@@ -174,6 +178,17 @@ impl Mailer {
         }
         Ok(message.multipart(parts)?)
     }
+}
+
+/// Whether the mail cannot have arrived: its server answered no, or was never reached.
+fn was_never_begun(error: &lettre::transport::smtp::Error) -> bool {
+    // A connection that never came about differs from one that broke off by the library's words alone.
+    let is_unreachable = || error.to_string().starts_with("Connection error");
+    error.status().is_some()
+        || error.is_tls()
+        || error.is_client()
+        || error.is_transport_shutdown()
+        || is_unreachable()
 }
 
 /// Whether `url` names a directory instead of a mail server.

@@ -28,7 +28,8 @@ use super::words::Rendered;
 use crate::app::App;
 use crate::consent;
 use crate::customers::email::EmailAddress;
-use crate::error::Fault;
+use crate::error::{Fault, FaultKind};
+use crate::jobs::Ended;
 use crate::tx::Tx;
 
 /// The kind of the job.
@@ -63,14 +64,25 @@ enum Way {
 }
 
 /// Sends the message of `job`, unless it was dealt with.
-pub(crate) async fn run(app: &App, job: &job::Model) -> Result<(), Fault> {
+pub(crate) async fn run(app: &App, job: &job::Model) -> Result<Ended, Fault> {
     let Payload { message } = serde_json::from_value(job.payload.clone())?;
-    let Some(row) = Entity::find_by_id(message).one(&app.db.read).await? else { return Ok(()) };
+    let Some(row) = Entity::find_by_id(message).one(&app.db.read).await? else { return Ok(Ended::Done) };
+    if row.state == MessageState::Queued && row.purpose.is_some() {
+        let settings = app.settings();
+        // It was queued by day, and night fell while it waited for whoever delivers it.
+        if let Some(morning) = settings.messages.night_ends(app.clock.now(), settings.time_zone) {
+            return Ok(Ended::Again(morning));
+        }
+    }
+    go_on(app, job, row).await.map(|()| Ended::Done)
+}
+
+async fn go_on(app: &App, job: &job::Model, row: Model) -> Result<(), Fault> {
     match row.state {
         MessageState::Queued => {}
         MessageState::Sending => {
             metrics::counter!("regulars_mails_unknown_outcome_total").increment(1);
-            tracing::warn!(message.id = %message.0, "a worker ended while it sent this message, which may have arrived");
+            tracing::warn!(message.id = %row.id.0, "a worker ended while it sent this message, which may have arrived");
             if row.purpose.is_some() {
                 let unknown = End::of(&row, MessageState::Unknown, Some(Reason::UnknownOutcome));
                 return app.change(&unknown, end).await;
@@ -195,12 +207,19 @@ async fn deliver(app: &App, job: &job::Model, prepared: Prepared) -> Result<(), 
     let (outcome, state, reason) = match &sent {
         Ok(Sent::Yes) => ("sent", MessageState::Sent, None),
         Ok(Sent::Refused) => ("refused", MessageState::Failed, Some(Reason::Refused)),
-        Err(_) if job.attempts >= job.max_attempts => ("failed", MessageState::Failed, Some(Reason::Refused)),
-        Err(_) => ("failed", MessageState::Queued, None),
+        // Sent again, it would be there twice: what is not needed stays as it is.
+        Ok(Sent::Unknown) if begun.purpose.is_some() => {
+            ("unknown", MessageState::Unknown, Some(Reason::UnknownOutcome))
+        }
+        Ok(Sent::Unknown) | Err(_) if job.attempts >= job.max_attempts => {
+            ("failed", MessageState::Failed, Some(Reason::Refused))
+        }
+        Ok(Sent::Unknown) | Err(_) => ("failed", MessageState::Queued, None),
     };
     metrics::counter!("regulars_messages_total", "outcome" => outcome).increment(1);
     app.change(&End::of(&begun, state, reason), end).await?;
-    sent.map(|_told| ())
+    sent?;
+    if state == MessageState::Queued { Err(Fault::of(FaultKind::Unavailable)) } else { Ok(()) }
 }
 
 /// Writes that the message is on its way, if it still may be sent and nobody else sends it; whether it is to be sent now.
@@ -239,7 +258,7 @@ async fn allowed(tx: &Tx, prepared: &Prepared) -> Result<Result<(), Reason>, Fau
     let Some(now) = Recipient::find(db, row.person_id).await? else { return Ok(Err(Reason::AccountClosed)) };
     // Whom the words were written for was merged meanwhile: the next run writes them anew.
     if now.person() != prepared.recipient.person() {
-        return Err(Fault::of(crate::error::FaultKind::Unavailable));
+        return Err(Fault::of(FaultKind::Unavailable));
     }
     if let Some(purpose) = row.purpose {
         if now.is_closed() {

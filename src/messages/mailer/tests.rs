@@ -226,7 +226,7 @@ async fn a_mail_never_follows_one_that_was_given_up_on_the_same_connection() {
     });
     let mut mailer = over(&format!("smtp://{address}"));
     mailer.limit = Duration::from_millis(300);
-    mailer.send(mail("Given up")).await.unwrap_err();
+    assert_eq!(mailer.send(mail("Given up")).await.unwrap(), Sent::Unknown);
     // A connection goes back in a task of its own: were it the first one, the next mail would find it.
     tokio::time::sleep(Duration::from_millis(50)).await;
     mailer.limit = Duration::from_secs(20);
