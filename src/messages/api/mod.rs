@@ -1,7 +1,5 @@
 //! Messages over GraphQL: templates for staff, the inbox for its owner, and what was sent to whom.
 
-#![expect(clippy::unused_async, reason = "async-graphql takes no resolver that is not async")]
-
 mod inbox;
 mod log;
 mod preview;

@@ -173,7 +173,7 @@ async fn shown(
     }
     match filled.note {
         Ok(note) => {
-            (preview.title, preview.short, preview.link) = (Some(note.title), Some(note.body), note.link)
+            (preview.title, preview.short, preview.link) = (Some(note.title), Some(note.body), note.link);
         }
         Err(refusal) if notes => preview.user_errors.push(error(refusal.0)),
         Err(_) => {}

@@ -190,9 +190,8 @@ fn mjml(template: BuiltIn, words: &Catalogue, phrases: &Phrases, why: &str) -> S
     inside.push_str(&block(template.block, words));
     if let Some(value) = template.leads_to.filter(|_| !phrases.button.is_empty()) {
         let button = &phrases.button;
-        inside.push_str(&format!(
-            "{{% if {value} %}}<mj-button href=\"{{{{ {value} }}}}\">{button}</mj-button>{{% endif %}}\n"
-        ));
+        let open = format!("{{% if {value} %}}<mj-button href=\"{{{{ {value} }}}}\">");
+        inside.extend([open.as_str(), button, "</mj-button>{% endif %}\n"]);
     }
     inside.extend(phrases.closing.iter().map(|text| paragraph(text)));
     inside.push_str(&paragraph(&words.regards));

@@ -190,7 +190,8 @@ fn expression<'a>(tokens: &[Token<'a>], names: &mut BTreeSet<&'a str>) -> Result
                 Token::Name("is"),
                 [Token::Name("not"), Token::Name("defined"), after @ ..]
                 | [Token::Name("defined"), after @ ..],
-            ) => after,
+            )
+            | (Token::Text(_) | Token::Number(_) | Token::Sign(_), after) => after,
             (Token::Name(name @ ("is" | "if" | "else" | "recursive")), _) => {
                 return Refusal::of(format!("`{name}` is not allowed there"));
             }
@@ -201,7 +202,6 @@ fn expression<'a>(tokens: &[Token<'a>], names: &mut BTreeSet<&'a str>) -> Result
                 }
                 after
             }
-            (Token::Text(_) | Token::Number(_) | Token::Sign(_), after) => after,
         };
         before = Some(*token);
     }

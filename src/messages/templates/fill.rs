@@ -97,7 +97,8 @@ pub(crate) fn note(content: &Content, values: &Json, language: &str) -> Result<N
     let link = link.trim();
     let is_web = link.starts_with("https://") || link.starts_with("http://");
     let is_one = !link.contains(|c: char| c.is_whitespace() || c.is_control());
-    if !link.is_empty() && !(is_web && is_one && link.len() <= LONGEST_LINK) {
+    let fits = is_web && is_one && link.len() <= LONGEST_LINK;
+    if !link.is_empty() && !fits {
         return Refusal::of("link: is no address of the web");
     }
     Ok(Note { title, body, link: (!link.is_empty()).then(|| link.to_owned()) })

@@ -38,13 +38,12 @@ impl Walk {
         for c in text.chars() {
             match (&mut self.tag, self.quote) {
                 (None, _) if c == '<' => self.tag = Some(String::new()),
-                (None, _) => {}
                 (Some(_), Some(quote)) if c == quote => {
                     self.quote = None;
                     // The next name is no part of this one.
                     self.push(' ');
                 }
-                (Some(_), Some(_)) => {}
+                (None, _) | (Some(_), Some(_)) => {}
                 (Some(_), None) if c == '>' => self.end_tag(),
                 (Some(_), None) if c == '"' || c == '\'' => self.quote = Some(c),
                 (Some(_), None) => self.push(c),
