@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use entity::cart;
-use entity::id::{CartId, OrderId, PersonId};
+use entity::id::{CartId, OrderId, PersonId, ProductId};
 use entity::journey_cursor;
 use entity::outbox::{Column, Entity, Model};
 use entity::{Instant, customer, guest_identity, order, product};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::definition::{Condition, Trigger, Wait};
+use super::definition::{Condition, Trigger, Wait, has_window};
 use super::enter::{Entry, enter};
 use super::events::{Happened, read};
 use super::fanout::{self, Audience};
@@ -190,6 +190,7 @@ async fn order_entries<'a>(
             entry.lane = Some("purchase".to_owned());
         }
     }
+    name_products(tx, &mut entries).await?;
     entries.extend(used_up_entries(tx, used_up).await?);
     Ok(entries)
 }
@@ -240,6 +241,30 @@ async fn keep_rhythm(tx: &Tx, entries: &mut [Entry<'_>]) -> Result<(), Fault> {
     let rhythms: HashMap<PersonId, Rhythm> = purchases::rhythms(tx.db(), people).await?;
     for entry in entries.iter_mut().filter(|entry| by_rhythm(entry)) {
         entry.rhythm = rhythms.get(&entry.person).copied();
+    }
+    Ok(())
+}
+
+/// What is cared for is the dearest product of the order that the catalogue has.
+async fn name_products(tx: &Tx, entries: &mut [Entry<'_>]) -> Result<(), Fault> {
+    let cares = |entry: &Entry<'_>| {
+        let definition = &entry.live.definition;
+        definition.trigger == Trigger::OrderDelivered && has_window(definition.class())
+    };
+    let orders = entries.iter().filter(|entry| cares(entry)).filter_map(|entry| entry.facts.order);
+    let lines = purchases::lines(tx.db(), orders).await?;
+    let skus: BTreeSet<String> = lines.values().flatten().map(|line| line.sku.clone()).collect();
+    if skus.is_empty() {
+        return Ok(());
+    }
+    let among = is_among_texts(tx.db().get_database_backend(), "sku", skus);
+    let rows = product::Entity::find().filter(among).all(tx.db()).await?;
+    let products: HashMap<&str, ProductId> = rows.iter().map(|row| (row.sku.as_str(), row.id)).collect();
+    for entry in entries.iter_mut().filter(|entry| cares(entry)) {
+        let lines = entry.facts.order.and_then(|order| lines.get(&order)).into_iter().flatten();
+        let known = lines.filter(|line| products.contains_key(line.sku.as_str()));
+        let dearest = known.max_by_key(|line| (line.line_total, std::cmp::Reverse(line.position)));
+        entry.facts.product = dearest.and_then(|line| products.get(line.sku.as_str()).copied());
     }
     Ok(())
 }

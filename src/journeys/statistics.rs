@@ -8,6 +8,7 @@ use entity::id::{JourneyId, PersonId, RunId};
 use entity::journey_run::{Column, Entity, RunState};
 use entity::message::{self, MessageState, Reason};
 use entity::order;
+use sea_orm::sea_query::{Expr, SimpleExpr};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QuerySelect};
 
 use super::purchases::buyer;
@@ -71,6 +72,11 @@ pub(crate) struct Statistics {
     pub(crate) held_out_converted: i64,
 }
 
+/// Without a parameter, so that the database sees one expression where it is asked for and where it is grouped by.
+fn was_reached() -> SimpleExpr {
+    Expr::cust("sent > 0")
+}
+
 /// What came of those who began a journey from `from` on, before `until`; two statements.
 pub(crate) async fn of(
     db: &impl ConnectionTrait,
@@ -81,14 +87,14 @@ pub(crate) async fn of(
     let rows: Vec<(RunState, Option<Reason>, bool, i64, i64)> = Entity::find()
         .select_only()
         .columns([Column::State, Column::Reason])
-        .expr(Column::Sent.gt(0))
+        .expr(was_reached())
         .expr(Column::Id.count())
         .expr(Column::ConvertedAt.count())
         .filter(Column::JourneyId.eq(journey))
         .filter(Column::EnteredAt.gte(from).and(Column::EnteredAt.lt(until)))
         .group_by(Column::State)
         .group_by(Column::Reason)
-        .group_by(Column::Sent.gt(0))
+        .group_by(was_reached())
         .into_tuple()
         .all(db)
         .await?;

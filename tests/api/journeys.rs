@@ -25,6 +25,11 @@ async fn fills_cart(shop: &TestApp, server: &Caller, mut whose: Json) {
     shop.done(server, "cartUpsert", whose).await;
 }
 
+/// Mails that can be ended with one click.
+fn marketing(shop: &TestApp, email: &str) -> usize {
+    shop.mail.to(email).iter().filter(|mail| mail.header("List-Unsubscribe").is_some()).count()
+}
+
 fn id(customer: &Caller) -> Json {
     json!({ "customerId": customer.customer_id() })
 }
@@ -53,11 +58,11 @@ both_engines! {
         shop.give_back(&server, &back, 1).await;
         shop.pass_to("2026-01-16T12:00:00Z").await;
         buys(shop, &server, &joan, "A-1").await;
-        shop.pass_to("2026-01-22T08:59:59Z").await;
+        shop.pass_to("2026-01-22T08:58:00Z").await;
         assert!(shop.messages().await.is_empty());
         shop.pass_to("2026-01-22T09:00:00Z").await;
         assert_eq!(shop.messages().await, ["thank_you"]);
-        assert_eq!(shop.mail.to(&joan.email).len(), 1);
+        assert_eq!(marketing(shop, &joan.email), 1);
         shop.pass_to("2026-02-22T09:00:00Z").await;
         assert_eq!(shop.messages().await, ["thank_you"]);
         let support = shop.as_staff(Role::Support).await;
@@ -86,7 +91,7 @@ both_engines! {
         shop.done(&renewed, "cartUpsert", cart).await;
         shop.pass_to("2026-01-16T13:00:00Z").await;
         assert_eq!(shop.messages().await, ["abandoned_cart"]);
-        assert_eq!((shop.mail.to(&joan.email).len(), shop.mail.to(&sam.email).len()), (0, 1));
+        assert_eq!((marketing(shop, &joan.email), marketing(shop, &sam.email)), (0, 1));
         let explained = shop.explained(&renewed, joan.customer_id(), "abandoned_cart").await;
         assert_eq!(explained["reason"], "BOUGHT_RECENTLY");
     }
@@ -104,8 +109,8 @@ both_engines! {
         // 25 hours after the one purchase, and 6 hours after the other.
         shop.pass_to("2026-01-15T16:00:00Z").await;
         assert_eq!(shop.messages().await, ["abandoned_cart"]);
-        assert_eq!(shop.mail.to("late@example.org").len(), 1);
-        assert_eq!(shop.mail.to("early@example.org").len(), 0);
+        assert_eq!(marketing(shop, "late@example.org"), 1);
+        assert_eq!(marketing(shop, "early@example.org"), 0);
     }
 
     async fn a_promotion_needs_a_consent_that_was_confirmed(shop: &TestApp) {
@@ -122,7 +127,7 @@ both_engines! {
         shop.say(&renewed, id(&kim), &["OFFERS"], false).await;
         shop.pass_to("2026-02-14T09:00:00Z").await;
         assert_eq!(shop.messages().await, ["second_purchase"]);
-        assert_eq!(shop.mail.to(&sam.email).len(), 1);
+        assert_eq!(marketing(shop, &sam.email), 1);
         let server = shop.as_server().await;
         for (customer, reason) in [(&joan, "NO_CONSENT"), (&kim, "WITHDRAWN")] {
             let explained = shop.explained(&server, customer.customer_id(), "second_purchase").await;
@@ -168,7 +173,7 @@ both_engines! {
         assert_eq!(shop.messages().await, ["order_confirmation"]);
         let put_off = shop.explained(&server, joan.customer_id(), "abandoned_cart").await;
         assert_eq!((&put_off["reason"], &put_off["dueAt"]), (&json!("QUIET_HOURS"), &json!("2026-03-29T06:00:00+00:00")));
-        shop.pass_to("2026-03-29T05:59:59Z").await;
+        shop.pass_to("2026-03-29T05:58:00Z").await;
         assert_eq!(shop.messages().await, ["order_confirmation"]);
         shop.pass_to("2026-03-29T06:00:00Z").await;
         assert_eq!(shop.messages().await, ["order_confirmation", "abandoned_cart"]);
@@ -235,12 +240,12 @@ both_engines! {
         shop.done(&sam, "waitlistLeave", json!({ "productId": product })).await;
         let stock = async |delta: i64| {
             let server = shop.as_server().await;
-            shop.done(&server, "productStockAdjust", json!({ "id": product, "delta": delta })).await;
+            shop.done(&server, "productStockAdjust", json!({ "sku": "A-1", "delta": delta })).await;
             shop.run_jobs().await;
         };
         stock(5).await;
         assert_eq!(shop.messages().await, ["back_in_stock"]);
-        assert_eq!(shop.mail.to(&joan.email).len(), 1);
+        assert_eq!(marketing(shop, &joan.email), 1);
         stock(5).await;
         stock(-10).await;
         shop.clock.advance(TimeDelta::days(2));

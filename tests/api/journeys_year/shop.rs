@@ -5,12 +5,14 @@ use std::sync::Mutex;
 
 use chrono::{NaiveDate, NaiveTime, TimeDelta};
 use entity::consent::{ConsentSource, ConsentState, OptIn, Purpose};
-use entity::id::{ConsentId, CustomerId, MembershipId, PersonId, PlanId};
+use entity::id::{AccountId, ConsentId, CustomerId, MembershipId, PersonId, PlanId};
 use entity::membership::MembershipState;
 use entity::message::Channel;
 use entity::points_entry::ActorKind;
 use entity::staff::Role;
-use entity::{Instant, consent, consent_state, customer, customer_tier, membership, membership_plan};
+use entity::{
+    Instant, consent, consent_state, customer, customer_tier, membership, membership_plan, points_account,
+};
 use regulars::graphql::global_id::{NodeType, global_id};
 use regulars::jobs::{self, Job};
 use regulars::journeys::builtin;
@@ -236,7 +238,7 @@ impl Year {
             }
             Kind::Restock => {
                 for _ in 0..2 {
-                    let stock = json!({ "id": self.products["rare"], "delta": 5 });
+                    let stock = json!({ "sku": "rare", "delta": 5 });
                     shop.done(&self.server, "productStockAdjust", stock).await;
                 }
             }
@@ -277,10 +279,11 @@ impl Year {
     /// Writes everybody at once.
     async fn write_people(&mut self, shop: &TestApp) {
         let (db, now) = (&shop.app.db.write, shop.clock.now());
-        let (mut customers, mut consents, mut states, mut tiers) =
-            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut customers, mut accounts, mut consents, mut states, mut tiers) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (number, person) in self.people.iter().enumerate() {
             customers.push(new_customer(number, person, now).into_active_model());
+            accounts.push(new_account(person.id, now).into_active_model());
             let said = person.granted.iter().map(|purpose| (purpose, ConsentState::Granted));
             for (purpose, state) in
                 said.chain(person.withdrawn.iter().map(|purpose| (purpose, ConsentState::Withdrawn)))
@@ -295,6 +298,9 @@ impl Year {
         }
         for rows in customers.chunks(200) {
             customer::Entity::insert_many(rows.to_vec()).exec(db).await.unwrap();
+        }
+        for rows in accounts.chunks(200) {
+            points_account::Entity::insert_many(rows.to_vec()).exec(db).await.unwrap();
         }
         for rows in consents.chunks(200) {
             consent::Entity::insert_many(rows.to_vec()).exec(db).await.unwrap();
@@ -400,6 +406,31 @@ fn new_customer(number: usize, person: &Person, now: Instant) -> customer::Model
         preferences: None,
         merged_into: None,
         merged_at: None,
+    }
+}
+
+fn new_account(person: PersonId, now: Instant) -> points_account::Model {
+    points_account::Model {
+        id: AccountId(person.0),
+        customer_id: Some(CustomerId(person.0)),
+        guest_id: None,
+        issued: 0,
+        pending: 0,
+        available: 0,
+        held: 0,
+        redeemed: 0,
+        expired: 0,
+        revoked: 0,
+        debt: 0,
+        seq: 0,
+        changed_at: now,
+        created_at: now,
+        merged_into: None,
+        inactive_at: None,
+        inactivity_months: None,
+        activity_period: 0,
+        warned_days: 366,
+        history_since: None,
     }
 }
 
