@@ -20,6 +20,7 @@ use crate::customers::{self, OrderAddresses, words};
 use crate::db::bulk::Rows;
 use crate::earning;
 use crate::error::{Fault, Outcome, refuse, refuse_recorded};
+use crate::feedback;
 use crate::onboarding;
 use crate::orders;
 use crate::outbox::{self, Event};
@@ -298,6 +299,7 @@ async fn attach_orders(tx: &Tx, proven: &Model, customer: CustomerId) -> Result<
         return Ok(());
     }
     orders::attach(tx, guest.id, customer).await?;
+    feedback::follow(tx, guest.id.into(), customer).await?;
     rewards::move_uses(tx, guest.id.0, customer.0).await?;
     let owed = referrals::joined(tx, guest.id, customer).await?;
     points::join(tx, guest.id, customer).await?;

@@ -149,6 +149,10 @@ names! {
         PlansWrite = "plans.write",
         /// Write, publish, pause and retire journeys, and tell news of products.
         JourneysWrite = "journeys.write",
+        /// Publish, reject and answer reviews.
+        ReviewsWrite = "reviews.write",
+        /// Change surveys.
+        SurveysWrite = "surveys.write",
         /// Change the settings that bound what other staff may do, and where sign-in links lead.
         SafeguardsWrite = "safeguards.write",
         /// Disable, enable and merge customers.
@@ -186,6 +190,7 @@ impl Permission {
                     | Self::CustomersWrite
                     | Self::PointsAdjust
                     | Self::MembershipsWrite
+                    | Self::ReviewsWrite
                     | Self::StaffSelf
             ),
             Role::Analyst => {

@@ -26,6 +26,7 @@ use crate::db::dialect::is_among;
 use crate::delivery;
 use crate::earning;
 use crate::error::{Fault, Outcome, Stop, refuse};
+use crate::feedback;
 use crate::memberships;
 use crate::orders;
 use crate::outbox::{self, Event};
@@ -61,6 +62,7 @@ pub(crate) async fn merge(tx: &Tx, merge: &Merge) -> Outcome<CustomerId, Custome
     waitlist::reassign(tx, from.id, into.id).await?;
     carts::reassign(tx, from.id, into.id).await?;
     memberships::merge(tx, from.id, into.id).await?;
+    feedback::follow(tx, from.id.into(), into.id).await?;
     let owed = referrals::merged(tx, from.id, into.id).await?;
     match merges::merge(tx, from.id, into.id).await? {
         Ok(()) => {}

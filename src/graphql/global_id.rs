@@ -64,10 +64,12 @@ pub enum NodeType {
     DeliverySlot,
     /// A place in such a span.
     DeliverySlotHold,
+    /// What somebody says of a product.
+    Review,
 }
 
 impl NodeType {
-    const ALL: [Self; 28] = [
+    const ALL: [Self; 29] = [
         Self::Customer,
         Self::Guest,
         Self::Order,
@@ -96,6 +98,7 @@ impl NodeType {
         Self::Membership,
         Self::DeliverySlot,
         Self::DeliverySlotHold,
+        Self::Review,
     ];
 
     /// The type of this name.
@@ -133,6 +136,7 @@ impl NodeType {
             Self::Membership => "Membership",
             Self::DeliverySlot => "DeliverySlot",
             Self::DeliverySlotHold => "DeliverySlotHold",
+            Self::Review => "Review",
         }
     }
 }

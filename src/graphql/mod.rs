@@ -28,6 +28,7 @@ use crate::catalog::api::{CatalogMutation, CatalogQuery};
 use crate::customers::api::{CustomersMutation, CustomersQuery};
 use crate::delivery::api::{DeliveryMutation, DeliveryQuery};
 use crate::earning::api::{EarningMutation, EarningQuery};
+use crate::feedback::api::{FeedbackMutation, FeedbackQuery};
 use crate::journeys::api::{JourneysMutation, JourneysQuery};
 use crate::memberships::api::{MembershipsMutation, MembershipsQuery};
 use crate::onboarding::api::{OnboardingMutation, OnboardingQuery};
@@ -78,6 +79,7 @@ struct LoyaltyQuery(
     TierQuery,
     MembershipsQuery,
     JourneysQuery,
+    FeedbackQuery,
     BillingQuery,
 );
 
@@ -113,6 +115,7 @@ struct LoyaltyMutation(
     TierMutation,
     MembershipsMutation,
     JourneysMutation,
+    FeedbackMutation,
     BillingMutation,
 );
 
@@ -146,4 +149,5 @@ pub fn request_data(app: &App, request: Request) -> Request {
         .data(crate::rewards::api::loader(app))
         .data(crate::memberships::api::loader(app))
         .data(crate::delivery::api::loader(app))
+        .data(crate::feedback::api::loader(app))
 }

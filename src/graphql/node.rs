@@ -81,7 +81,8 @@ fn may_see(viewer: &Viewer, of: NodeType, id: Uuid) -> bool {
         | NodeType::MembershipPlan
         | NodeType::Membership
         | NodeType::DeliverySlot
-        | NodeType::DeliverySlotHold => false,
+        | NodeType::DeliverySlotHold
+        | NodeType::Review => false,
     }
 }
 
