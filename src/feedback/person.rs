@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use entity::id::{CustomerId, GuestId, MessageId, PersonId};
 use entity::{Instant, customer, guest_identity, message};
+use sea_orm::sea_query::LockType;
 use sea_orm::{ConnectionTrait, EntityTrait, QuerySelect};
 
 use crate::error::Fault;
@@ -10,6 +11,8 @@ use crate::messages::facts::Facts;
 
 /// Links of feedback are good for so long after their message was queued.
 const GOOD_FOR: TimeDelta = TimeDelta::days(90);
+/// Waits for a merge or a proof, and lets others refer to the row, as entries of the audit log do.
+const LOCK: LockType = LockType::NoKeyUpdate;
 
 /// Somebody, as who they turned out to be.
 #[derive(Clone, Debug)]
@@ -63,7 +66,7 @@ async fn resolve(
 ) -> Result<Option<Person>, Fault> {
     loop {
         let customer = customer::Entity::find_by_id(CustomerId(id.0));
-        let customer = if is_locked { customer.lock_exclusive() } else { customer };
+        let customer = if is_locked { customer.lock(LOCK) } else { customer };
         if let Some(row) = customer.one(db).await? {
             match row.merged_into {
                 Some(into) => id = into.into(),
@@ -72,7 +75,7 @@ async fn resolve(
             continue;
         }
         let guest = guest_identity::Entity::find_by_id(GuestId(id.0));
-        let guest = if is_locked { guest.lock_exclusive() } else { guest };
+        let guest = if is_locked { guest.lock(LOCK) } else { guest };
         match guest.one(db).await? {
             None => return Ok(None),
             Some(row) => match row.customer_id {
