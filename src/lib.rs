@@ -21,6 +21,7 @@ pub mod earning;
 pub mod error;
 pub mod export;
 pub mod external_id;
+pub mod feedback;
 pub mod graphql;
 pub mod http;
 pub mod idempotency;

@@ -140,6 +140,10 @@ ids! {
     RunId,
     /// An update of a product, told to its owners.
     ProductUpdateId,
+    /// What somebody says of a product.
+    ReviewId,
+    /// A survey that the shop changed.
+    SurveyId,
 }
 
 impl From<CustomerId> for PersonId {

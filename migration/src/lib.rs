@@ -24,6 +24,7 @@ mod m20261122_earning;
 mod m20261122_event_words;
 mod m20261122_expiry;
 mod m20261122_expiry_warnings;
+mod m20261122_feedback;
 mod m20261122_histories;
 mod m20261122_memberships;
 mod m20261122_merged;
@@ -79,6 +80,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_event_words::Migration),
             Box::new(m20261122_reward_plans::Migration),
             Box::new(m20261122_messages::Migration),
+            Box::new(m20261122_feedback::Migration),
         ]
     }
 }

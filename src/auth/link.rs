@@ -1,4 +1,4 @@
-//! Long tokens for links: of claims, first sign-ins and invitations. A token is the id of what it is for and an HMAC of
+//! Long tokens for links: of claims, first sign-ins, invitations and what messages ask for. A token is the id of what it is for and an HMAC of
 //! that, so that neither a row nor a queued mail holds it, and asking twice gives the same one.
 
 use aws_lc_rs::hmac;
@@ -22,6 +22,10 @@ pub(crate) enum Link {
     ConsentConfirm,
     /// To say no to what a message is for.
     Unsubscribe,
+    /// To review what the order of a message brought.
+    Review,
+    /// To answer the survey that a message asked for.
+    Survey,
 }
 
 impl Link {
@@ -32,6 +36,8 @@ impl Link {
             Self::StaffInvitation => b"staff-invitation\x1f",
             Self::ConsentConfirm => b"consent-confirm\x1f",
             Self::Unsubscribe => b"unsubscribe\x1f",
+            Self::Review => b"review\x1f",
+            Self::Survey => b"survey\x1f",
         }
     }
 }

@@ -21,6 +21,7 @@ use crate::customers::{self, OrderAddresses, words};
 use crate::db::bulk::Rows;
 use crate::earning;
 use crate::error::{Fault, Outcome, refuse, refuse_recorded};
+use crate::feedback;
 use crate::messages;
 use crate::onboarding;
 use crate::orders;
@@ -300,6 +301,7 @@ async fn attach_orders(tx: &Tx, proven: &Model, customer: CustomerId) -> Result<
         return Ok(());
     }
     orders::attach(tx, guest.id, customer).await?;
+    feedback::follow(tx, guest.id.into(), customer).await?;
     rewards::move_uses(tx, guest.id.0, customer.0).await?;
     consent::merge(tx, guest.id, customer).await?;
     let owed = referrals::joined(tx, guest.id, customer).await?;

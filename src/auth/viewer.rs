@@ -151,6 +151,10 @@ names! {
         JourneysWrite = "journeys.write",
         /// Write and publish templates of messages.
         MessagesWrite = "messages.write",
+        /// Publish, reject and answer reviews.
+        ReviewsWrite = "reviews.write",
+        /// Change surveys.
+        SurveysWrite = "surveys.write",
         /// Change the settings that bound what other staff may do, and where sign-in links lead.
         SafeguardsWrite = "safeguards.write",
         /// Disable, enable and merge customers.
@@ -190,6 +194,7 @@ impl Permission {
                     | Self::CustomersWrite
                     | Self::PointsAdjust
                     | Self::MembershipsWrite
+                    | Self::ReviewsWrite
                     | Self::StaffSelf
             ),
             Role::Analyst => {

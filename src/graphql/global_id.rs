@@ -68,10 +68,12 @@ pub enum NodeType {
     Suppression,
     /// A message to somebody.
     Message,
+    /// What somebody says of a product.
+    Review,
 }
 
 impl NodeType {
-    const ALL: [Self; 30] = [
+    const ALL: [Self; 31] = [
         Self::Customer,
         Self::Guest,
         Self::Order,
@@ -102,6 +104,7 @@ impl NodeType {
         Self::DeliverySlotHold,
         Self::Suppression,
         Self::Message,
+        Self::Review,
     ];
 
     /// The type of this name.
@@ -141,6 +144,7 @@ impl NodeType {
             Self::DeliverySlotHold => "DeliverySlotHold",
             Self::Suppression => "Suppression",
             Self::Message => "Message",
+            Self::Review => "Review",
         }
     }
 }

@@ -29,6 +29,7 @@ use crate::consent::api::{ConsentMutation, ConsentQuery};
 use crate::customers::api::{CustomersMutation, CustomersQuery};
 use crate::delivery::api::{DeliveryMutation, DeliveryQuery};
 use crate::earning::api::{EarningMutation, EarningQuery};
+use crate::feedback::api::{FeedbackMutation, FeedbackQuery};
 use crate::journeys::api::{JourneysMutation, JourneysQuery};
 use crate::memberships::api::{MembershipsMutation, MembershipsQuery};
 use crate::messages::api::{MessagesMutation, MessagesQuery};
@@ -88,6 +89,7 @@ struct LoyaltyQuery(
     TierQuery,
     MembershipsQuery,
     JourneysQuery,
+    FeedbackQuery,
     BillingQuery,
     MessagesQuery,
 );
@@ -131,6 +133,7 @@ struct LoyaltyMutation(
     TierMutation,
     MembershipsMutation,
     JourneysMutation,
+    FeedbackMutation,
     BillingMutation,
     MessagesMutation,
 );
@@ -165,4 +168,5 @@ pub fn request_data(app: &App, request: Request) -> Request {
         .data(crate::rewards::api::loader(app))
         .data(crate::memberships::api::loader(app))
         .data(crate::delivery::api::loader(app))
+        .data(crate::feedback::api::loader(app))
 }

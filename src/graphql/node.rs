@@ -83,7 +83,8 @@ fn may_see(viewer: &Viewer, of: NodeType, id: Uuid) -> bool {
         | NodeType::DeliverySlot
         | NodeType::DeliverySlotHold
         | NodeType::Suppression
-        | NodeType::Message => false,
+        | NodeType::Message
+        | NodeType::Review => false,
     }
 }
 

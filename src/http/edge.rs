@@ -22,6 +22,8 @@ use crate::graphql::execute::RequestId;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest id that is taken from a client.
 const LONGEST_ID: usize = 128;
+/// The longest part of a path that is logged; ours are shorter, tokens of links longer.
+const LONGEST_LOGGED: usize = 32;
 
 /// Wraps every request.
 pub(super) async fn edge(
@@ -35,8 +37,8 @@ pub(super) async fn edge(
     let is_preflight = *request.method() == Method::OPTIONS
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     request.extensions_mut().insert(id.clone());
-    let span =
-        tracing::info_span!("request", request.id = %id.0, method = %request.method(), path = request.path());
+    let path = without_tokens(request.path());
+    let span = tracing::info_span!("request", request.id = %id.0, method = %request.method(), path);
     let media = media(request.headers());
     let answered = if is_preflight {
         Ok(request.into_response(preflight()))
@@ -57,6 +59,12 @@ pub(super) async fn edge(
             Err(InternalError::from_response(error, response).into())
         }
     }
+}
+
+/// A path as the log may hold it: what is as long as a token of a link is left out.
+fn without_tokens(path: &str) -> String {
+    let logged = |part: &str| if part.len() > LONGEST_LOGGED { "…".to_owned() } else { part.to_owned() };
+    path.split('/').map(logged).collect::<Vec<_>>().join("/")
 }
 
 /// The client's own id if it is short and visible, a new one otherwise.
@@ -134,4 +142,16 @@ fn count(response: &HttpResponse, begun: Instant) {
         .increment(1);
     metrics::histogram!("regulars_http_request_seconds", "operation" => operation)
         .record(begun.elapsed().as_secs_f64());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_token_is_logged_with_its_path() {
+        assert_eq!(without_tokens("/.well-known/jwks.json"), "/.well-known/jwks.json");
+        assert_eq!(without_tokens("/"), "/");
+        assert_eq!(without_tokens(&format!("/survey/{}", "x".repeat(64))), "/survey/…");
+    }
 }

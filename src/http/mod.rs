@@ -6,6 +6,7 @@ mod consent;
 mod edge;
 mod endpoint;
 mod exports;
+mod feedback;
 mod forwarded;
 mod mail_webhook;
 mod operations;
@@ -115,6 +116,12 @@ fn routes(config: &mut ServiceConfig, is_development: bool) {
         .service(read_only("/export/entries.csv").route(
             exporting().to(async |request, state| exports::export(request, state, What::Entries).await),
         ))
+        .service(
+            web::resource("/survey/{token}")
+                .route(reading().to(feedback::ask))
+                .route(web::post().to(feedback::answer))
+                .default_service(web::to(feedback::not_allowed)),
+        )
         .service(read_only("/healthz").route(reading().to(operations::alive)))
         .service(read_only("/readyz").route(reading().to(operations::ready)))
         .service(read_only("/metrics").route(reading().to(operations::numbers)))

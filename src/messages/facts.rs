@@ -42,6 +42,9 @@ pub struct Facts {
     /// A coupon, by its code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub coupon: Option<String>,
+    /// The survey, by its code, that it asks for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub survey: Option<String>,
     /// When what this is about happened, such as the last touch of the cart or the place on the waiting list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Instant>,

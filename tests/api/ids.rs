@@ -1,6 +1,7 @@
 //! Every place in the schema that takes an id is tried with ids of nothing, of other types and of other people's things:
 //! whoever asks gets one and the same answer, and nothing changes.
 
+mod feedback;
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 
@@ -462,10 +463,12 @@ async fn try_place(
 both_engines! {
     async fn an_id_of_nothing_and_of_what_is_not_the_callers_are_one_answer_everywhere(shop: &TestApp) {
         let (server, owner) = (shop.as_server().await, shop.as_staff(Role::Owner).await);
-        let (there, eve) = (Existing::made(shop, &server, &owner).await, shop.as_member(&server, 100).await);
+        let (mut there, eve) = (Existing::made(shop, &server, &owner).await, shop.as_member(&server, 100).await);
+        let token = feedback::made(shop, &server, &mut there).await;
         let mut places = places(shop, &there, eve.customer_id());
         places.extend(places_of_friends());
         places.extend(places_of_journeys());
+        places.extend(feedback::places(&token));
         places.extend(places_of_offers());
         places.extend(places_of_messages());
         places.extend(places_of_memberships(shop, eve.customer_id()));

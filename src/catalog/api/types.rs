@@ -12,8 +12,11 @@ use crate::auth::viewer::Viewer;
 use crate::catalog::EarlyAccess;
 use crate::catalog::rules::{self, Visibility};
 use crate::error::Fault;
+use crate::feedback::api::{ProductRating, Review, published_of, rating_of};
 use crate::graphql::fault::ApiError;
 use crate::graphql::global_id::{NodeType, global_id};
+use crate::graphql::newest::NewestPages;
+use crate::graphql::page::PageArguments;
 
 /// Who can see a product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -146,6 +149,23 @@ impl Product {
     /// Whether it is no longer sold: only the shop sees it.
     async fn archived(&self) -> bool {
         self.0.archived
+    }
+
+    /// How its published reviews rate it.
+    async fn rating(&self, ctx: &Context<'_>) -> Result<ProductRating, ApiError> {
+        rating_of(ctx, self.0.id).await
+    }
+
+    /// Its published reviews, the newest first.
+    async fn reviews(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "This many from the newest, 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the oldest, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
+    ) -> Result<NewestPages<Review>, ApiError> {
+        published_of(ctx, self.0.id, PageArguments { first, after, last, before }).await
     }
 
     /// When it was first stated.

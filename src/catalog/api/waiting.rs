@@ -9,9 +9,9 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
-use super::loaders::{ById, CatalogLoader, WaitlistOf};
+use super::loaders::{CatalogLoader, WaitlistOf};
 use super::types::Product;
-use super::{key, sees_all, viewer};
+use super::{key, product_of, sees_all, viewer};
 use crate::app::App;
 use crate::auth::viewer::Viewer;
 use crate::catalog::waitlist::{self, Wait, WaitlistError};
@@ -34,12 +34,7 @@ pub(crate) struct WaitlistEntry(Model);
 impl WaitlistEntry {
     /// What is waited for; null while you may not see it.
     async fn product(&self, ctx: &Context<'_>) -> Result<Option<Product>, ApiError> {
-        let loader = ctx.data_unchecked::<DataLoader<CatalogLoader>>();
-        let found = loader.load_one(ById(self.0.product_id)).await.map_err(Fault::of)?;
-        match found {
-            Some(row) => Product::shown(ctx, row).await,
-            None => Ok(None),
-        }
+        product_of(ctx, self.0.product_id).await
     }
 
     /// Who waits; needs what `customer` needs.

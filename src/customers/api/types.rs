@@ -18,6 +18,7 @@ use crate::customers::birthday::next_birthday;
 use crate::customers::email::EmailAddress;
 use crate::customers::preferences::Preferences;
 use crate::customers::{CustomerBy, addresses};
+use crate::feedback::api::{Review, SurveyAnswer, answers_of, reviews_of};
 use crate::graphql::access::AllowedAs;
 use crate::graphql::fault::ApiError;
 use crate::graphql::global_id::{NodeType, global_id};
@@ -150,6 +151,32 @@ impl Customer {
         #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Result<NewestPages<RewardClaim>, ApiError> {
         claims_of(ctx, self.0.id, PageArguments { first, after, last, before }).await
+    }
+
+    /// What the customer says of products, the newest first, also what is not published. Needs what `customer` needs.
+    #[graphql(guard = "AllowedAs(\"customer\")")]
+    async fn reviews(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "This many from the newest, 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the oldest, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
+    ) -> Result<NewestPages<Review>, ApiError> {
+        reviews_of(ctx, self.0.id, PageArguments { first, after, last, before }).await
+    }
+
+    /// What the customer answered to surveys, by the newest message that asked. Needs what `customer` needs.
+    #[graphql(guard = "AllowedAs(\"customer\")")]
+    async fn survey_answers(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "This many from the newest, 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the oldest, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
+    ) -> Result<NewestPages<SurveyAnswer>, ApiError> {
+        answers_of(ctx, self.0.id, PageArguments { first, after, last, before }).await
     }
 
     /// How the customer brings friends; null for somebody who turned out to be another. Needs what `customer` needs.

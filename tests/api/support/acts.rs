@@ -37,6 +37,8 @@ const CART: &str = "cart { id externalId customer { id } email state total { amo
     lines { sku name quantity lineTotal { amount currency } } touchedAt closedAt updatedAt } replayed";
 const METHOD: &str = "method { code names { locale name } basis active position
     rates { countries currency fromGrams fromValue { amount } price { amount } freeFrom { amount } } } replayed";
+const REVIEW: &str = "review { id rating title body author state revision answer product { sku } customerId
+    submittedAt publishedAt answeredAt } replayed";
 const WAITLIST: &str = "waitlist { product { sku } joinedAt } replayed";
 
 const MEMBERSHIP: &str = "membership { id state entitled cancelsAt paidThrough price { amount } plan { code }
@@ -92,6 +94,10 @@ fn selection(mutation: &str) -> &'static str {
         "consentUpdate" => "consents { purpose channel state optIn source at allowed } replayed",
         "suppressionCreate" => "suppression { id channel reason detail } replayed",
         "suppressionRemove" => "removedId replayed",
+        review if review.starts_with("review") => REVIEW,
+        "surveyUpsert" => {
+            "survey { code kind active builtIn title { locale text } questions { code } } replayed"
+        }
         "referralAccept" => "referral { id state } replayed",
         other => panic!("what does {other} answer?"),
     }

@@ -17,6 +17,7 @@ fn selection(mutation: &str) -> &'static str {
         "emailChangeConfirm" => "customer { id email }",
         "sessionReauthenticate" => "authenticatedAt",
         "sessionRefresh" => "tokens { accessToken refreshToken }",
+        "surveyAnswer" => "answered",
         "sessionRevoke" => "session { id endedAt current } replayed",
         "sessionsRevokeOthers" => "ended replayed",
         other => panic!("what does {other} answer?"),
