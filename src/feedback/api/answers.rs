@@ -60,7 +60,7 @@ struct SurveyInvitation {
 }
 
 impl SurveyInvitation {
-    fn of(invited: Invited, shop: &str) -> Self {
+    fn of(invited: &Invited, shop: &str) -> Self {
         let locale = invited.locale.as_deref();
         let read = |texts: &Texts| in_language(texts, locale, shop).to_owned();
         let definition = &invited.survey.definition;
@@ -202,7 +202,7 @@ impl AnswersQuery {
         let app = ctx.data_unchecked::<App>();
         let Some(message) = feedback::token_of_survey(app, &token)? else { return Ok(None) };
         let invited = feedback::invited(app, message).await?;
-        Ok(invited.map(|invited| SurveyInvitation::of(invited, &app.settings().locale)))
+        Ok(invited.map(|invited| SurveyInvitation::of(&invited, &app.settings().locale)))
     }
 }
 
