@@ -14,6 +14,7 @@ mod reviews;
 mod survey;
 
 use entity::id::MessageId;
+use sea_orm::ConnectionTrait;
 
 use crate::app::App;
 use crate::auth::link::{self, Link};
@@ -25,6 +26,11 @@ pub(crate) use survey::answer::{AnswerError, Given, Invited, answer, invited, to
 /// The token with which the reader of a message reviews what its order brought, without signing in.
 pub fn review_token(app: &App, message: MessageId) -> Result<String, Fault> {
     Ok(link::token(&app.keys.link()?, Link::Review, message.0))
+}
+
+/// Whether there is a survey with this code that can be answered.
+pub(crate) async fn has_survey(db: &impl ConnectionTrait, code: &str) -> Result<bool, Fault> {
+    Ok(survey::find(db, code).await?.is_some_and(|survey| survey.is_active))
 }
 
 /// The page on which the reader of a message answers the survey that it asks for.

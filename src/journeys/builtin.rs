@@ -60,7 +60,8 @@ fn about_what_is_there() -> Vec<BuiltIn> {
             .when([OrderNumber(1), OrderKept]),
         built("care_tips", "Care tips", OrderDelivered, Some(Care), 350, at_ten(21)).when([OrderKept]),
         built("after_sale_question", "Question after the sale", OrderDelivered, Some(Care), 450, at_ten(14))
-            .when([OrderKept]),
+            .when([OrderKept])
+            .asking("after_sale"),
         built("tier_reached", "Tier reached", TierReached, Some(Programme), 550, at_once()),
         built("tier_ending", "Tier ends soon", TierEnding, Some(Programme), 560, at_ten(0)),
         built("points_expiring", "Points end soon", PointsExpiring, Some(Programme), 800, at_ten(0)),
@@ -82,7 +83,8 @@ fn about_what_is_there() -> Vec<BuiltIn> {
         )
         .when([NothingBoughtSince]),
         built("reactivation_question", "Reactivation question", OrderPaid, Some(Programme), 210, at_ten(365))
-            .when([NothingBoughtSince]),
+            .when([NothingBoughtSince])
+            .asking("reactivation"),
     ]
 }
 
@@ -153,7 +155,7 @@ fn built(
     (wait, at): Timing,
 ) -> BuiltIn {
     let channels = vec![Channel::Email, Channel::Inbox];
-    let step = Step { wait, at, template: code.to_owned(), channels, coupon: None };
+    let step = Step { wait, at, template: code.to_owned(), channels, coupon: None, survey: None };
     let definition = Definition {
         trigger,
         purpose,
@@ -169,6 +171,14 @@ fn built(
 impl BuiltIn {
     fn when<const N: usize>(mut self, conditions: [Condition; N]) -> Self {
         self.definition.conditions = conditions.into();
+        self
+    }
+
+    /// Its message asks for this survey.
+    fn asking(mut self, survey: &str) -> Self {
+        for step in &mut self.definition.steps {
+            step.survey = Some(survey.to_owned());
+        }
         self
     }
 

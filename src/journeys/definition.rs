@@ -164,6 +164,9 @@ pub(crate) struct Step {
     /// The code of a coupon that it shows; of promotional journeys only.
     #[serde(default)]
     pub(crate) coupon: Option<String>,
+    /// The code of a survey that it asks for.
+    #[serde(default)]
+    pub(crate) survey: Option<String>,
 }
 
 /// How long a step waits.

@@ -69,13 +69,13 @@ pub(super) async fn enter(tx: &Tx, entries: Vec<Entry<'_>>) -> Result<(), Fault>
             Some(known) if known.step == 0 => begun.restart(tx, known, &entry)?,
             Some(known) => {
                 begun.supersede(tx, known);
-                begun.begin(tx, &entry)?;
+                begun.add(tx, &entry)?;
             }
-            None => begun.begin(tx, &entry)?,
+            None => begun.add(tx, &entry)?,
         }
     }
     for entry in free {
-        begun.begin(tx, &entry)?;
+        begun.add(tx, &entry)?;
     }
     begun.write(tx).await
 }
@@ -146,7 +146,7 @@ impl Begun {
         }
     }
 
-    fn begin(&mut self, tx: &Tx, entry: &Entry<'_>) -> Result<(), Fault> {
+    fn add(&mut self, tx: &Tx, entry: &Entry<'_>) -> Result<(), Fault> {
         let due = entry.due(tx.settings().time_zone);
         let held_out = is_held_out(entry.live.id, entry.person, entry.live.definition.holdout_percent);
         self.new.push([

@@ -69,7 +69,7 @@ async fn batch(tx: &Tx) -> Result<bool, Fault> {
         taken.add(event)?;
     }
     if !journeys.is_empty() {
-        taken.begin(tx, &journeys).await?;
+        taken.enter(tx, &journeys).await?;
     }
     journey_cursor::Entity::update_many()
         .col_expr(journey_cursor::Column::Position, Expr::val(last))
@@ -132,7 +132,7 @@ impl Taken {
         Ok(())
     }
 
-    async fn begin(self, tx: &Tx, journeys: &Journeys) -> Result<(), Fault> {
+    async fn enter(self, tx: &Tx, journeys: &Journeys) -> Result<(), Fault> {
         let orders = purchases::orders(tx.db(), self.orders.iter().map(|(order, _)| *order)).await?;
         let mut entries = order_entries(tx, journeys, &self.orders, &orders).await?;
         entries.extend(cart_entries(tx, journeys, &self.carts).await?);

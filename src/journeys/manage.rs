@@ -17,6 +17,7 @@ use super::{builtin, intake, live, lock, tick};
 use crate::audit::{self, Entry};
 use crate::db::bulk::Rows;
 use crate::error::{Fault, Outcome, Stop, refuse};
+use crate::feedback::has_survey;
 use crate::messages::published_template;
 use crate::tx::Tx;
 
@@ -41,6 +42,11 @@ pub(crate) enum JourneyError {
     },
     /// A step names a coupon that there is not.
     Coupon {
+        /// Counted from 0.
+        step: usize,
+    },
+    /// A step names a survey that there is not.
+    Survey {
         /// Counted from 0.
         step: usize,
     },
@@ -207,6 +213,11 @@ async fn check(tx: &Tx, definition: &Definition) -> Outcome<(), JourneyError> {
         };
         if let Some(problem) = problem {
             return refuse(JourneyError::Template { step: index, problem });
+        }
+        if let Some(code) = &step.survey
+            && !has_survey(tx.db(), code).await?
+        {
+            return refuse(JourneyError::Survey { step: index });
         }
         if let Some(code) = &step.coupon {
             let of_code = coupon::Column::Code.eq(code.as_str());

@@ -124,6 +124,7 @@ impl<'a> Outcomes<'a> {
             facts: Facts {
                 plan: step.plan.clone().or(facts.plan),
                 coupon: step.step.coupon.clone().or(facts.coupon),
+                survey: step.step.survey.clone(),
                 ..facts
             },
         });

@@ -82,7 +82,7 @@ mod tests {
 
     fn step(wait: Wait, time: Option<&str>) -> Step {
         let at = time.map(|time| time.parse().unwrap());
-        Step { wait, at, template: String::new(), channels: Vec::new(), coupon: None }
+        Step { wait, at, template: String::new(), channels: Vec::new(), coupon: None, survey: None }
     }
 
     fn due_at(from: &str, wait: Wait, time: Option<&str>) -> Instant {

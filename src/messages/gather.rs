@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{Months, NaiveDate};
 use entity::Instant;
-use entity::id::{AccountId, CustomerId, MembershipId, OrderId, ProductId, ProductUpdateId};
+use entity::id::{AccountId, CustomerId, MembershipId, MessageId, OrderId, ProductId, ProductUpdateId};
 use entity::membership_plan::{self, Interval};
 use entity::message::Reason;
 use entity::{
@@ -27,6 +27,7 @@ use crate::catalog::rules::is_available;
 use crate::db::dialect::is_among_texts;
 use crate::delivery::terms::Frozen;
 use crate::error::Fault;
+use crate::feedback;
 use crate::localized::{Texts, in_language};
 use crate::memberships::plans::Plan;
 use crate::memberships::savings::{Span, would_have_saved};
@@ -47,6 +48,8 @@ pub(crate) struct Wanted<'a> {
     /// Whether companions may be named.
     pub(crate) companions: bool,
     pub(crate) unsubscribe_url: Option<&'a str>,
+    /// Whose links lead to its review and its survey; none of a trial.
+    pub(crate) message: Option<MessageId>,
 }
 
 /// What there is to show; a reason, if what the message is about is gone.
@@ -92,6 +95,9 @@ impl Look<'_> {
             unsubscribe_url: self.wanted.unsubscribe_url.map(str::to_owned),
             ..Parts::default()
         };
+        if let Some(message) = self.wanted.message {
+            (parts.review_url, parts.survey_url) = self.questions(message)?;
+        }
         let mut bought = BTreeSet::new();
         if let Some(order) = facts.order {
             let (part, skus) = self.order(order).await?;
@@ -128,6 +134,19 @@ impl Look<'_> {
             parts.coupon = self.coupon(code).await?;
         }
         Ok(parts)
+    }
+
+    /// Where the storefront takes a review of the order, and where the survey is answered.
+    fn questions(&self, message: MessageId) -> Result<(Option<String>, Option<String>), Missing> {
+        let Wanted { facts, .. } = *self.wanted;
+        let storefront = self.settings.storefront_url.as_ref().filter(|_| facts.order.is_some());
+        let review = match storefront {
+            // Behind the #, where it is sent to no server and written into no log.
+            Some(url) => Some(format!("{url}/review#token={}", feedback::review_token(self.app, message)?)),
+            None => None,
+        };
+        let survey = facts.survey.as_ref().map(|_| feedback::survey_url(self.app, message)).transpose()?;
+        Ok((review, survey))
     }
 
     fn day(&self, at: Instant) -> NaiveDate {

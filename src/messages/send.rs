@@ -134,6 +134,7 @@ async fn prepare(app: &App, row: Model) -> Result<Result<Prepared, Reason>, Faul
         language,
         companions,
         unsubscribe_url: unsubscribe_url.as_deref(),
+        message: Some(row.id),
     };
     let parts = match gather::parts(app, &wanted).await? {
         Ok(parts) => parts,

@@ -84,6 +84,7 @@ pub(crate) async fn fill(
             language,
             companions: false,
             unsubscribe_url: None,
+            message: None,
         };
         if let Ok(theirs) = gather::parts(app, &wanted).await? {
             (parts.person, parts.points, parts.tier) = (theirs.person, theirs.points, theirs.tier);

@@ -117,6 +117,8 @@ pub(super) struct JourneyStep {
     channels: Vec<MessageChannel>,
     /// The code of a coupon that it shows; of promotional journeys only.
     coupon: Option<String>,
+    /// The code of a survey that it asks for: its template shows `survey_url`.
+    survey: Option<String>,
 }
 
 /// What a journey does.
@@ -246,6 +248,7 @@ impl JourneyStep {
             template: self.template,
             channels: self.channels.into_iter().map(Into::into).collect(),
             coupon: self.coupon,
+            survey: self.survey,
         })
     }
 }
@@ -268,6 +271,7 @@ impl From<Step> for JourneyStep {
             template: step.template,
             channels: step.channels.into_iter().map(Into::into).collect(),
             coupon: step.coupon,
+            survey: step.survey,
         }
     }
 }

@@ -74,6 +74,8 @@ pub(crate) enum JourneyErrorCode {
     TemplateNotUsable,
     /// A step names a coupon that there is not, that staff withdrew or that is one customer's own.
     CouponNotUsable,
+    /// A step names a survey that there is not, or that is not active.
+    SurveyNotUsable,
     /// There are 200 journeys.
     Limit,
 }
@@ -269,6 +271,10 @@ impl JourneyPayload {
             JourneyError::Coupon { step } => {
                 let message = "There is no such coupon, or not for everybody.".to_owned();
                 (Code::CouponNotUsable, of_step(step, "coupon"), message)
+            }
+            JourneyError::Survey { step } => {
+                let message = "There is no such survey, or it is not active.".to_owned();
+                (Code::SurveyNotUsable, of_step(step, "survey"), message)
             }
             JourneyError::Limit => {
                 (Code::Limit, vec!["code".to_owned()], "There are 200 journeys already.".to_owned())
