@@ -58,19 +58,11 @@ use crate::tiers::api::{TierMutation, TierQuery};
 /// too often is not done: it is answered with HTTP 429, the header `Retry-After`, the code `RATE_LIMITED` and, beside the
 /// code, `retryAfterSeconds`.
 #[derive(Debug, Default, MergedObject)]
-pub struct Query(PeopleQuery, TradeQuery, LoyaltyQuery, node::NodeQuery);
+pub struct Query(PeopleQuery, TradeQuery, LoyaltyQuery, DialogueQuery, node::NodeQuery);
 
 /// Who people are, and what they may do.
 #[derive(Debug, Default, MergedObject)]
-struct PeopleQuery(
-    CustomersQuery,
-    OnboardingQuery,
-    AuthQuery,
-    StaffQuery,
-    ApiKeysQuery,
-    AuditQuery,
-    ConsentQuery,
-);
+struct PeopleQuery(CustomersQuery, OnboardingQuery, AuthQuery, StaffQuery, ApiKeysQuery, AuditQuery);
 
 /// What the shop sells.
 #[derive(Debug, Default, MergedObject)]
@@ -88,26 +80,20 @@ struct LoyaltyQuery(
     LiabilityQuery,
     TierQuery,
     MembershipsQuery,
-    JourneysQuery,
-    FeedbackQuery,
     BillingQuery,
-    MessagesQuery,
 );
+
+/// What people are told, and what they say.
+#[derive(Debug, Default, MergedObject)]
+struct DialogueQuery(ConsentQuery, MessagesQuery, JourneysQuery, FeedbackQuery);
 
 /// Changing; every mutation takes an idempotency key, except those whose credential can be used once only.
 #[derive(Debug, Default, MergedObject)]
-pub struct Mutation(PeopleMutation, TradeMutation, LoyaltyMutation);
+pub struct Mutation(PeopleMutation, TradeMutation, LoyaltyMutation, DialogueMutation);
 
 /// Who people are, and what they may do.
 #[derive(Debug, Default, MergedObject)]
-struct PeopleMutation(
-    AuthMutation,
-    CustomersMutation,
-    OnboardingMutation,
-    StaffMutation,
-    ApiKeysMutation,
-    ConsentMutation,
-);
+struct PeopleMutation(AuthMutation, CustomersMutation, OnboardingMutation, StaffMutation, ApiKeysMutation);
 
 /// What the shop sells.
 #[derive(Debug, Default, MergedObject)]
@@ -132,11 +118,12 @@ struct LoyaltyMutation(
     ReferralsMutation,
     TierMutation,
     MembershipsMutation,
-    JourneysMutation,
-    FeedbackMutation,
     BillingMutation,
-    MessagesMutation,
 );
+
+/// What people are told, and what they say.
+#[derive(Debug, Default, MergedObject)]
+struct DialogueMutation(ConsentMutation, MessagesMutation, JourneysMutation, FeedbackMutation);
 
 /// The schema with the application in it.
 pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;

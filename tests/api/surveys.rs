@@ -6,7 +6,7 @@ use futures_util::future::join;
 use reqwest::Method;
 use serde_json::{Value as Json, json};
 
-use crate::support::{Answer, Caller, TestApp, both_engines, local};
+use crate::support::{Answer, Caller, TestApp, both_engines, uuid_of};
 
 /// A survey as its reader sees it.
 async fn asked(shop: &TestApp, token: &str) -> Json {
@@ -118,7 +118,7 @@ both_engines! {
         assert_eq!(shop.sums(&server, joan.customer_id()).await, given);
         let told = shop.events("survey.answered").await;
         assert_eq!((told.len(), &told[0]["score"], &told[0]["survey"]), (2, &json!(0), &json!("nps")));
-        assert_eq!(told[1]["personId"], json!(local(joan.customer_id())));
+        assert_eq!(told[1]["personId"], json!(uuid_of(joan.customer_id())));
         assert_eq!(told[1].as_object().unwrap().len(), 4);
         // A guest answers too, and earns nothing.
         let order = shop.record(&server, json!({ "email": "anna@example.org" })).await;

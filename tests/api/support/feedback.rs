@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{Caller, TestApp, line};
 
 /// Our own id in a global one.
-pub(crate) fn local(id: &str) -> Uuid {
+pub(crate) fn uuid_of(id: &str) -> Uuid {
     read(&id.to_owned().into()).expect("one of our ids").1
 }
 
@@ -39,7 +39,7 @@ impl TestApp {
         let now = self.clock.now();
         let row = entity::message::ActiveModel {
             id: Set(id),
-            person_id: Set(PersonId(local(person))),
+            person_id: Set(PersonId(uuid_of(person))),
             journey_id: Set(None),
             run_id: Set(None),
             template: Set("after_sale".to_owned()),
@@ -62,7 +62,7 @@ impl TestApp {
 
     /// The token of a new message that asks a person to review what an order brought.
     pub(crate) async fn review_token(&self, person: &str, order: &Json) -> String {
-        let facts = json!({ "order": local(order["id"].as_str().unwrap()) });
+        let facts = json!({ "order": uuid_of(order["id"].as_str().unwrap()) });
         review_token(&self.app, self.message_to(person, facts).await).unwrap()
     }
 

@@ -36,7 +36,7 @@ pub(crate) use answer::Answer;
 pub(crate) use caller::{Caller, PASSWORD};
 pub(crate) use credentials::{with, wrong};
 pub(crate) use database::{Engine, TestDatabase};
-pub(crate) use feedback::local;
+pub(crate) use feedback::uuid_of;
 pub(crate) use mail::{Mail, MailServer};
 pub(crate) use messages::{Fresh, local};
 pub(crate) use neighbour::{Neighbour, eventually};
