@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::enter::{Entry, enter};
 use super::live::{Journeys, Live};
-use super::{lock, purchases};
+use super::{lock, purchases, tick};
 use crate::app::App;
 use crate::error::Fault;
 use crate::jobs::{self, Ended, Job};
@@ -69,6 +69,8 @@ async fn next(tx: &Tx, progress: &Progress) -> Result<(), Fault> {
 pub(crate) async fn run(app: &App, job: &Model) -> Result<Ended, Fault> {
     let progress: Progress = serde_json::from_value(job.payload.clone())?;
     app.change(&progress, async |tx: &Tx, progress| Box::pin(batch(tx, progress)).await).await?;
+    // What does not wait is due now.
+    while tick::do_due(app).await? {}
     Ok(Ended::Done)
 }
 

@@ -2,6 +2,7 @@
 //! whoever asks gets one and the same answer, and nothing changes.
 
 mod feedback;
+mod messages;
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 
@@ -314,29 +315,6 @@ fn places_of_memberships(shop: &TestApp, mine: &str) -> Vec<Place> {
     ]
 }
 
-/// Those of journeys.
-fn places_of_journeys() -> [Place; 3] {
-    use HiddenFrom::Nobody;
-    use NodeType::{Customer, Product};
-    let text = |text: &str| json!([{ "locale": "en", "text": text }]);
-    let news = json!({ "input": { "title": text("New lids"), "body": text("They fit.") } });
-    [
-        place("journeyPreview", "customerId", Customer, Nobody, json!({ "code": "thank_you" })),
-        place("explainNotSent", "customerId", Customer, Nobody, json!({ "journey": "thank_you" })),
-        place("productUpdateAnnounce", "input.productId", Product, Nobody, news),
-    ]
-}
-
-/// Those of messages.
-fn places_of_messages() -> [Place; 2] {
-    use HiddenFrom::{Nobody, Strangers};
-    let template = json!({ "template": { "code": "thank_you" } });
-    [
-        place("messageTemplatePreview", "customerId", NodeType::Customer, Nobody, template),
-        place("inboxMarkRead", "input.ids", NodeType::Message, Strangers, json!({ "input": {} })),
-    ]
-}
-
 /// Those of customers who bring friends.
 fn places_of_friends() -> [Place; 2] {
     use HiddenFrom::{Nobody, Strangers};
@@ -467,10 +445,9 @@ both_engines! {
         let token = feedback::made(shop, &server, &mut there).await;
         let mut places = places(shop, &there, eve.customer_id());
         places.extend(places_of_friends());
-        places.extend(places_of_journeys());
+        places.extend(messages::places());
         places.extend(feedback::places(&token));
         places.extend(places_of_offers());
-        places.extend(places_of_messages());
         places.extend(places_of_memberships(shop, eve.customer_id()));
         places.extend(places_of_deliveries(shop, &there, eve.customer_id()));
         let told = Told::by(shop).await;

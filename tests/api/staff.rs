@@ -73,7 +73,7 @@ both_engines! {
                 "role": "SUPPORT", "totpEnabled": false },
             "permissions": [
                 "orders.read", "customers.read", "customers.write", "points.adjust", "catalog.read", "carts.read",
-                "memberships.write", "staff.self",
+                "memberships.write", "reviews.write", "staff.self",
             ],
             "steppedUpUntil": "2026-01-15T12:05:00+00:00",
             "recoveryCodesLeft": 0,
