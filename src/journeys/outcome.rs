@@ -7,7 +7,7 @@ use entity::message::Reason;
 use sea_orm::ActiveEnum;
 
 use super::schedule;
-use super::tick::Step;
+use super::tick::Due;
 use crate::db::bulk::Rows;
 use crate::error::Fault;
 use crate::messages::facts::Facts;
@@ -100,7 +100,7 @@ impl<'a> Outcomes<'a> {
     }
 
     /// It would go now, but to somebody who gets nothing, to measure by.
-    pub(super) fn hold_out(&mut self, step: &Step<'_>) {
+    pub(super) fn hold_out(&mut self, step: &Due<'_>) {
         let (reason, measured_from) = (Some(Reason::Holdout), Some(self.tx.now()));
         self.push(
             step.run,
@@ -109,7 +109,7 @@ impl<'a> Outcomes<'a> {
     }
 
     /// It goes now; the next step waits from now on.
-    pub(super) fn send(&mut self, step: &Step<'_>) -> Result<(), Fault> {
+    pub(super) fn send(&mut self, step: &Due<'_>) -> Result<(), Fault> {
         let (run, now) = (step.run, self.tx.now());
         let channel = step.channel.ok_or_else(|| Fault::internal("a step to be sent without a channel"))?;
         let facts = step.facts.clone();

@@ -70,7 +70,7 @@ async fn batch(tx: &Tx) -> Result<bool, Fault> {
     let facts = runs.iter().map(|run| Facts::read(&run.facts)).collect::<Result<Vec<_>, _>>()?;
     let mut steps = Vec::new();
     for (run, facts) in runs.iter().zip(&facts) {
-        match Step::of(run, facts, &versions, &people) {
+        match Due::of(run, facts, &versions, &people) {
             Ok(step) => steps.push(step),
             Err(Aside::Park) => outcomes.park(run),
             Err(Aside::Drop(reason)) => outcomes.end(run, reason),
@@ -104,7 +104,7 @@ async fn due(tx: &Tx) -> Result<Vec<Model>, Fault> {
 }
 
 /// A step that is due.
-pub(super) struct Step<'a> {
+pub(super) struct Due<'a> {
     pub(super) run: &'a Model,
     pub(super) version: &'a Version,
     pub(super) step: &'a super::definition::Step,
@@ -124,7 +124,7 @@ enum Aside {
     Drop(Reason),
 }
 
-impl<'a> Step<'a> {
+impl<'a> Due<'a> {
     fn of(
         run: &'a Model,
         facts: &'a Facts,
@@ -159,10 +159,10 @@ impl<'a> Step<'a> {
 /// Those whose conditions hold and who may be and can be reached; the others end.
 async fn sendable<'a>(
     tx: &Tx,
-    steps: Vec<Step<'a>>,
+    steps: Vec<Due<'a>>,
     outcomes: &mut Outcomes<'_>,
-) -> Result<Vec<Step<'a>>, Fault> {
-    let cases: Vec<Case<'_>> = steps.iter().map(Step::case).collect();
+) -> Result<Vec<Due<'a>>, Fault> {
+    let cases: Vec<Case<'_>> = steps.iter().map(Due::case).collect();
     let look = Look::load(tx.db(), &cases, When::Sending, tx.now()).await?;
     let permissions = permissions(tx.db(), steps.iter().map(|step| step.person.id)).await?;
     let suppressed = suppressed_of(tx, &steps).await?;
@@ -190,14 +190,14 @@ async fn sendable<'a>(
     let mut left = Vec::new();
     for (step, judged) in steps.into_iter().zip(judged) {
         match judged {
-            Ok((channel, plan)) => left.push(Step { channel: Some(channel), plan, ..step }),
+            Ok((channel, plan)) => left.push(Due { channel: Some(channel), plan, ..step }),
             Err(reason) => outcomes.end(step.run, reason),
         }
     }
     Ok(left)
 }
 
-async fn suppressed_of(tx: &Tx, steps: &[Step<'_>]) -> Result<Suppressed, Fault> {
+async fn suppressed_of(tx: &Tx, steps: &[Due<'_>]) -> Result<Suppressed, Fault> {
     let mut found = Suppressed::new();
     for channel in [Channel::Email, Channel::Sms] {
         let of_channel = steps.iter().filter(|step| step.step.channels.contains(&channel));
@@ -213,11 +213,11 @@ async fn suppressed_of(tx: &Tx, steps: &[Step<'_>]) -> Result<Suppressed, Fault>
 }
 
 /// Decides who goes first, and what is put off.
-async fn judge(tx: &Tx, steps: Vec<Step<'_>>, outcomes: &mut Outcomes<'_>) -> Result<(), Fault> {
+async fn judge(tx: &Tx, steps: Vec<Due<'_>>, outcomes: &mut Outcomes<'_>) -> Result<(), Fault> {
     let settings = tx.settings();
     let judge = Judge { terms: &settings.messages, zone: settings.time_zone, now: tx.now() };
     let mut sent = sent_to(tx, &steps).await?;
-    let mut by_person: BTreeMap<PersonId, Vec<Step<'_>>> = BTreeMap::new();
+    let mut by_person: BTreeMap<PersonId, Vec<Due<'_>>> = BTreeMap::new();
     for step in steps {
         if step.run.held_out {
             outcomes.hold_out(&step);
@@ -226,7 +226,7 @@ async fn judge(tx: &Tx, steps: Vec<Step<'_>>, outcomes: &mut Outcomes<'_>) -> Re
         }
     }
     for (person, steps) in by_person {
-        let due = steps.iter().map(Step::candidate).collect();
+        let due = steps.iter().map(Due::candidate).collect();
         let verdicts: HashMap<_, _> =
             judge.judge(sent.remove(&person).unwrap_or_default(), due).into_iter().collect();
         for step in steps {
@@ -241,7 +241,7 @@ async fn judge(tx: &Tx, steps: Vec<Step<'_>>, outcomes: &mut Outcomes<'_>) -> Re
     Ok(())
 }
 
-impl Step<'_> {
+impl Due<'_> {
     fn candidate(&self) -> Candidate {
         let definition = &self.version.definition;
         Candidate {
@@ -255,7 +255,7 @@ impl Step<'_> {
 }
 
 /// What was sent to these people lately, other than what is always sent; one statement.
-async fn sent_to(tx: &Tx, steps: &[Step<'_>]) -> Result<HashMap<PersonId, Vec<Sent>>, Fault> {
+async fn sent_to(tx: &Tx, steps: &[Due<'_>]) -> Result<HashMap<PersonId, Vec<Sent>>, Fault> {
     use message::Column as Message;
     let people: BTreeSet<_> = steps
         .iter()

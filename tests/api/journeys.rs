@@ -35,7 +35,7 @@ fn id(customer: &Caller) -> Json {
 }
 
 /// A journey of one step, as staff write it.
-fn definition(trigger: &str, purpose: Json, template: &str) -> Json {
+fn definition(trigger: &str, purpose: &Json, template: &str) -> Json {
     json!({
         "trigger": trigger, "purpose": purpose,
         "steps": [{ "waitDays": 0, "at": "10:00", "template": template, "channels": ["EMAIL"] }],
@@ -141,7 +141,7 @@ both_engines! {
         let owner = shop.publish(&[]).await;
         shop.consent(&server, id(&joan), &["OFFERS"]).await;
         for (code, priority) in [("low", 10), ("high", 20)] {
-            let mut written = definition("ORDER_PAID", json!("OFFERS"), "second_purchase");
+            let mut written = definition("ORDER_PAID", &json!("OFFERS"), "second_purchase");
             written["priority"] = json!(priority);
             drafts(shop, &owner, code, written).await;
         }
@@ -185,7 +185,7 @@ both_engines! {
         let owner = shop.publish(&["product_update"]).await;
         let product = shop.done(&server, "productUpsert", json!({ "sku": "A-1", "name": "Kettle" })).await;
         for (code, days) in [("in_time", 179), ("late", 181)] {
-            let mut written = definition("ORDER_DELIVERED", json!("CARE"), "care_tips");
+            let mut written = definition("ORDER_DELIVERED", &json!("CARE"), "care_tips");
             written["steps"][0]["waitDays"] = json!(days);
             drafts(shop, &owner, code, written).await;
         }
@@ -279,7 +279,7 @@ both_engines! {
     async fn who_is_held_out_gets_nothing_and_both_are_measured_by_what_they_buy(shop: &TestApp) {
         let server = shop.as_server().await;
         let owner = shop.publish(&[]).await;
-        let mut written = definition("ORDER_PAID", json!("OFFERS"), "second_purchase");
+        let mut written = definition("ORDER_PAID", &json!("OFFERS"), "second_purchase");
         written["holdoutPercent"] = json!(50);
         written["conditions"] = json!([{ "kind": "ORDER_NUMBER", "number": 1 }]);
         drafts(shop, &owner, "offer", written).await;
@@ -321,7 +321,7 @@ both_engines! {
             let path = answer.payload()["userErrors"][0]["field"].as_array().unwrap().iter().map(|part| part.as_str().unwrap().to_owned());
             assert_eq!(path.collect::<Vec<_>>().join("."), format!("input.definition.{field}"));
         };
-        let offer = |template: &str| definition("ORDER_PAID", json!("OFFERS"), template);
+        let offer = |template: &str| definition("ORDER_PAID", &json!("OFFERS"), template);
         let with = |path: &str, value: Json| {
             let mut written = offer("second_purchase");
             *written.pointer_mut(path).unwrap() = value;
@@ -331,9 +331,9 @@ both_engines! {
         refused(with("/steps/0/channels", json!([])), "steps.0.channels").await;
         refused(with("/steps/0/channels", json!(["EMAIL", "EMAIL"])), "steps.0.channels").await;
         refused(with("/purpose", json!("BACK_IN_STOCK")), "purpose").await;
-        refused(definition("BIRTHDAY", Json::Null, "birthday"), "purpose").await;
-        refused(definition("BIRTHDAY", json!("CARE"), "birthday"), "purpose").await;
-        let mut written = definition("ORDER_PAID", json!("CARE"), "thank_you");
+        refused(definition("BIRTHDAY", &Json::Null, "birthday"), "purpose").await;
+        refused(definition("BIRTHDAY", &json!("CARE"), "birthday"), "purpose").await;
+        let mut written = definition("ORDER_PAID", &json!("CARE"), "thank_you");
         written["steps"][0]["coupon"] = json!("TEN");
         refused(written, "steps.0.coupon").await;
         let mut written = offer("second_purchase");
@@ -342,7 +342,7 @@ both_engines! {
         written["conditions"] = json!([{ "kind": "NOT_SENT_FOR" }]);
         refused(written, "conditions.0.number").await;
         for (template, purpose) in [("nothing", "OFFERS"), ("thank_you", "OFFERS"), ("second_purchase", "PROGRAMME")] {
-            let written = definition("ORDER_PAID", json!(purpose), template);
+            let written = definition("ORDER_PAID", &json!(purpose), template);
             shop.done(&owner, "journeyDraft", draft(written)).await;
             shop.refused(&owner, "journeyPublish", json!({ "code": "mine" }), "TEMPLATE_NOT_USABLE").await;
         }

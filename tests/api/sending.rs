@@ -82,9 +82,9 @@ fn header<'a>(head: &'a str, name: &str) -> &'a str {
 
 /// Checks the signature as Standard Webhooks has it; answers the id and what is told.
 fn signed(heard: &str) -> (String, Json) {
-    let (head, body) = heard.split_once("\r\n\r\n").unwrap();
-    let (id, at) = (header(head, "webhook-id"), header(head, "webhook-timestamp"));
-    let tag = STANDARD.decode(header(head, "webhook-signature").strip_prefix("v1,").unwrap()).unwrap();
+    let (headers, body) = heard.split_once("\r\n\r\n").unwrap();
+    let (id, at) = (header(headers, "webhook-id"), header(headers, "webhook-timestamp"));
+    let tag = STANDARD.decode(header(headers, "webhook-signature").strip_prefix("v1,").unwrap()).unwrap();
     let key = hmac::Key::new(hmac::HMAC_SHA256, &KEY);
     hmac::verify(&key, format!("{id}.{at}.{body}").as_bytes(), &tag).unwrap();
     assert_eq!(at, "1768478400");

@@ -8,6 +8,7 @@ use super::{Record, RecordLine};
 use crate::auth::policy::GuestOrder;
 use crate::catalog::Ordered;
 use crate::customers::address::Address;
+use crate::customers::email::EmailAddress;
 use crate::customers::profile::Locale;
 use crate::delivery::freeze::Shippable;
 use crate::delivery::orders as slots;
@@ -256,7 +257,7 @@ fn model(
         card_hash: record.card.as_ref().map(CardHash::bytes),
         not_yet_orderable: None,
         packing: None,
-        email_key: record.email.as_ref().map(|email| email.key()),
+        email_key: record.email.as_ref().map(EmailAddress::key),
         delivery_slot_refusal: None,
     })
 }

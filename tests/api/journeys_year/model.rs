@@ -51,7 +51,7 @@ pub(super) fn expected(year: &Year) -> Vec<Sending> {
 fn of_person(year: &Year, person: &Person) -> Vec<Sending> {
     let mut waiting = chances(year, person);
     let mut sent: Vec<(Instant, &'static str, Option<Purpose>)> = Vec::new();
-    while let Some(now) = waiting.iter().map(|chance| chance.due).min().filter(|now| *now <= year.end()) {
+    while let Some(now) = waiting.iter().map(|chance| chance.due).min().filter(|now| *now <= Year::end()) {
         let (mut due, later): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|chance| chance.due <= now);
         waiting = later;
         due.retain(|chance| chance.overtaken.is_none_or(|at| at > now));
@@ -240,8 +240,9 @@ fn chance(journey: &'static str, purpose: Option<Purpose>, priority: u32, due: I
     }
 }
 
-fn brief(chance: Chance) -> Chance {
-    Chance { patience: TimeDelta::hours(48), ..chance }
+fn brief(mut chance: Chance) -> Chance {
+    chance.patience = TimeDelta::hours(48);
+    chance
 }
 
 fn clock(hour: u32) -> NaiveTime {

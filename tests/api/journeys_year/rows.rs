@@ -9,6 +9,7 @@ use entity::points_entry::ActorKind;
 use entity::{
     Instant, consent, consent_state, customer, customer_tier, membership, membership_plan, points_account,
 };
+use sea_orm::Iterable;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -69,10 +70,10 @@ pub(super) fn said_by(
     state: ConsentState,
     at: Instant,
 ) -> (consent::Model, consent_state::Model) {
+    let number =
+        Purpose::iter().position(|one| one == purpose).map(|at| u128::try_from(at).unwrap()).unwrap();
     let opt_in = (state == ConsentState::Granted).then_some(OptIn::Double);
-    let id = ConsentId(Uuid::from_u128(
-        person.0.as_u128() * 100 + u128::from(u8::try_from(purpose as usize).unwrap()),
-    ));
+    let id = ConsentId(Uuid::from_u128(person.0.as_u128() * 100 + number));
     let evidence = consent::Model {
         id,
         person_id: person,

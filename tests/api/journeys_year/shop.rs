@@ -171,16 +171,16 @@ impl Year {
         year
     }
 
-    pub(super) fn end(&self) -> Instant {
+    pub(super) fn end() -> Instant {
         BEGIN.parse::<Instant>().unwrap() + TimeDelta::days(DAYS)
     }
 
     /// An instant of each day, before anybody is written to.
-    pub(super) fn next_day(&self, shop: &TestApp) -> Option<Instant> {
+    pub(super) fn next_day(shop: &TestApp) -> Instant {
         let now = shop.clock.now();
         let of_day = |day: NaiveDate| day.and_time(NaiveTime::from_hms_opt(5, 0, 0).unwrap()).and_utc();
         let today = of_day(now.date_naive());
-        Some(if today > now { today } else { of_day(now.date_naive().succ_opt().unwrap()) })
+        if today > now { today } else { of_day(now.date_naive().succ_opt().unwrap()) }
     }
 
     /// All that happens, the first first.
