@@ -9,26 +9,21 @@ use actix_web::http::header::{self, HeaderMap};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use aws_lc_rs::digest;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use entity::consent::ConsentSource;
 use mail_parser::{MessageParser, MimeHeaders};
 
 use super::State;
 use super::answer::Refusal;
 use super::endpoint::{client, read_body};
+use super::page::{Shown, answered};
 use crate::app::App;
 use crate::auth::viewer::Viewer;
 use crate::consent::{self, Page, STYLES};
-use crate::error::{Fault, split};
+use crate::error::split;
 use crate::throttle;
 
 /// Far more than the buttons and mail programs send.
 const LONGEST: usize = 16 * 1_024;
-
-/// A page, and whether its link is good.
-type Shown = Result<(StatusCode, String), Fault>;
 
 /// The page that confirms a double opt-in.
 pub(super) async fn confirm(request: HttpRequest, state: Data<State>, token: Path<String>) -> HttpResponse {
@@ -46,7 +41,7 @@ pub(super) async fn confirm(request: HttpRequest, state: Data<State>, token: Pat
         };
         page(&app, found.as_ref().map(Page::Confirm))
     });
-    answered(&request, shown.await)
+    answered(&request, shown.await, STYLES)
 }
 
 /// The page that says no to what a message was for: shows it.
@@ -60,7 +55,7 @@ pub(super) async fn ask(request: HttpRequest, state: Data<State>, token: Path<St
         let found = consent::subject(&app, &token).await?;
         page(&app, found.as_ref().map(Page::Stop))
     });
-    answered(&request, shown.await)
+    answered(&request, shown.await, STYLES)
 }
 
 /// The same: does it.
@@ -93,7 +88,7 @@ pub(super) async fn unsubscribe(
         let done = if all { Page::StoppedAll } else { Page::Stopped };
         page(&app, found.as_ref().map(done))
     });
-    answered(&request, shown.await)
+    answered(&request, shown.await, STYLES)
 }
 
 /// Tokens that are none of ours count against who sends them.
@@ -151,23 +146,6 @@ fn page(app: &App, page: Option<Page<'_>>) -> Shown {
 /// On the runtime of the application: its database connections live there, and what has begun ends even if the client goes.
 async fn on_runtime(state: &State, work: impl Future<Output = Shown> + Send + 'static) -> Shown {
     state.runtime.spawn(work).await.unwrap_or_else(|broken| Err(broken.into()))
-}
-
-fn answered(request: &HttpRequest, shown: Shown) -> HttpResponse {
-    let (status, page) = match shown {
-        Ok(shown) => shown,
-        Err(fault) => return Refusal::of(&fault).response(request),
-    };
-    let styles = STANDARD.encode(digest::digest(&digest::SHA256, STYLES.as_bytes()));
-    let policy = format!(
-        "default-src 'none'; style-src 'sha256-{styles}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    );
-    HttpResponse::build(status)
-        .content_type("text/html; charset=utf-8")
-        .insert_header((header::CONTENT_SECURITY_POLICY, policy))
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .insert_header(("X-Robots-Tag", "noindex, nofollow"))
-        .body(page)
 }
 
 #[cfg(test)]

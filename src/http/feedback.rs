@@ -8,27 +8,22 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use aws_lc_rs::digest;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use entity::id::MessageId;
 
 use super::State;
 use super::answer::Refusal;
 use super::endpoint::{client, read_body};
+use super::page::{Shown, answered};
 use crate::app::App;
 use crate::auth::viewer::Viewer;
 use crate::caller::{Caller, acting};
-use crate::error::{Fault, split};
+use crate::error::split;
 use crate::feedback::pages::{Page, STYLES};
 use crate::feedback::{self, AnswerError, Given};
 use crate::throttle;
 
 /// More than every text of a survey at its longest, each character of which a form writes in up to twelve.
 const LONGEST: usize = 640 * 1_024;
-
-/// A page and its status.
-type Shown = Result<(StatusCode, String), Fault>;
 
 /// Shows what is asked.
 pub(super) async fn ask(request: HttpRequest, state: Data<State>, token: Path<String>) -> HttpResponse {
@@ -49,7 +44,7 @@ pub(super) async fn ask(request: HttpRequest, state: Data<State>, token: Path<St
         };
         written(&app, page)
     });
-    answered(&request, shown.await)
+    answered(&request, shown.await, STYLES)
 }
 
 /// Takes an answer.
@@ -73,7 +68,7 @@ pub(super) async fn answer(
     };
     let app = state.app.clone();
     let shown = on_runtime(&state, async move { take(&app, message, given).await });
-    answered(&request, shown.await)
+    answered(&request, shown.await, STYLES)
 }
 
 /// Answers other methods.
@@ -139,23 +134,6 @@ fn written(app: &App, page: Page<'_>) -> Shown {
 /// On the runtime of the application: its database connections live there, and what has begun ends even if the client goes.
 async fn on_runtime(state: &State, work: impl Future<Output = Shown> + Send + 'static) -> Shown {
     state.runtime.spawn(acting(Caller::SYSTEM, work)).await.unwrap_or_else(|broken| Err(broken.into()))
-}
-
-fn answered(request: &HttpRequest, shown: Shown) -> HttpResponse {
-    let (status, page) = match shown {
-        Ok(shown) => shown,
-        Err(fault) => return Refusal::of(&fault).response(request),
-    };
-    let styles = STANDARD.encode(digest::digest(&digest::SHA256, STYLES.as_bytes()));
-    let policy = format!(
-        "default-src 'none'; style-src 'sha256-{styles}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    );
-    HttpResponse::build(status)
-        .content_type("text/html; charset=utf-8")
-        .insert_header((header::CONTENT_SECURITY_POLICY, policy))
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .insert_header(("X-Robots-Tag", "noindex, nofollow"))
-        .body(page)
 }
 
 #[cfg(test)]

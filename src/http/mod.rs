@@ -10,6 +10,7 @@ mod feedback;
 mod forwarded;
 mod mail_webhook;
 mod operations;
+mod page;
 mod params;
 mod public_keys;
 mod sandbox;
