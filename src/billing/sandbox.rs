@@ -47,6 +47,23 @@ struct Page {
     subscription: Option<String>,
 }
 
+/// What is kept as rows, each of its kind.
+trait Object: Serialize + DeserializeOwned {
+    const KIND: &'static str;
+}
+
+impl Object for Page {
+    const KIND: &'static str = "page";
+}
+
+impl Object for NewPrice {
+    const KIND: &'static str = "price";
+}
+
+impl Object for Sub {
+    const KIND: &'static str = "subscription";
+}
+
 /// What somebody is asked to pay.
 #[derive(Debug)]
 pub(crate) struct ToPay {
@@ -62,32 +79,27 @@ impl Sandbox {
         Self { db, clock, public_url }
     }
 
-    async fn read<T: DeserializeOwned>(&self, id: &str) -> Result<Option<(Model, T)>, Fault> {
-        let Some(row) = Entity::find_by_id(id.to_owned()).one(&self.db.write).await? else { return Ok(None) };
+    async fn read<T: Object>(&self, id: &str) -> Result<Option<(Model, T)>, Fault> {
+        let found = Entity::find_by_id(id.to_owned()).filter(Column::Kind.eq(T::KIND));
+        let Some(row) = found.one(&self.db.write).await? else { return Ok(None) };
         let body = serde_json::from_value(row.body.clone())?;
         Ok(Some((row, body)))
     }
 
     /// Makes it, unless it is there.
-    async fn make<T: Serialize>(
-        &self,
-        id: &str,
-        kind: &str,
-        body: &T,
-        due: Option<Instant>,
-    ) -> Result<(), Fault> {
-        let body = serde_json::to_value(body)?;
-        let row = Model { id: id.to_owned(), kind: kind.to_owned(), body, version: 0, due_at: due };
+    async fn make<T: Object>(&self, id: &str, body: &T, due: Option<Instant>) -> Result<(), Fault> {
+        let (kind, body) = (T::KIND.to_owned(), serde_json::to_value(body)?);
+        let row = Model { id: id.to_owned(), kind, body, version: 0, due_at: due };
         let made = Entity::insert(row.into_active_model())
             .on_conflict(OnConflict::column(Column::Id).do_nothing().to_owned())
             .exec_without_returning(&self.db.write)
             .await?;
-        tracing::debug!(made, kind, "the sandbox was asked for something");
+        tracing::debug!(made, kind = T::KIND, "the sandbox was asked for something");
         Ok(())
     }
 
     /// Changes what is there; again, if somebody else did meanwhile.
-    async fn change_object<T: DeserializeOwned + Serialize>(
+    async fn change_object<T: Object>(
         &self,
         id: &str,
         due: impl Fn(&T) -> Option<Instant>,
@@ -151,7 +163,7 @@ impl Sandbox {
         if trial.is_none() {
             sub.bill(now, now);
         }
-        self.make(id, "subscription", &sub, sub.due_at()).await?;
+        self.make(id, &sub, sub.due_at()).await?;
         // Of two that began it at once, one did.
         self.read(id).await?.map(|(_, sub)| sub).ok_or(PaymentError::NotFound)
     }
@@ -234,7 +246,7 @@ impl Payments for Sandbox {
     }
 
     async fn create_price(&self, key: &str, wanted: &NewPrice) -> Result<PriceRef, PaymentError> {
-        self.make(key, "price", wanted, None).await?;
+        self.make(key, wanted, None).await?;
         Ok(PriceRef(key.to_owned()))
     }
 
@@ -242,7 +254,7 @@ impl Payments for Sandbox {
         let id = format!("page_{key}");
         let page =
             Page { wanted: wanted.clone(), opened_at: self.clock.now(), closed: false, subscription: None };
-        self.make(&id, "page", &page, None).await?;
+        self.make(&id, &page, None).await?;
         let url = format!("{}/sandbox/{id}", self.public_url);
         Ok(CheckoutPage { id, url })
     }

@@ -143,7 +143,7 @@ fn shown(to_pay: &ToPay, problem: &str) -> String {
 <meta name="viewport" content="width=device-width">
 <style>body{{font:1rem/1.5 system-ui;max-width:28rem;margin:4rem auto;padding:0 1rem}}
 button{{font:inherit;display:block;width:100%;margin:.5rem 0;padding:.6rem}}</style>
-<h1>{name}</h1><p>{amount} {currency} per interval. This is the sandbox: no money moves.</p>{trial}<p role="alert">{problem}</p>
+<h1>{name}</h1><p>{amount} {currency} each time. This is the sandbox: no money moves.</p>{trial}<p role="alert">{problem}</p>
 <form method="post">
 <button name="card" value="pays">Pay with a card that works</button>
 <button name="card" value="fails_later">Pay with a card that works once</button>
