@@ -1,7 +1,7 @@
 //! Somebody joins: the membership is there at once, incomplete, and its subscription is begun outside of the transaction.
 
 use entity::billing_call;
-use entity::id::{CallId, CustomerId, MembershipId};
+use entity::id::{CallId, CustomerId, MembershipId, OrderId};
 use entity::membership::{Column, EndedWhy, Entity, MembershipState, Model};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
@@ -39,6 +39,8 @@ pub(crate) async fn join(tx: &Tx, cmd: &Join) -> Outcome<Joined, MembershipError
     let Some(plan) = plans::joinable(tx, &cmd.plan).await? else {
         return refuse(MembershipError::PlanNotOffered);
     };
+    // An order that was joined with the one that makes room.
+    let mut order = None;
     if let Some(known) = open(tx, cmd.customer).await? {
         if known.state != MembershipState::Incomplete {
             return refuse(MembershipError::AlreadyMember);
@@ -48,7 +50,8 @@ pub(crate) async fn join(tx: &Tx, cmd: &Join) -> Outcome<Joined, MembershipError
         if let Some(call) = call.filter(|_| same) {
             return Ok(Joined { membership: known.id, call });
         }
-        make_room(tx, known.id).await?;
+        order = known.order_id.filter(|_| same);
+        make_room(tx, known.id, order).await?;
     }
     let had_trial = plan.trial_days > 0 && trials::was_had(tx, cmd.customer).await?;
     let id: MembershipId = tx.id();
@@ -85,7 +88,7 @@ pub(crate) async fn join(tx: &Tx, cmd: &Join) -> Outcome<Joined, MembershipError
         account: None,
         subscription: None,
         checkout: None,
-        order_id: None,
+        order_id: order,
         benefit_used_at: None,
         began_at: tx.now(),
         joined_at: None,
@@ -124,9 +127,13 @@ async fn begun(tx: &Tx, of: MembershipId, begin: &Begin) -> Result<Option<CallId
     Ok(is_same.then_some(first.id))
 }
 
-/// Gives up a membership that was never paid. If it is paid at this very moment, that is given back.
-async fn make_room(tx: &Tx, id: MembershipId) -> Result<(), Fault> {
+/// Gives up a membership that was never paid. If it is paid at this very moment, that is given back. An order that goes on
+/// with the next one is joined with it no more.
+async fn make_room(tx: &Tx, id: MembershipId, handed_over: Option<OrderId>) -> Result<(), Fault> {
     let mut membership = read(tx, id).await?;
+    if handed_over.is_some() {
+        membership.row.order_id = None;
+    }
     cancel::end(tx, &mut membership, EndedWhy::NeverPaid, Asked::ByJob).await?;
     membership.settle(tx, false).await?;
     Ok(())

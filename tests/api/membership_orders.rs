@@ -128,6 +128,30 @@ both_engines! {
         assert_eq!(shop.confirm_membership(&begun, "pays").await, 404);
     }
 
+    async fn an_order_stays_joined_while_its_buyer_tries_another_way_to_pay(shop: &TestApp) {
+        let (server, joan) = with_plan(shop).await;
+        let begun = shop.begin_membership(&joan, "plus").await;
+        let mut joined = order(&joan, "0.00");
+        joined["membershipId"] = begun["membership"]["id"].clone();
+        let order = shop.record(&server, joined).await;
+        let urls = json!({ "successUrl": "https://shop.example/yes", "cancelUrl": "https://shop.example/no" });
+        let mut page = json!({ "plan": "plus", "payOn": "PAGE" });
+        page.as_object_mut().unwrap().extend(urls.as_object().unwrap().clone());
+        let begun = shop.done(&joan, "membershipJoin", page).await;
+        let url = begun["checkoutUrl"].as_str().unwrap();
+        let path = &url[url.find("/sandbox/").unwrap()..];
+        let paid = shop.serving.request(reqwest::Method::POST, path).form(&[("card", "pays")]).send().await.unwrap();
+        assert_eq!(paid.status(), 303);
+        assert_eq!(shop.done(&server, "orderPay", json!({ "id": order["id"] })).await["order"]["state"], "PAID");
+        assert_eq!(membership(shop, &joan).await["state"], "ACTIVE");
+        // What is paid is no page of its own.
+        let subscription = path.replace("/sandbox/page_", "/sandbox/sub_page_");
+        for path in [path, &subscription] {
+            let gone = shop.serving.request(reqwest::Method::GET, path).send().await.unwrap();
+            assert_eq!(gone.status(), 404, "{path}");
+        }
+    }
+
     async fn a_membership_whose_benefit_was_used_is_not_withdrawn_from(shop: &TestApp) {
         let (server, joan) = with_plan(shop).await;
         let id = shop.join(&joan, "plus").await;
