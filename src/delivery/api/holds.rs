@@ -129,7 +129,7 @@ pub enum DeliverySlotHoldErrorCode {
     SlotClosed,
     /// It is too late for it.
     CutOffPassed,
-    /// It is for members only, of plans with delivery slots.
+    /// It is only for members whose plan gives such places (`deliverySlots`).
     MembersOnly,
     /// They hold three places: one must be given back first.
     TooManyHolds,

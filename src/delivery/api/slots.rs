@@ -190,7 +190,7 @@ pub(super) struct DeliverySlotInput {
     cut_off_at: Instant,
     /// Orders that it is for, 0 to 100,000. Below what is taken, no more are taken, and who has it keeps it.
     capacity: i32,
-    /// Whether it is for members only, of plans with delivery slots.
+    /// Whether it is only for members whose plan gives such places (`deliverySlots`).
     #[graphql(default)]
     members_only: bool,
 }
