@@ -1,11 +1,12 @@
 //! The worker: leases jobs, runs each slice's handlers, keeps recurring jobs armed and relays the outbox.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use entity::Instant;
 use entity::job::Model;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, JoinSet};
 
 use crate::app::App;
@@ -56,6 +57,8 @@ const RECURRING: [(&str, &str); 14] = [
 /// Works until `stop` turns true or is gone; what is under way ends first.
 pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
     let mut armed = false;
+    let news = Arc::new(Notify::new());
+    let listening = tokio::spawn(listen(app.clone(), news.clone(), stop.clone()));
     // Tasks of their own: a job that waited for this loop while the loop waits for the database could hold the one
     // connection that writes to a SQLite file.
     let mut running = JoinSet::new();
@@ -70,8 +73,7 @@ pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
         match look(&app, free).await {
             Ok((leased, told)) => {
                 if told {
-                    let app = app.clone();
-                    running.spawn(async move { journeys::hear(&app).await });
+                    news.notify_one();
                 }
                 for job in leased {
                     let app = app.clone();
@@ -90,6 +92,23 @@ pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
     }
     while let Some(settled) = running.join_next().await {
         told(settled);
+    }
+    if let Err(error) = listening.await {
+        tracing::error!(%error, "whoever takes in events for journeys ended");
+    }
+}
+
+/// Has journeys hear of news, one round at a time: rounds wait for each other, and would hold connections meanwhile. What
+/// goes wrong is made good by the next round or the recurring job.
+async fn listen(app: App, news: Arc<Notify>, mut stop: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = news.notified() => {}
+        }
+        if let Err(fault) = journeys::tick(&app).await {
+            tracing::error!(?fault, "journeys could not hear of what happened");
+        }
     }
 }
 
@@ -120,7 +139,7 @@ async fn relay(app: &App) -> Result<bool, Fault> {
 /// Runs what is due now; answers how much that was.
 pub async fn run_due(app: &App) -> Result<usize, Fault> {
     if relay(app).await? {
-        journeys::hear(app).await?;
+        journeys::tick(app).await?;
     }
     let leased = jobs::lease(app, u64::try_from(AT_ONCE)?).await?;
     let count = leased.len();

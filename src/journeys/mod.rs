@@ -10,9 +10,7 @@ mod approach;
 mod arbitrate;
 mod birthdays;
 pub mod builtin;
-
 mod definition;
-
 mod enter;
 mod events;
 mod explain;
@@ -21,6 +19,7 @@ mod intake;
 mod live;
 mod look;
 mod manage;
+mod merge;
 mod outcome;
 mod people;
 mod purchases;
@@ -31,20 +30,12 @@ pub(crate) mod updates;
 
 pub(crate) use birthdays::{KIND as BIRTHDAYS, run as birthdays};
 pub(crate) use fanout::{KIND as FANOUT, run as fan_out};
-use intake::take_in;
+pub(crate) use merge::follow;
 pub(crate) use tick::{KIND as TICK, run as tick};
 
-use crate::app::App;
 use crate::db::dialect;
 use crate::error::Fault;
 use crate::tx::Tx;
-
-/// Takes in what just happened, and does what is due at once.
-pub(crate) async fn hear(app: &App) -> Result<(), Fault> {
-    take_in(app).await?;
-    while tick::do_due(app).await? {}
-    Ok(())
-}
 
 /// Waits until no other instance takes in events, acts on what is due or changes journeys.
 async fn lock(tx: &Tx) -> Result<(), Fault> {

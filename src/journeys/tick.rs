@@ -18,6 +18,7 @@ use sea_orm::{
 
 use super::approach::{Approach, Suppressed};
 use super::arbitrate::{Candidate, Judge, Sent, Verdict};
+use super::intake::take_in;
 use super::live::{self, Version};
 use super::lock;
 use super::look::{Case, Look, When};
@@ -33,14 +34,14 @@ use crate::messages::class::Class;
 use crate::messages::facts::Facts;
 use crate::tx::Tx;
 
-/// The recurring job.
+/// The recurring job; what just happened is taken in before it is due.
 pub(crate) const KIND: &str = "journeys.tick";
 /// Steps of one transaction, but for what else is due for the same people.
 const BATCH: u64 = 500;
 
 /// Takes in what happened and does what is due.
 pub(crate) async fn run(app: &App) -> Result<Ended, Fault> {
-    super::take_in(app).await?;
+    take_in(app).await?;
     sweep(app, async |app: &App, _now| do_due(app).await).await
 }
 
@@ -140,7 +141,9 @@ impl<'a> Due<'a> {
         }
         let step = usize::try_from(run.step).ok().and_then(|step| version.definition.steps.get(step));
         let step = step.ok_or(Aside::Drop(Reason::NoTemplate))?;
-        let person = people.get(&run.person_id).filter(|person| !person.is_disabled());
+        let person = people.get(&run.person_id);
+        // Somebody whose account was closed is still told of what they bought.
+        let person = person.filter(|person| !person.is_disabled() || version.definition.purpose.is_none());
         let person = person.ok_or(Aside::Drop(Reason::AccountClosed))?;
         Ok(Self { run, version, step, person, facts, channel: None, plan: None })
     }
