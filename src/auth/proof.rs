@@ -22,6 +22,7 @@ use crate::db::bulk::Rows;
 use crate::earning;
 use crate::error::{Fault, Outcome, refuse, refuse_recorded};
 use crate::feedback;
+use crate::journeys;
 use crate::messages;
 use crate::onboarding;
 use crate::orders;
@@ -307,6 +308,7 @@ async fn attach_orders(tx: &Tx, proven: &Model, customer: CustomerId) -> Result<
     let owed = referrals::joined(tx, guest.id, customer).await?;
     points::join(tx, guest.id, customer).await?;
     messages::inbox::follow(tx, guest.id, customer).await?;
+    journeys::follow(tx, guest.id.into(), customer).await?;
     referrals::take_back(tx, &owed, Actor::SYSTEM, None).await?;
     outbox::emit(
         tx,

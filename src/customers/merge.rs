@@ -28,6 +28,7 @@ use crate::delivery;
 use crate::earning;
 use crate::error::{Fault, Outcome, Stop, refuse};
 use crate::feedback;
+use crate::journeys;
 use crate::memberships;
 use crate::messages;
 use crate::orders;
@@ -64,6 +65,7 @@ pub(crate) async fn merge(tx: &Tx, merge: &Merge) -> Outcome<CustomerId, Custome
     waitlist::reassign(tx, from.id, into.id).await?;
     carts::reassign(tx, from.id, into.id).await?;
     messages::inbox::follow(tx, from.id, into.id).await?;
+    journeys::follow(tx, from.id.into(), into.id).await?;
     memberships::merge(tx, from.id, into.id).await?;
     feedback::follow(tx, from.id.into(), into.id).await?;
     let owed = referrals::merged(tx, from.id, into.id).await?;

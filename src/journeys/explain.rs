@@ -50,8 +50,7 @@ pub(crate) async fn explain(
         let never = Explanation { state: JourneyState::Draft, ways: Vec::new() };
         return Ok(super::builtin::find(code).map(|_| never));
     };
-    let names = people::names_of(db, customer).await?;
-    let runs = runs_of(db, journey.id, &names, MOST_RUNS).await?;
+    let runs = runs_of(db, journey.id, customer, MOST_RUNS).await?;
     let among = is_among(db.get_database_backend(), "run_id", runs.iter().map(|run| run.id.0));
     let mut messages = message::Entity::find()
         .filter(among)

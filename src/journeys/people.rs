@@ -1,8 +1,8 @@
 //! To whom messages go: who people turned out to be, and where they are reached.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
-use entity::id::{CustomerId, GuestId, PersonId};
+use entity::id::{CustomerId, PersonId};
 use entity::message::Channel;
 use entity::{customer, guest_identity};
 use sea_orm::{ConnectionTrait, EntityTrait, QueryFilter};
@@ -135,30 +135,4 @@ async fn guests(
 ) -> Result<Vec<guest_identity::Model>, Fault> {
     let among = is_among(db.get_database_backend(), "id", ids.map(|id| id.0));
     Ok(guest_identity::Entity::find().filter(among).all(db).await?)
-}
-
-/// Everybody who turned out to be this customer, with the customer: what began before is known under those ids.
-pub(super) async fn names_of(
-    db: &impl ConnectionTrait,
-    customer: CustomerId,
-) -> Result<BTreeSet<PersonId>, Fault> {
-    use sea_orm::{ColumnTrait, QuerySelect};
-
-    let merged: Vec<CustomerId> = customer::Entity::find()
-        .select_only()
-        .column(customer::Column::Id)
-        .filter(customer::Column::MergedInto.eq(customer))
-        .into_tuple()
-        .all(db)
-        .await?;
-    let joined: Vec<GuestId> = guest_identity::Entity::find()
-        .select_only()
-        .column(guest_identity::Column::Id)
-        .filter(guest_identity::Column::CustomerId.eq(customer))
-        .into_tuple()
-        .all(db)
-        .await?;
-    let merged = merged.into_iter().map(PersonId::from);
-    let joined = joined.into_iter().map(PersonId::from);
-    Ok(std::iter::once(PersonId::from(customer)).chain(merged).chain(joined).collect())
 }

@@ -1,10 +1,10 @@
 //! What came of journeys: who was sent something, who was not and why, and who bought after that.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::TimeDelta;
 use entity::Instant;
-use entity::id::{JourneyId, PersonId, RunId};
+use entity::id::{CustomerId, JourneyId, PersonId, RunId};
 use entity::journey_run::{Column, Entity, RunState};
 use entity::message::{self, MessageState, Reason};
 use entity::order;
@@ -155,17 +155,16 @@ impl Statistics {
     }
 }
 
-/// The journeys of these people that began, the last first.
+/// The ways of a customer through a journey, the last first.
 pub(super) async fn runs_of(
     db: &impl ConnectionTrait,
     journey: JourneyId,
-    people: &BTreeSet<PersonId>,
+    customer: CustomerId,
     limit: u64,
 ) -> Result<Vec<entity::journey_run::Model>, Fault> {
     use sea_orm::QueryOrder;
-    let among = is_among(db.get_database_backend(), "person_id", people.iter().map(|id| id.0));
     Ok(Entity::find()
-        .filter(among)
+        .filter(Column::PersonId.eq(PersonId::from(customer)))
         .filter(Column::JourneyId.eq(journey))
         .order_by_desc(Column::EnteredAt)
         .order_by_desc(Column::Id)

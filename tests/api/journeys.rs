@@ -113,6 +113,48 @@ both_engines! {
         assert_eq!(marketing(shop, "early@example.org"), 0);
     }
 
+    async fn two_who_turn_out_to_be_one_are_written_to_as_one(shop: &TestApp) {
+        let server = shop.as_server().await;
+        let (joan, sam) = (shop.as_customer().await, shop.as_customer().await);
+        let owner = shop.publish(&["abandoned_cart", "we_miss_you"]).await;
+        for who in [&joan, &sam] {
+            shop.consent(&server, id(who), &["OFFERS", "REMINDERS"]).await;
+        }
+        buys(shop, &server, &joan, "A-1").await;
+        shop.pass_to("2026-01-17T09:00:00Z").await;
+        buys(shop, &server, &sam, "A-1").await;
+        shop.pass_to("2026-01-19T09:00:00Z").await;
+        fills_cart(shop, &server, id(&sam)).await;
+        shop.pass_to("2026-01-19T13:00:00Z").await;
+        assert_eq!(shop.messages().await, ["abandoned_cart"]);
+        let one = json!({ "fromId": sam.customer_id(), "intoId": joan.customer_id(), "reason": "the same person" });
+        shop.done(&owner, "customerMerge", one).await;
+        fills_cart(shop, &server, id(&joan)).await;
+        shop.pass_to("2026-01-20T13:30:00Z").await;
+        let explained = shop.explained(&server, joan.customer_id(), "abandoned_cart").await;
+        assert_eq!((&explained["state"], &explained["reason"]), (&json!("DROPPED"), &json!("CONDITION_NOT_MET")));
+        // Missed after the last purchase of the two, once.
+        shop.pass_to("2026-03-15T09:00:00Z").await;
+        assert_eq!(shop.messages().await, ["abandoned_cart"]);
+        shop.pass_to("2026-09-01T09:00:00Z").await;
+        assert_eq!(shop.messages().await, ["abandoned_cart", "we_miss_you"]);
+    }
+
+    async fn who_closed_the_account_is_still_told_of_what_was_bought(shop: &TestApp) {
+        let server = shop.as_server().await;
+        let joan = shop.as_customer().await;
+        shop.publish(&["order_confirmation", "after_sale_question", "delivery_confirmation"]).await;
+        let order = buys(shop, &server, &joan, "A-1").await;
+        assert_eq!(shop.messages().await, ["order_confirmation"]);
+        shop.disable(&joan).await;
+        arrives(shop, &server, &order).await;
+        assert_eq!(shop.messages().await, ["order_confirmation", "delivery_confirmation"]);
+        shop.pass_to("2026-03-01T09:00:00Z").await;
+        assert_eq!(shop.messages().await.len(), 2);
+        let explained = shop.explained(&server, joan.customer_id(), "after_sale_question").await;
+        assert_eq!((&explained["state"], &explained["reason"]), (&json!("DROPPED"), &json!("ACCOUNT_CLOSED")));
+    }
+
     async fn a_promotion_needs_a_consent_that_was_confirmed(shop: &TestApp) {
         let server = shop.as_server().await;
         let (joan, sam, kim) = (shop.as_customer().await, shop.as_customer().await, shop.as_customer().await);

@@ -1,10 +1,7 @@
 //! Forgotten passwords: whoever reads the mailbox gets in and everybody else out, and nothing tells who is known.
 
 use chrono::TimeDelta;
-use entity::customer;
 use entity::staff::Role;
-use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::{Value as Json, json};
 
 use crate::support::{Caller, PASSWORD, TestApp, both_engines, with, wrong};
@@ -14,13 +11,6 @@ const CHANGED: &str = "Your password at Regulars shop was changed";
 
 async fn reset(shop: &TestApp, code: &Json, password: &str) -> crate::support::Answer {
     shop.credential(&Caller::anonymous(), "passwordReset", with(code, "password", password)).await
-}
-
-async fn disable(shop: &TestApp, email: &str) {
-    let update = customer::Entity::update_many()
-        .col_expr(customer::Column::DisabledAt, Expr::val(shop.clock.now()))
-        .filter(customer::Column::EmailKey.eq(email));
-    assert_eq!(update.exec(&shop.app.db.write).await.unwrap().rows_affected, 1);
 }
 
 async fn close_registration(shop: &TestApp) {
@@ -104,7 +94,7 @@ both_engines! {
     async fn a_disabled_account_is_told_so_and_stays_out(shop: &TestApp) {
         let joan = shop.as_customer_with_password().await;
         let code = shop.reset_code(&joan.email).await;
-        disable(shop, &joan.email).await;
+        shop.disable(&joan).await;
         reset(shop, &code, NEW).await.assert_user_error("CODE_INVALID");
         shop.challenge(&Caller::anonymous(), "passwordResetRequest", json!({ "email": joan.email })).await;
         shop.run_jobs().await;

@@ -1,10 +1,13 @@
 //! Whose credentials an operation is sent with: all of them got as their owners get them.
 
+use entity::customer;
 use entity::staff::Role;
 use regulars::auth::api_keys::{self, NewKey};
 use regulars::auth::passwords::Password;
 use regulars::auth::staff::{self, NewStaff};
 use regulars::auth::viewer::Scope;
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
@@ -140,6 +143,14 @@ impl TestApp {
         }";
         let input = json!({ "challengeId": challenge, "code": code });
         self.graphql(&Caller::anonymous(), mutation, json!({ "input": input })).await
+    }
+
+    /// Closes the account of a customer.
+    pub(crate) async fn disable(&self, who: &Caller) {
+        let update = customer::Entity::update_many()
+            .col_expr(customer::Column::DisabledAt, Expr::val(self.clock.now()))
+            .filter(customer::Column::EmailKey.eq(&who.email));
+        assert_eq!(update.exec(&self.app.db.write).await.unwrap().rows_affected, 1);
     }
 
     /// An address that nobody has yet.
