@@ -2,12 +2,15 @@
 //!
 //! A lease ends by the clock of the database and carries a fencing token: a worker that lost its lease cannot settle. A run
 //! is told whether the run before it ended without a word: nobody knows then what that one did outside of the database.
+//!
+//! Jobs that there may be very many of at once have a lane with slots of its own: what somebody waits for is never behind
+//! them.
 
 pub(crate) mod sweep;
 
 use entity::Instant;
 use entity::job::{Column, Entity, JobState, Model};
-use sea_orm::sea_query::{Expr, LockBehavior, LockType, Order, Query};
+use sea_orm::sea_query::{Expr, LockBehavior, LockType, Order, Query, SelectStatement, UnionType};
 use sea_orm::{
     ActiveEnum, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, FromQueryResult, QueryFilter,
     QuerySelect, Value,
@@ -43,6 +46,7 @@ const COLUMNS: &[&str] = &[
     "id",
     "kind",
     "payload",
+    "bulk",
     "dedup_key",
     "state",
     "due_ms",
@@ -56,7 +60,7 @@ const COLUMNS: &[&str] = &[
 pub async fn enqueue(tx: &Tx, job: Job) -> Result<(), Fault> {
     let due = job.due.unwrap_or_else(|| tx.now());
     let mut rows = Rows::new("jobs", COLUMNS);
-    rows.push(row(tx, job, due));
+    rows.push(row(tx, job, due, false));
     rows.insert_missing(tx.db()).await?;
     if due <= tx.now() {
         tx.tell(Notice::JobsDue);
@@ -64,30 +68,41 @@ pub async fn enqueue(tx: &Tx, job: Job) -> Result<(), Fault> {
     Ok(())
 }
 
+/// In whose way a job is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// Somebody waits for it.
+    Urgent,
+    /// One of very many.
+    Bulk,
+}
+
 /// Enqueues a job of `kind` for each of `payloads` in one statement, to be done at once.
 pub(crate) async fn enqueue_all(
     tx: &Tx,
     kind: &'static str,
-    payloads: Vec<Json>,
+    payloads: Vec<(Lane, Json)>,
     max_attempts: i64,
 ) -> Result<(), Fault> {
     if payloads.is_empty() {
         return Ok(());
     }
     let mut rows = Rows::new("jobs", COLUMNS);
-    for payload in payloads {
-        rows.push(row(tx, Job { kind, payload, due: None, dedup_key: None, max_attempts }, tx.now()));
+    for (lane, payload) in payloads {
+        let job = Job { kind, payload, due: None, dedup_key: None, max_attempts };
+        rows.push(row(tx, job, tx.now(), lane == Lane::Bulk));
     }
     rows.insert(tx.db()).await?;
     tx.tell(Notice::JobsDue);
     Ok(())
 }
 
-fn row(tx: &Tx, job: Job, due: Instant) -> [Value; 10] {
+fn row(tx: &Tx, job: Job, due: Instant, bulk: bool) -> [Value; 11] {
     [
         tx.id::<uuid::Uuid>().into(),
         job.kind.into(),
         job.payload.into(),
+        bulk.into(),
         job.dedup_key.into(),
         JobState::Ready.to_value().into(),
         due.timestamp_millis().into(),
@@ -98,23 +113,60 @@ fn row(tx: &Tx, job: Job, due: Instant) -> [Value; 10] {
     ]
 }
 
-/// Takes up to `limit` due jobs for this worker.
-pub async fn lease(app: &App, limit: u64) -> Result<Vec<Model>, Fault> {
+/// How many jobs of each lane a worker can take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Free {
+    /// Of those that somebody waits for.
+    pub urgent: u64,
+    /// Of those that there are very many of.
+    pub bulk: u64,
+}
+
+impl Free {
+    fn lanes(self) -> impl Iterator<Item = (bool, u64)> {
+        [(false, self.urgent), (true, self.bulk)].into_iter().filter(|(_, free)| *free > 0)
+    }
+}
+
+/// Takes as many due jobs for this worker as it can take.
+pub async fn lease(app: &App, free: Free) -> Result<Vec<Model>, Fault> {
     let now = app.clock.now().timestamp_millis();
-    let waiting = Entity::find().filter(due(now)).limit(1).one(&app.db.read).await?;
+    let lanes = Column::Bulk.is_in(free.lanes().map(|(bulk, _)| bulk));
+    let waiting = Entity::find().filter(lanes).filter(due(now)).limit(1).one(&app.db.read).await?;
     if waiting.is_none() {
         return Ok(Vec::new());
     }
     let lease = i64::try_from(app.config.job_lease.as_millis())?;
-    let input = (now, limit, lease);
-    app.change(&input, async |tx: &Tx, (now, limit, lease)| take(tx, *now, *limit, *lease).await).await
+    let input = (now, free, lease);
+    app.change(&input, async |tx: &Tx, (now, free, lease)| take(tx, *now, *free, *lease).await).await
 }
 
 fn due(now: i64) -> sea_orm::sea_query::SimpleExpr {
     Column::State.eq(JobState::Ready).and(Column::DueMs.lte(now))
 }
 
-async fn take(tx: &Tx, now: i64, limit: u64, lease: i64) -> Result<Vec<Model>, Fault> {
+async fn take(tx: &Tx, now: i64, free: Free, lease: i64) -> Result<Vec<Model>, Fault> {
+    let backend = tx.db().get_database_backend();
+    let first = free.lanes().map(|(bulk, limit)| first_of(tx, bulk, now, limit));
+    let first = first.reduce(|mut all, more| all.union(UnionType::All, more).take());
+    let Some(first) = first else { return Ok(Vec::new()) };
+    bury(tx).await?;
+    let update = Query::update()
+        .table(Entity)
+        .value(Column::LeaseToken, Expr::col(Column::LeaseToken).add(1))
+        .value(Column::Attempts, Expr::col(Column::Attempts).add(1))
+        // Whatever ended a run wrote that the lease is over. These are the values from before this statement.
+        .value(Column::LostLease, Expr::col(Column::LeasedUntilMs).is_not_null())
+        .value(Column::LeasedUntilMs, dialect::database_millis(backend).add(lease))
+        .and_where(Expr::col(Column::Id).in_subquery(first))
+        .returning_all()
+        .take();
+    let rows = tx.db().query_all(&update).await?;
+    Ok(rows.iter().map(|row| Model::from_query_result(row, "")).collect::<Result<_, _>>()?)
+}
+
+/// The ids of the jobs of a lane that have waited longest and that nobody has.
+fn first_of(tx: &Tx, bulk: bool, now: i64, limit: u64) -> SelectStatement {
     let backend = tx.db().get_database_backend();
     let free = Column::LeasedUntilMs
         .is_null()
@@ -122,6 +174,7 @@ async fn take(tx: &Tx, now: i64, limit: u64, lease: i64) -> Result<Vec<Model>, F
     let mut ids = Query::select()
         .column(Column::Id)
         .from(Entity)
+        .and_where(Column::Bulk.eq(bulk))
         .and_where(due(now))
         .and_where(free)
         .order_by(Column::DueMs, Order::Asc)
@@ -130,29 +183,19 @@ async fn take(tx: &Tx, now: i64, limit: u64, lease: i64) -> Result<Vec<Model>, F
     if dialect::skips_locked(backend) {
         ids.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
     }
-    bury(tx, now).await?;
-    let update = Query::update()
-        .table(Entity)
-        .value(Column::LeaseToken, Expr::col(Column::LeaseToken).add(1))
-        .value(Column::Attempts, Expr::col(Column::Attempts).add(1))
-        // Whatever ended a run wrote that the lease is over. These are the values from before this statement.
-        .value(Column::LostLease, Expr::col(Column::LeasedUntilMs).is_not_null())
-        .value(Column::LeasedUntilMs, dialect::database_millis(backend).add(lease))
-        .and_where(Expr::col(Column::Id).in_subquery(ids))
-        .returning_all()
-        .take();
-    let rows = tx.db().query_all(&update).await?;
-    Ok(rows.iter().map(|row| Model::from_query_result(row, "")).collect::<Result<_, _>>()?)
+    // Parts of a union lock nothing by themselves.
+    Query::select().column(Column::Id).from_subquery(ids, "first").take()
 }
 
 /// A job whose last lease ended without a word, as often as it may be tried, is dead: it may be what ends its workers.
-async fn bury(tx: &Tx, now: i64) -> Result<(), Fault> {
+async fn bury(tx: &Tx) -> Result<(), Fault> {
+    // What is not leased has no lease that could be lost: this looks at as many rows as there are jobs under way.
     let lost = Expr::col(Column::LeasedUntilMs).lt(dialect::database_millis(tx.db().get_database_backend()));
     Entity::update_many()
         .col_expr(Column::State, Expr::val(JobState::Dead.to_value()))
+        .col_expr(Column::LeasedUntilMs, Expr::val(None::<i64>))
         .col_expr(Column::LastError, Expr::val("its worker ended every time"))
         .col_expr(Column::EndedAt, Expr::val(tx.now()))
-        .filter(due(now))
         .filter(lost)
         .filter(Expr::col(Column::Attempts).gte(Expr::col(Column::MaxAttempts)))
         .exec(tx.db())

@@ -20,7 +20,7 @@ use crate::customers::words;
 use crate::delivery;
 use crate::earning;
 use crate::error::Fault;
-use crate::jobs::{self, Ended, Job};
+use crate::jobs::{self, Ended, Free, Job};
 use crate::journeys;
 use crate::memberships::{calls, due, sync};
 use crate::messages;
@@ -33,8 +33,8 @@ use crate::tx::Tx;
 
 /// How often a worker looks without being woken.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Jobs at once in one worker.
-const AT_ONCE: usize = 8;
+/// Jobs of each lane at once in one worker.
+const AT_ONCE: u64 = 8;
 
 /// Jobs that are due again and again; each is one row, armed by its own last run.
 const RECURRING: [(&str, &str); 14] = [
@@ -62,6 +62,7 @@ pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
     // Tasks of their own: a job that waited for this loop while the loop waits for the database could hold the one
     // connection that writes to a SQLite file.
     let mut running = JoinSet::new();
+    let slots = Slots::default();
     loop {
         if !armed {
             match arm_recurring(&app).await {
@@ -69,15 +70,18 @@ pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
                 Err(fault) => tracing::error!(?fault, "could not arm the recurring jobs"),
             }
         }
-        let free = AT_ONCE.saturating_sub(running.len());
-        match look(&app, free).await {
+        match look(&app, slots.free()).await {
             Ok((leased, told)) => {
                 if told {
                     news.notify_one();
                 }
                 for job in leased {
-                    let app = app.clone();
-                    running.spawn(async move { run_one(&app, job).await });
+                    let (app, slot) = (app.clone(), slots.take(job.bulk));
+                    running.spawn(async move {
+                        let settled = run_one(&app, job).await;
+                        drop(slot);
+                        settled
+                    });
                 }
             }
             Err(fault) => tracing::error!(?fault, "the worker could not look for work"),
@@ -120,11 +124,32 @@ fn told(ended: Result<Result<(), Fault>, JoinError>) {
     }
 }
 
-/// Numbers new events and takes up to `free` due jobs; answers whether there were events.
-async fn look(app: &App, free: usize) -> Result<(Vec<Model>, bool), Fault> {
+/// What is under way in each lane.
+#[derive(Default)]
+struct Slots {
+    urgent: Arc<()>,
+    bulk: Arc<()>,
+}
+
+impl Slots {
+    /// Taken until it is dropped.
+    fn take(&self, bulk: bool) -> Arc<()> {
+        if bulk { &self.bulk } else { &self.urgent }.clone()
+    }
+
+    fn free(&self) -> Free {
+        let free = |slots| {
+            let taken = u64::try_from(Arc::strong_count(slots) - 1).unwrap_or(AT_ONCE);
+            AT_ONCE.saturating_sub(taken)
+        };
+        Free { urgent: free(&self.urgent), bulk: free(&self.bulk) }
+    }
+}
+
+/// Numbers new events and takes due jobs; answers whether there were events.
+async fn look(app: &App, free: Free) -> Result<(Vec<Model>, bool), Fault> {
     let told = relay(app).await?;
-    let leased = if free == 0 { Vec::new() } else { jobs::lease(app, u64::try_from(free)?).await? };
-    Ok((leased, told))
+    Ok((jobs::lease(app, free).await?, told))
 }
 
 /// Numbers new events; answers whether there were any.
@@ -141,7 +166,7 @@ pub async fn run_due(app: &App) -> Result<usize, Fault> {
     if relay(app).await? {
         journeys::tick(app).await?;
     }
-    let leased = jobs::lease(app, u64::try_from(AT_ONCE)?).await?;
+    let leased = jobs::lease(app, Slots::default().free()).await?;
     let count = leased.len();
     let mut running: FuturesUnordered<_> = leased.into_iter().map(|job| run_one(app, job)).collect();
     while let Some(settled) = running.next().await {

@@ -154,6 +154,8 @@ pub struct Model {
     pub at: Instant,
     /// When we were told.
     pub recorded_at: Instant,
+    /// Of what was confirmed in a mailbox: which, as suppressions know it; not known of what was confirmed before that was kept.
+    pub address_hash: Option<Vec<u8>>,
 }
 
 /// None is walked: rows are found through their owner by id.

@@ -29,6 +29,8 @@ pub struct Model {
     pub kind: String,
     /// Its input.
     pub payload: Json,
+    /// One of very many: it waits in a lane of its own.
+    pub bulk: bool,
     /// At most one job has it; unique.
     pub dedup_key: Option<String>,
     /// Where it is.

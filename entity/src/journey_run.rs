@@ -18,7 +18,7 @@ pub enum RunState {
     /// Due, while its journey is paused.
     #[sea_orm(string_value = "PARKED")]
     Parked,
-    /// Every step was sent, or left out.
+    /// Every message was queued, or it ended after at least one was.
     #[sea_orm(string_value = "DONE")]
     Done,
     /// It ended before its first message.

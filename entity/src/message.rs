@@ -142,7 +142,7 @@ pub enum Reason {
     /// The template cannot be filled in with what there is.
     #[sea_orm(string_value = "TEMPLATE_FAILED")]
     TemplateFailed,
-    /// Whoever delivers it refused it for good.
+    /// Whoever delivers it refused it for good, or did not take it for a day.
     #[sea_orm(string_value = "REFUSED")]
     Refused,
     /// Its worker ended while it was on its way.
@@ -185,6 +185,8 @@ pub struct Model {
     pub started_at: Option<Instant>,
     /// When it was sent or given up.
     pub ended_at: Option<Instant>,
+    /// Where it went, as suppressions know it; none before it was begun, and of an inbox.
+    pub address_hash: Option<Vec<u8>>,
     /// When it came back.
     pub bounced_at: Option<Instant>,
     /// When its reader called it spam.

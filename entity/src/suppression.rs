@@ -7,8 +7,21 @@ use crate::Instant;
 use crate::id::{MessageId, SuppressionId};
 use crate::message::Channel;
 
-/// Why nothing is sent to an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
+/// Why nothing is sent to an address; the gravest first.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    EnumIter,
+    DeriveActiveEnum,
+    Serialize,
+    Deserialize,
+)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum SuppressionReason {
@@ -32,9 +45,9 @@ pub struct Model {
     pub id: SuppressionId,
     /// Of which channel.
     pub channel: Channel,
-    /// Keyed hash of the normalised address; unique with the channel.
+    /// Keyed hash of the normalised address; unique with the channel and the reason.
     pub address_hash: Vec<u8>,
-    /// The gravest reason.
+    /// Why.
     pub reason: SuppressionReason,
     /// The message that showed it.
     pub message_id: Option<MessageId>,

@@ -38,6 +38,8 @@ mod m20261122_reward_plans;
 mod m20261122_reward_tiers;
 mod m20261122_rewards;
 mod m20261122_tiers;
+mod m20261123_deliveries;
+mod m20261123_job_lanes;
 
 /// All migrations, oldest first. Take the lock in `regulars::db::migrate` before running them.
 #[derive(Debug)]
@@ -81,6 +83,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_reward_plans::Migration),
             Box::new(m20261122_messages::Migration),
             Box::new(m20261122_feedback::Migration),
+            Box::new(m20261123_job_lanes::Migration),
+            Box::new(m20261123_deliveries::Migration),
         ]
     }
 }

@@ -18,6 +18,7 @@ use super::reauthenticate::{self, SignedIn};
 use super::{AuthError, release, sessions};
 use crate::app::App;
 use crate::audit::{self, Entry};
+use crate::consent;
 use crate::customers::email::EmailAddress;
 use crate::customers::profile::Locale;
 use crate::customers::words;
@@ -154,6 +155,7 @@ async fn leave(tx: &Tx, row: &customer::Model) -> Result<(), Fault> {
 async fn arrive(tx: &Tx, me: &SignedIn, row: &customer::Model, proven: &Model) -> Result<(), Fault> {
     proof::drop_prepared(tx, &proven.email_key).await?;
     drop_pending(tx, row.id).await?;
+    consent::moved(tx, row.id.into()).await?;
     proof::attach_guest(tx, proven, row.id).await?;
     let ended = sessions::end_all(tx, Audience::Customer, row.id.0, Some(me.session)).await?;
     let detail = json!({ "before": { "email": row.email }, "after": { "email": proven.email }, "sessionsEnded": ended });

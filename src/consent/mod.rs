@@ -14,7 +14,7 @@ mod rate;
 mod record;
 mod request;
 mod state;
-mod suppress;
+pub(crate) mod suppress;
 mod unsubscribe;
 mod update;
 
@@ -22,7 +22,7 @@ pub(crate) use error::ConsentError;
 pub(crate) use pages::{Page, STYLES};
 pub(crate) use permit::{Permissions, permissions};
 pub(crate) use prune::prune;
-pub(crate) use record::merge;
+pub(crate) use record::{merge, moved, readdress};
 pub(crate) use request::{LetterOf, confirm, find as find_request, is_token as is_request_token, letter};
 pub(crate) use suppress::suppressed;
 pub(crate) use unsubscribe::{is_token as is_unsubscribe_token, subject, unsubscribe, unsubscribe_url};

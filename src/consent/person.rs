@@ -1,11 +1,18 @@
 //! How a person is written to by mail.
 
+use std::collections::BTreeSet;
+
 use entity::id::PersonId;
-use entity::{customer, guest_identity};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use entity::{customer, customer_word, guest_identity};
+use sea_orm::sea_query::{ExprTrait, Query};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 
 use crate::customers::email::EmailAddress;
+use crate::customers::words;
 use crate::error::Fault;
+
+/// Of one mailbox: more are not one person's.
+const MOST: u64 = 100;
 
 /// How a person is written to by mail.
 #[derive(Clone, Debug)]
@@ -41,15 +48,32 @@ pub(super) async fn locale(db: &impl ConnectionTrait, person: PersonId) -> Resul
     Ok(customer::Entity::find_by_id(person.0).one(db).await?.and_then(|row| row.locale))
 }
 
-/// Who has this mailbox, if anybody is known by it.
-pub(super) async fn of_mailbox(
+/// Everybody who is written to at this mailbox: whose account it is of, the shop's customers whose contact it is, and a guest.
+pub(super) async fn all_of_mailbox(
     db: &impl ConnectionTrait,
     email: &EmailAddress,
-) -> Result<Option<PersonId>, Fault> {
-    let by_key = customer::Column::EmailKey.eq(email.key());
-    if let Some(row) = customer::Entity::find().filter(by_key).one(db).await? {
-        return Ok(Some(row.id.into()));
-    }
-    let by_key = guest_identity::Column::EmailKey.eq(email.key());
-    Ok(guest_identity::Entity::find().filter(by_key).one(db).await?.map(|row| row.id.into()))
+) -> Result<BTreeSet<PersonId>, Fault> {
+    let key = email.key();
+    let named = Query::select()
+        .column(customer_word::Column::CustomerId)
+        .from(customer_word::Entity)
+        .and_where(customer_word::Column::Word.eq(words::normal(email.as_str())))
+        .take();
+    let by_key = customer::Column::EmailKey.eq(key.as_str());
+    let by_contact = customer::Column::Id.in_subquery(named);
+    let standing = customer::Column::MergedInto.is_null();
+    let customers =
+        customer::Entity::find().filter(standing).filter(by_key.or(by_contact)).limit(MOST).all(db).await?;
+    let is_theirs = |row: &customer::Model| {
+        let written = row.email.clone().or_else(|| row.email_key.clone());
+        written.and_then(|email| EmailAddress::try_from(email).ok()).is_some_and(|email| email.key() == key)
+    };
+    let mut people: BTreeSet<PersonId> =
+        customers.iter().filter(|row| is_theirs(row)).map(|row| row.id.into()).collect();
+    let guest = guest_identity::Column::EmailKey.eq(key.as_str());
+    let guest = guest.and(guest_identity::Column::CustomerId.is_null());
+    people.extend(
+        guest_identity::Entity::find().filter(guest).one(db).await?.map(|row| PersonId::from(row.id)),
+    );
+    Ok(people)
 }

@@ -11,7 +11,9 @@ use sea_orm::{ActiveEnum, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
+use super::person::mailbox;
 use super::state::{self, Word};
+use super::suppress::hash;
 use crate::db::bulk::Rows;
 use crate::db::dialect::{self, is_among};
 use crate::error::Fault;
@@ -39,6 +41,13 @@ pub(crate) struct Said {
     pub(crate) at: Instant,
 }
 
+impl Said {
+    /// Whether it was confirmed in a mailbox, and counts as confirmed for that one only.
+    fn is_of_mailbox(&self) -> bool {
+        self.channel == Channel::Email && self.opt_in == Some(OptIn::Double)
+    }
+}
+
 /// About what something was said.
 pub(super) type Subject = (PersonId, Purpose, Channel);
 
@@ -55,6 +64,7 @@ const EVIDENCE: &[&str] = &[
     "actor_id",
     "at",
     "recorded_at",
+    "address_hash",
 ];
 
 /// Writes down what was said, and what then stands. Whoever else writes of the same people waits.
@@ -67,10 +77,13 @@ pub(crate) async fn record(tx: &Tx, said: &[Said]) -> Result<(), Fault> {
     let mut now = standing.clone();
     let mut late = BTreeSet::new();
     let mut rows = Rows::new("consents", EVIDENCE);
+    let named = |one: &Said| people.get(&one.person).copied().unwrap_or(one.person);
+    let mailboxes =
+        mailboxes(tx, &said.iter().filter(|one| one.is_of_mailbox()).map(named).collect()).await?;
     for one in said {
-        let person = people.get(&one.person).copied().unwrap_or(one.person);
+        let person = named(one);
         let id: ConsentId = tx.id();
-        push(&mut rows, tx, id, person, one);
+        push(&mut rows, tx, id, (person, mailboxes.get(&person)), one);
         let subject = (person, one.purpose, one.channel);
         let word = Word { state: one.state, opt_in: one.opt_in, at: one.at, id };
         match state::after(now.get(&subject).copied(), word) {
@@ -84,7 +97,7 @@ pub(crate) async fn record(tx: &Tx, said: &[Said]) -> Result<(), Fault> {
     }
     rows.insert(tx.db()).await?;
     if !late.is_empty() {
-        let words = words(tx.db(), people.values().copied()).await?;
+        let words = words(tx, &people.values().copied().collect()).await?;
         for subject in late {
             if let Some(stands) = words.get(&subject).and_then(|words| state::of(words)) {
                 now.insert(subject, stands);
@@ -94,7 +107,56 @@ pub(crate) async fn record(tx: &Tx, said: &[Said]) -> Result<(), Fault> {
     write(tx, &standing, &now).await
 }
 
-fn push(rows: &mut Rows, tx: &Tx, id: ConsentId, person: PersonId, said: &Said) {
+/// These people are written to by mail elsewhere from now on: what they confirmed in another mailbox stands, unconfirmed.
+pub(crate) async fn readdress(tx: &Tx, people: impl IntoIterator<Item = PersonId>) -> Result<(), Fault> {
+    let people: BTreeSet<PersonId> = held(tx, people).await?.into_values().collect();
+    let before = standing(tx.db(), people.iter().copied()).await?;
+    restate(tx, &before, &people).await
+}
+
+/// Somebody proved another mailbox as the own: what was confirmed in the one before is confirmed in this one.
+pub(crate) async fn moved(tx: &Tx, person: PersonId) -> Result<(), Fault> {
+    let stands = standing(tx.db(), [person]).await?;
+    let said = stands.into_iter().map(|((person, purpose, channel), stands)| Said {
+        person,
+        purpose,
+        channel,
+        state: stands.state,
+        opt_in: stands.opt_in,
+        source: ConsentSource::Confirmation,
+        proof: json!({ "mailbox": "changed by its owner" }),
+        at: stands.at,
+    });
+    let said: Vec<Said> = said.filter(Said::is_of_mailbox).collect();
+    record(tx, &said).await
+}
+
+/// Writes what stands of all that these people said.
+async fn restate(tx: &Tx, before: &HashMap<Subject, Word>, people: &BTreeSet<PersonId>) -> Result<(), Fault> {
+    let words = words(tx, people).await?;
+    let now = words.iter().filter_map(|(subject, words)| Some((*subject, state::of(words)?)));
+    write(tx, before, &now.collect()).await
+}
+
+/// The mailboxes that people are written to at, as suppressions know them.
+async fn mailboxes(tx: &Tx, people: &BTreeSet<PersonId>) -> Result<HashMap<PersonId, Vec<u8>>, Fault> {
+    let key = tx.keys().comparison()?;
+    let mut found = HashMap::new();
+    for person in people {
+        if let Some(mailbox) = mailbox(tx.db(), *person).await? {
+            found.insert(*person, hash(&key, Channel::Email, &mailbox.email.key()));
+        }
+    }
+    Ok(found)
+}
+
+fn push(
+    rows: &mut Rows,
+    tx: &Tx,
+    id: ConsentId,
+    (person, mailbox): (PersonId, Option<&Vec<u8>>),
+    said: &Said,
+) {
     let actor = tx.caller().actor;
     rows.push([
         id.0.into(),
@@ -109,6 +171,7 @@ fn push(rows: &mut Rows, tx: &Tx, id: ConsentId, person: PersonId, said: &Said) 
         actor.id.into(),
         said.at.into(),
         tx.now().into(),
+        mailbox.filter(|_| said.is_of_mailbox()).cloned().into(),
     ]);
 }
 
@@ -126,15 +189,16 @@ pub(super) async fn standing(
     Ok(rows.into_iter().map(word).collect())
 }
 
-/// All that these people said.
-async fn words(
-    db: &impl ConnectionTrait,
-    people: impl IntoIterator<Item = PersonId>,
-) -> Result<HashMap<Subject, Vec<Word>>, Fault> {
-    let among = is_among(db.get_database_backend(), "person_id", people.into_iter().map(|id| id.0));
+/// All that these people said; what was confirmed elsewhere than in the mailbox that they are written to at, as unconfirmed.
+async fn words(tx: &Tx, people: &BTreeSet<PersonId>) -> Result<HashMap<Subject, Vec<Word>>, Fault> {
+    let mailboxes = mailboxes(tx, people).await?;
+    let among = is_among(tx.db().get_database_backend(), "person_id", people.iter().map(|person| person.0));
     let mut words: HashMap<Subject, Vec<Word>> = HashMap::new();
-    for row in consent::Entity::find().filter(among).all(db).await? {
-        let word = Word { state: row.state, opt_in: row.opt_in, at: row.at, id: row.id };
+    for row in consent::Entity::find().filter(among).all(tx.db()).await? {
+        let is_elsewhere =
+            row.address_hash.as_ref().is_some_and(|hash| mailboxes.get(&row.person_id) != Some(hash));
+        let opt_in = if is_elsewhere { Some(OptIn::Single) } else { row.opt_in };
+        let word = Word { state: row.state, opt_in, at: row.at, id: row.id };
         words.entry((row.person_id, row.purpose, row.channel)).or_default().push(word);
     }
     Ok(words)
@@ -245,7 +309,8 @@ pub(crate) async fn who(
     }
 }
 
-/// Gives `into` all that `from` said, and what is to be confirmed; what stands then is what both said.
+/// Gives `into` all that `from` said, and what is to be confirmed; what stands then is what both said. To be called once it is
+/// written where `into` is written to.
 pub(crate) async fn merge(
     tx: &Tx,
     from: impl Into<PersonId>,
@@ -261,11 +326,6 @@ pub(crate) async fn merge(
         .exec(tx.db())
         .await?;
     let before = standing(tx.db(), [from, into]).await?;
-    let theirs: BTreeSet<(Purpose, Channel)> =
-        before.keys().filter(|(person, ..)| *person == from).map(|(_, what, way)| (*what, *way)).collect();
-    if theirs.is_empty() {
-        return Ok(());
-    }
     consent::Entity::update_many()
         .col_expr(consent::Column::PersonId, Expr::val(into))
         .filter(consent::Column::PersonId.eq(from))
@@ -275,12 +335,6 @@ pub(crate) async fn merge(
         .filter(consent_state::Column::PersonId.eq(from))
         .exec(tx.db())
         .await?;
-    let words = words(tx.db(), [into]).await?;
-    let own = |(person, ..): &Subject| *person == into;
-    let before: HashMap<Subject, Word> = before.into_iter().filter(|(subject, _)| own(subject)).collect();
-    let now = theirs.into_iter().filter_map(|(purpose, channel)| {
-        let subject = (into, purpose, channel);
-        Some((subject, state::of(words.get(&subject)?)?))
-    });
-    write(tx, &before, &now.collect()).await
+    let before = before.into_iter().filter(|((person, ..), _)| *person == into).collect();
+    restate(tx, &before, &BTreeSet::from([into])).await
 }

@@ -64,19 +64,26 @@ pub(crate) async fn request(app: &App, wanted: &Ask) -> Result<(), Fault> {
     app.change(wanted, ask).await
 }
 
-/// Mails a link that confirms, unless the mailbox got one just now or too many today: the answer is the same.
+/// Mails a link that confirms: at once, or a while after the last one. None, if one that is good asks for all of it, or the
+/// mailbox got too many today: the answer is the same. What anybody asks for uses up nothing of what the shop does.
 pub(super) async fn ask(tx: &Tx, ask: &Ask) -> Result<(), Fault> {
     let email_key = ask.email.key();
     // Two at once are counted one after the other.
     dialect::lock(tx.db(), &format!("consent requests\u{1f}{email_key}")).await?;
-    let mailed: Vec<Instant> = Entity::find()
-        .select_only()
-        .column(Column::CreatedAt)
+    let of_door =
+        if ask.person.is_some() { Column::PersonId.is_not_null() } else { Column::PersonId.is_null() };
+    let today: Vec<Model> = Entity::find()
         .filter(Column::EmailKey.eq(email_key.as_str()).and(Column::CreatedAt.gt(tx.now() - DAY)))
-        .into_tuple()
+        .filter(of_door)
         .all(tx.db())
         .await?;
-    if mailed.len() >= MAILS_A_DAY || mailed.iter().any(|at| *at > tx.now() - PAUSE) {
+    let last = today.iter().map(|row| row.created_at).max();
+    let paused = last.map(|last| last + PAUSE).filter(|until| *until > tx.now());
+    let mut asked = BTreeSet::new();
+    for row in today.iter().filter(|row| row.confirmed_at.is_none() && row.created_at > tx.now() - PAUSE) {
+        asked.extend(serde_json::from_value::<BTreeSet<Purpose>>(row.purposes.clone())?);
+    }
+    if today.len() >= MAILS_A_DAY || (paused.is_some() && ask.purposes.is_subset(&asked)) {
         tracing::info!("a mailbox was asked for a confirmation too often: no mail");
         return Ok(());
     }
@@ -107,7 +114,7 @@ pub(super) async fn ask(tx: &Tx, ask: &Ask) -> Result<(), Fault> {
         tx.after(LIFE).into(),
     ]);
     rows.insert(tx.db()).await?;
-    messages::enqueue(tx, &Letter::ConsentConfirm { request_id: id }).await
+    messages::enqueue_for(tx, &Letter::ConsentConfirm { request_id: id }, paused).await
 }
 
 /// A confirmation that was asked for.

@@ -7,7 +7,6 @@ use aws_lc_rs::hmac;
 use entity::id::{MessageId, SuppressionId};
 use entity::message::Channel;
 use entity::suppression::{Column, Entity, SuppressionReason};
-use sea_orm::sea_query::Expr;
 use sea_orm::{ActiveEnum, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -31,7 +30,7 @@ pub(crate) fn hash(key: &hmac::Key, channel: Channel, address: &str) -> Vec<u8> 
     hmac::sign(key, &parts).as_ref().to_vec()
 }
 
-/// Which of these addresses nothing, or little, is sent to by `channel`, and why; in one statement. What is transactional
+/// Which of these addresses nothing, or little, is sent to by `channel`, and the gravest reason; in one statement. What is transactional
 /// goes to all but those that bounced.
 pub(crate) async fn suppressed(
     db: &impl ConnectionTrait,
@@ -51,8 +50,11 @@ pub(crate) async fn suppressed(
         hashed.iter().map(|(hash, _)| hash.clone()),
     );
     let rows = Entity::find().filter(Column::Channel.eq(channel)).filter(among).all(db).await?;
-    let found: HashMap<Vec<u8>, SuppressionReason> =
-        rows.into_iter().map(|row| (row.address_hash, row.reason)).collect();
+    let mut found: HashMap<Vec<u8>, SuppressionReason> = HashMap::new();
+    for row in rows {
+        let gravest = found.entry(row.address_hash).or_insert(row.reason);
+        *gravest = std::cmp::min(*gravest, row.reason);
+    }
     let reason =
         |(hash, address): (Vec<u8>, &String)| found.get(&hash).map(|reason| (address.clone(), *reason));
     Ok(hashed.into_iter().filter_map(reason).collect())
@@ -62,7 +64,7 @@ pub(crate) async fn suppressed(
 #[derive(Clone, Debug)]
 pub(super) struct Suppress<'a> {
     pub(super) channel: Channel,
-    pub(super) address: &'a str,
+    pub(super) address_hash: &'a [u8],
     pub(super) reason: SuppressionReason,
     /// The message that showed it.
     pub(super) message: Option<MessageId>,
@@ -70,46 +72,32 @@ pub(super) struct Suppress<'a> {
     pub(super) detail: Option<&'a str>,
 }
 
-/// Puts an address on the list, or gives it the graver reason. Answers whether that changed anything.
+/// Puts an address on the list, once for each reason. Answers whether that changed anything.
 pub(super) async fn suppress(tx: &Tx, new: &Suppress<'_>) -> Result<bool, Fault> {
-    let hash = hash(&tx.keys().comparison()?, new.channel, new.address);
     let columns = &["id", "channel", "address_hash", "reason", "message_id", "detail", "created_at"];
     let mut rows = Rows::new("suppressions", columns);
     let id: SuppressionId = tx.id();
     rows.push([
         id.0.into(),
         new.channel.to_value().into(),
-        hash.clone().into(),
+        new.address_hash.to_vec().into(),
         new.reason.to_value().into(),
         new.message.map(|message| message.0).into(),
         new.detail.into(),
         tx.now().into(),
     ]);
-    if rows.insert_missing(tx.db()).await? == 1 {
-        return Ok(true);
-    }
-    let lighter = lighter(new.reason);
-    if lighter.is_empty() {
-        return Ok(false);
-    }
-    let graver = Entity::update_many()
-        .col_expr(Column::Reason, Expr::val(new.reason.to_value()))
-        .col_expr(Column::MessageId, Expr::val(new.message))
-        .col_expr(Column::Detail, Expr::val(new.detail))
-        .filter(Column::Channel.eq(new.channel).and(Column::AddressHash.eq(hash)))
-        .filter(Column::Reason.is_in(lighter.iter().copied()))
-        .exec(tx.db())
-        .await?;
-    Ok(graver.rows_affected > 0)
+    Ok(rows.insert_missing(tx.db()).await? == 1)
 }
 
-/// The reasons that this one goes before: nothing at all reaches a mailbox that there is not.
-fn lighter(reason: SuppressionReason) -> &'static [SuppressionReason] {
-    match reason {
-        SuppressionReason::Bounced => &[SuppressionReason::Complained, SuppressionReason::Staff],
-        SuppressionReason::Complained => &[SuppressionReason::Staff],
-        SuppressionReason::Staff => &[],
-    }
+/// A mail server said, as a mail was handed over, that there is no such mailbox, by this status.
+pub(crate) async fn no_mailbox(
+    tx: &Tx,
+    address_hash: &[u8],
+    message: Option<MessageId>,
+    status: &str,
+) -> Result<(), Fault> {
+    let (channel, reason, detail) = (Channel::Email, SuppressionReason::Bounced, Some(status));
+    suppress(tx, &Suppress { channel, address_hash, reason, message, detail }).await.map(drop)
 }
 
 /// What staff put on the list.
@@ -125,16 +113,11 @@ pub(crate) struct Create {
 
 /// Puts an address on the list on the word of staff; one that is on it stays as it is. Answers which entry that is.
 pub(crate) async fn create(tx: &Tx, create: &Create) -> Outcome<SuppressionId, ConsentError> {
-    let new = Suppress {
-        channel: create.channel,
-        address: &create.address,
-        reason: SuppressionReason::Staff,
-        message: None,
-        detail: None,
-    };
+    let (channel, reason) = (create.channel, SuppressionReason::Staff);
+    let hash = hash(&tx.keys().comparison()?, channel, &create.address);
+    let new = Suppress { channel, address_hash: &hash, reason, message: None, detail: None };
     let is_new = suppress(tx, &new).await?;
-    let hash = hash(&tx.keys().comparison()?, create.channel, &create.address);
-    let which = Column::Channel.eq(create.channel).and(Column::AddressHash.eq(hash));
+    let which = Column::Channel.eq(channel).and(Column::AddressHash.eq(hash)).and(Column::Reason.eq(reason));
     let Some(row) = Entity::find().filter(which).one(tx.db()).await? else {
         return Err(Fault::internal("a suppression that was written is gone").into());
     };

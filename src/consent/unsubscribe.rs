@@ -8,7 +8,7 @@ use entity::message::{Channel, Entity, Model};
 use sea_orm::{ConnectionTrait, EntityTrait, Iterable};
 use serde_json::json;
 
-use super::person;
+use super::person::{self, all_of_mailbox, mailbox};
 use super::record::{Said, held, record, standing, who};
 use crate::app::App;
 use crate::auth::link::{self, Link};
@@ -83,41 +83,48 @@ async fn unsubscribe_in(
     let mut purposes: BTreeSet<Purpose> =
         if *all { Purpose::iter().filter(promotional).collect() } else { BTreeSet::new() };
     purposes.insert(purpose);
-    let person = withdraw(tx, row.person_id, row.channel, purposes, *source, *id).await?;
+    let person = withdraw(tx, &row, purposes, *source).await?;
     let locale = person::locale(tx.db(), person).await?;
     Ok(Some(Subject { purpose, channel: row.channel, locale }))
 }
 
 /// Writes down that somebody wants none of these any more because of a message; what they do not want already is left as it
-/// is. Answers who that is.
+/// is. Answers who that is. Of a mail it is the word of whoever reads the mailbox, under whatever names the shop knows them.
 pub(super) async fn withdraw(
     tx: &Tx,
-    named: PersonId,
-    channel: Channel,
+    row: &Model,
     purposes: BTreeSet<Purpose>,
     source: ConsentSource,
-    message: MessageId,
 ) -> Result<PersonId, Fault> {
-    withdraw_because(tx, named, channel, purposes, source, json!({ "message": message.0.to_string() })).await
+    let person = who(tx.db(), [row.person_id]).await?.get(&row.person_id).copied().unwrap_or(row.person_id);
+    let mut people = BTreeSet::from([person]);
+    if row.channel == Channel::Email
+        && let Some(mailbox) = mailbox(tx.db(), person).await?
+    {
+        people.extend(all_of_mailbox(tx.db(), &mailbox.email).await?);
+    }
+    let proof = json!({ "message": row.id.0.to_string() });
+    withdraw_because(tx, &people, row.channel, purposes, source, &proof).await?;
+    Ok(person)
 }
 
-/// The same with what shows it.
+/// The same of these people, with what shows it.
 pub(super) async fn withdraw_because(
     tx: &Tx,
-    named: PersonId,
+    named: &BTreeSet<PersonId>,
     channel: Channel,
     purposes: BTreeSet<Purpose>,
     source: ConsentSource,
-    proof: serde_json::Value,
-) -> Result<PersonId, Fault> {
+    proof: &serde_json::Value,
+) -> Result<(), Fault> {
     // Two at once: the second finds what the first wrote.
-    let person = held(tx, [named]).await?.get(&named).copied().unwrap_or(named);
-    let stands = standing(tx.db(), [person]).await?;
-    let is_no = |purpose: &Purpose| {
-        let said = stands.get(&(person, *purpose, channel));
+    let people: BTreeSet<PersonId> = held(tx, named.iter().copied()).await?.into_values().collect();
+    let stands = standing(tx.db(), people.iter().copied()).await?;
+    let is_no = |person: PersonId, purpose: Purpose| {
+        let said = stands.get(&(person, purpose, channel));
         said.is_some_and(|said| said.state == ConsentState::Withdrawn)
     };
-    let said = |purpose| Said {
+    let said = |(person, purpose)| Said {
         person,
         purpose,
         channel,
@@ -127,7 +134,7 @@ pub(super) async fn withdraw_because(
         proof: proof.clone(),
         at: tx.now(),
     };
-    let said: Vec<Said> = purposes.into_iter().filter(|purpose| !is_no(purpose)).map(said).collect();
-    record(tx, &said).await?;
-    Ok(person)
+    let all = people.iter().flat_map(|person| purposes.iter().map(|purpose| (*person, *purpose)));
+    let said: Vec<Said> = all.filter(|(person, purpose)| !is_no(*person, *purpose)).map(said).collect();
+    record(tx, &said).await
 }

@@ -14,6 +14,7 @@ use super::preferences::Preferences;
 use super::profile::{Locale, PersonName, PhoneNumber};
 use super::words;
 use crate::audit::{self, Entry};
+use crate::consent;
 use crate::error::Fault;
 use crate::outbox::{self, Event};
 use crate::tx::Tx;
@@ -108,6 +109,12 @@ impl Profile {
     }
 }
 
+/// The mailbox that a customer is written to at.
+fn contact_of(row: &Model) -> Option<String> {
+    let written = row.email.clone().or_else(|| row.email_key.clone())?;
+    EmailAddress::try_from(written).ok().map(|email| email.key())
+}
+
 /// Writes what differs from the locked `row`; answers whether anything did.
 pub(super) async fn profile(
     tx: &Tx,
@@ -120,6 +127,9 @@ pub(super) async fn profile(
         return Ok(false);
     }
     save(tx, &next).await?;
+    if contact_of(&next) != contact_of(row) {
+        consent::readdress(tx, [row.id.into()]).await?;
+    }
     if (&next.name, &next.email) != (&row.name, &row.email) {
         words::refresh(tx, &[row.id]).await?;
     }

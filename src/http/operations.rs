@@ -40,6 +40,14 @@ pub(super) fn begin_counting() -> Result<(), BuildError> {
         "regulars_mails_unknown_outcome_total",
         "Mails that were being sent when their worker ended, and that may have arrived: they are sent again"
     );
+    metrics::describe_counter!(
+        "regulars_messages_total",
+        "Messages by outcome: sent, refused for good, failed and tried again, or unknown"
+    );
+    metrics::describe_counter!(
+        "regulars_journeys_unreadable_total",
+        "Rows that journeys went on without, by what: event, run or definition"
+    );
     metrics::describe_histogram!("regulars_http_request_seconds", "Time to answer by kind of operation");
     metrics::describe_gauge!(
         "regulars_worker_lag_seconds",

@@ -9,6 +9,7 @@ use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use entity::Instant;
+use entity::consent::Purpose;
 use entity::id::MessageId;
 use entity::message::Channel;
 use reqwest::redirect::Policy;
@@ -84,6 +85,10 @@ pub(crate) struct Called<'a> {
     /// A language tag.
     pub(crate) locale: &'a str,
     pub(crate) note: &'a Note,
+    /// None for what is transactional.
+    pub(crate) purpose: Option<Purpose>,
+    /// Where its reader says no to more of them; none for what is transactional.
+    pub(crate) unsubscribe_url: Option<&'a str>,
 }
 
 impl Hook {
@@ -101,7 +106,8 @@ impl Hook {
         Ok(Self { url: config.url.clone(), key, client })
     }
 
-    /// Tells a message. Any answer in the 200s takes it; what the shop's server says is wrong with it ends it.
+    /// Tells a message. Any answer in the 200s takes it; what the shop's server says is wrong with it ends it. What it did
+    /// with one that it answered nothing, or with an error of its own, nobody knows.
     pub(crate) async fn call(&self, called: &Called<'_>, at: Instant) -> Result<Sent, Fault> {
         let Note { title, body, link } = called.note;
         let told = json!({
@@ -111,6 +117,8 @@ impl Hook {
             "body": body,
             "link": link,
             "locale": called.locale,
+            "purpose": called.purpose,
+            "unsubscribeUrl": called.unsubscribe_url,
         });
         let (id, at, body) = (called.id.0.to_string(), at.timestamp().to_string(), told.to_string());
         let answer = self
@@ -124,9 +132,13 @@ impl Hook {
             .send()
             .await;
         // What the client says may name the address with what is secret in it: only its kind reaches the log.
-        let Ok(answer) = answer else {
-            tracing::warn!(message.id = id, "the shop's message hook was not reached");
-            return Err(Fault::of(FaultKind::Unavailable));
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                let is_begun = !error.is_connect() && !error.is_builder();
+                tracing::warn!(message.id = id, is_begun, "the shop's message hook did not answer");
+                return if is_begun { Ok(Sent::Unknown) } else { Err(Fault::of(FaultKind::Unavailable)) };
+            }
         };
         let status = answer.status();
         if status.is_success() {
@@ -144,7 +156,12 @@ impl Hook {
                 | StatusCode::PAYLOAD_TOO_LARGE
                 | StatusCode::UNPROCESSABLE_ENTITY
         );
-        if is_final { Ok(Sent::Refused) } else { Err(Fault::of(FaultKind::Unavailable)) }
+        let is_open = status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE;
+        match (is_final, is_open) {
+            (true, _) => Ok(Sent::Refused),
+            (false, true) => Ok(Sent::Unknown),
+            (false, false) => Err(Fault::of(FaultKind::Unavailable)),
+        }
     }
 
     fn signature(&self, id: &str, at: &str, body: &str) -> String {

@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use entity::Instant;
 use entity::id::{ChallengeId, ConsentRequestId, StaffInvitationId};
 use entity::job::Model;
+use entity::message::Channel;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -17,6 +18,7 @@ use super::staff_invitation;
 use super::template::{Language, Shows, Template};
 use super::words::Values;
 use crate::app::App;
+use crate::consent::suppress;
 use crate::customers::email::EmailAddress;
 use crate::error::{Fault, FaultKind};
 use crate::jobs::{self, Job};
@@ -63,13 +65,18 @@ pub enum Letter {
 
 /// Queues `letter` with the change of this transaction.
 pub async fn enqueue(tx: &Tx, letter: &Letter) -> Result<(), Fault> {
+    enqueue_for(tx, letter, None).await
+}
+
+/// The same, to be sent not before `due`.
+pub(crate) async fn enqueue_for(tx: &Tx, letter: &Letter, due: Option<Instant>) -> Result<(), Fault> {
     if let Letter::Notice { template, .. } = letter
         && template.shows() != Shows::Nothing
     {
         return Err(Fault::internal("a notice has no code and no token to show"));
     }
     let payload = serde_json::to_value(letter)?;
-    jobs::enqueue(tx, Job { kind: KIND, payload, due: None, dedup_key: None, max_attempts: ATTEMPTS }).await
+    jobs::enqueue(tx, Job { kind: KIND, payload, due, dedup_key: None, max_attempts: ATTEMPTS }).await
 }
 
 /// Sends the letter of `job`, if there is still something to say.
@@ -87,16 +94,24 @@ pub(crate) async fn send(app: &App, job: &Model) -> Result<(), Fault> {
         }
     };
     let Some(mail) = mail else { return Ok(()) };
+    let to = mail.to.clone();
     let sent = app.mailer.send(mail).await;
     let outcome = match &sent {
         Ok(Sent::Yes) => "sent",
-        Ok(Sent::Refused) => "refused",
+        Ok(Sent::Refused | Sent::NoMailbox(_)) => "refused",
         Ok(Sent::Unknown) => "unknown",
         Err(_) => "failed",
     };
     metrics::counter!("regulars_mails_total", "outcome" => outcome).increment(1);
     match sent? {
         Sent::Yes | Sent::Refused => Ok(()),
+        Sent::NoMailbox(status) => {
+            let hash = suppress::hash(&app.keys.comparison()?, Channel::Email, &to.key());
+            app.change(&(hash, status), async |tx: &Tx, (hash, status)| {
+                suppress::no_mailbox(tx, hash, None, status).await
+            })
+            .await
+        }
         // Whoever waits for it would rather have it twice.
         Sent::Unknown => Err(Fault::of(FaultKind::Unavailable)),
     }

@@ -2,30 +2,35 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
 use entity::Instant;
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message, MultiPart, SinglePart};
-use lettre::transport::smtp::PoolConfig;
+use lettre::transport::smtp::{self, PoolConfig};
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 use secrecy::ExposeSecret;
 
 use super::template::Language;
 use super::words::Rendered;
 use crate::config::{Config, Mode};
+use crate::consent::bounces::read;
 use crate::customers::email::EmailAddress;
 use crate::error::{Fault, FaultKind};
 
-/// How long a mail server may take for each of its answers.
-const ANSWER_LIMIT: Duration = Duration::from_secs(15);
+/// How long a mail server may take to be reached, each of its addresses.
+const CONNECT_LIMIT: Duration = Duration::from_secs(15);
+/// How long one that went silent may take to show that it is there again.
+const PROBE_LIMIT: Duration = Duration::from_secs(10);
 /// Idle connections that are kept for the next mails: as many as a worker sends at once.
-const KEPT_CONNECTIONS: u32 = 8;
+const KEPT_CONNECTIONS: u32 = 16;
 /// How long they are kept; many servers close them soon after.
 const KEPT_FOR: Duration = Duration::from_mins(1);
 
-/// What a mail server answers to a mailbox that there is not.
+/// What a mail server answers that takes no mail for a mailbox; some say so for other reasons, and say those too.
 const MAILBOX_REFUSED: [&str; 3] = ["550", "551", "553"];
 
 type Smtp = AsyncSmtpTransport<Tokio1Executor>;
@@ -35,6 +40,8 @@ pub struct Mailer {
     from: Mailbox,
     /// How long a whole sending may take; a worker's patience ends later.
     limit: Duration,
+    /// The last mail broke off on its way: no other is begun before the mail server shows that it is there.
+    is_doubtful: Arc<AtomicBool>,
     way: Way,
 }
 
@@ -66,12 +73,14 @@ pub(crate) struct Listed {
 }
 
 /// What became of a mail that was no fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Sent {
     /// Taken by the mail server, or written to a file or the log.
     Yes,
     /// Refused for good: trying again is no use.
     Refused,
+    /// Refused since there is no such mailbox, by this status (RFC 3463).
+    NoMailbox(String),
     /// It was on its way when the conversation broke off: nobody knows whether it arrived.
     Unknown,
 }
@@ -98,16 +107,21 @@ impl Mailer {
                 );
                 Way::Directory(directory(url.expose_secret())?)
             }
-            Some(url) => Way::Smtp(smtp(url.expose_secret())?),
+            Some(url) => Way::Smtp(over_smtp(url.expose_secret())?),
             None => {
                 anyhow::ensure!(config.mode == Mode::Development, "production needs REGULARS_SMTP_URL");
                 Way::Log
             }
         };
-        Ok(Self { from: config.mail_from.clone(), limit: config.job_lease / 2, way })
+        Ok(Self {
+            from: config.mail_from.clone(),
+            limit: config.job_lease / 2,
+            is_doubtful: Arc::default(),
+            way,
+        })
     }
 
-    /// Sends `mail`. What a mail server says may name the address: only its code reaches the log.
+    /// Sends `mail`.
     pub(crate) async fn send(&self, mail: Mail) -> Result<Sent, Fault> {
         let message = self.message(&mail, None)?;
         self.hand_over(&mail, message).await
@@ -134,23 +148,24 @@ impl Mailer {
     }
 
     async fn send_over(&self, smtp: Smtp, id: &str, message: Message) -> Result<Sent, Fault> {
+        if self.is_doubtful.load(Ordering::Relaxed) {
+            let probe = tokio::time::timeout(PROBE_LIMIT, smtp.test_connection()).await;
+            if !matches!(probe, Ok(Ok(true))) {
+                tracing::warn!(mail.id = id, "the mail server is not there again yet");
+                return Err(Fault::of(FaultKind::Unavailable));
+            }
+        }
         // A task of its own: a conversation that is dropped half-way goes back among the connections that are kept, and
         // the next mail would take the answers to this one for its own.
         let sending = tokio::spawn(async move { smtp.send(message).await });
         let Ok(ended) = tokio::time::timeout(self.limit, sending).await else {
             tracing::warn!(mail.id = id, "a mail server took too long");
+            self.is_doubtful.store(true, Ordering::Relaxed);
             return Ok(Sent::Unknown);
         };
-        let Err(error) = ended? else {
-            return Ok(Sent::Yes);
-        };
-        let code = error.status().map(|code| code.to_string()).unwrap_or_default();
-        tracing::warn!(mail.id = id, smtp.code = code, "a mail was not sent");
-        // Other permanent answers, such as to a wrong password of ours, end when somebody mends the settings.
-        if MAILBOX_REFUSED.contains(&code.as_str()) {
-            return Ok(Sent::Refused);
-        }
-        if was_never_begun(&error) { Err(Fault::of(FaultKind::Unavailable)) } else { Ok(Sent::Unknown) }
+        let sent = ended?.map_or_else(|error| refused(id, &error), |_answer| Ok(Sent::Yes));
+        self.is_doubtful.store(matches!(sent, Ok(Sent::Unknown)), Ordering::Relaxed);
+        sent
     }
 
     /// The same bytes for the same mail: also the boundary of its parts is made of its id.
@@ -180,8 +195,23 @@ impl Mailer {
     }
 }
 
+/// What it means that a mail server did not take a mail. What it says may name the address: only its code reaches the log.
+fn refused(id: &str, error: &smtp::Error) -> Result<Sent, Fault> {
+    let code = error.status().map(|code| code.to_string()).unwrap_or_default();
+    tracing::warn!(mail.id = id, smtp.code = code, "a mail was not sent");
+    let status = std::error::Error::source(error).and_then(|said| read::status(&said.to_string()));
+    match status {
+        Some(status) if read::is_of_the_mailbox(&status) => Ok(Sent::NoMailbox(status)),
+        None if MAILBOX_REFUSED.contains(&code.as_str()) => Ok(Sent::Refused),
+        // Other permanent answers, such as to a wrong password of ours or a limit of the day, end when somebody mends
+        // the settings or waits.
+        _ if was_never_begun(error) => Err(Fault::of(FaultKind::Unavailable)),
+        _ => Ok(Sent::Unknown),
+    }
+}
+
 /// Whether the mail cannot have arrived: its server answered no, or was never reached.
-fn was_never_begun(error: &lettre::transport::smtp::Error) -> bool {
+fn was_never_begun(error: &smtp::Error) -> bool {
     // A connection that never came about differs from one that broke off by the library's words alone.
     let is_unreachable = || error.to_string().starts_with("Connection error");
     error.status().is_some()
@@ -203,12 +233,12 @@ fn directory(url: &str) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-fn smtp(url: &str) -> anyhow::Result<Smtp> {
+fn over_smtp(url: &str) -> anyhow::Result<Smtp> {
     let smtp = Smtp::from_url(url);
     // The error's own text may repeat the URL with its password.
     let smtp = smtp.ok().context("REGULARS_SMTP_URL is not a URL of a mail server")?;
     let pool = PoolConfig::new().max_size(KEPT_CONNECTIONS).idle_timeout(KEPT_FOR);
-    Ok(smtp.timeout(Some(ANSWER_LIMIT)).pool_config(pool).build())
+    Ok(smtp.timeout(Some(CONNECT_LIMIT)).pool_config(pool).build())
 }
 
 fn header(name: &'static str, value: &str) -> HeaderValue {

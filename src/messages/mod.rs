@@ -10,7 +10,8 @@ pub mod hook;
 pub(crate) mod inbox;
 pub mod letter;
 pub mod mailer;
-pub mod queue;
+mod prepare;
+mod queue;
 pub(crate) mod quiet;
 mod recipient;
 pub(crate) mod send;
@@ -21,6 +22,7 @@ pub mod terms;
 pub(crate) mod trial;
 pub mod words;
 
+pub(crate) use letter::enqueue_for;
 pub use letter::{Letter, enqueue};
 pub use queue::{NewMessage, queue};
 pub(crate) use templates::store::published_template;

@@ -10,7 +10,7 @@ use super::facts::Facts;
 use super::send;
 use crate::db::bulk::Rows;
 use crate::error::Fault;
-use crate::jobs;
+use crate::jobs::{self, Lane};
 use crate::tx::Tx;
 
 /// A message to be sent; its words are found when it is.
@@ -53,7 +53,9 @@ pub async fn queue(tx: &Tx, messages: Vec<NewMessage>) -> Result<(), Fault> {
     let mut rows = Rows::new("messages", COLUMNS);
     let mut payloads = Vec::with_capacity(messages.len());
     for message in messages {
-        payloads.push(json!({ "message": message.id }));
+        // Whoever bought something waits for word of it; the rest is sent by the thousand.
+        let lane = if message.purpose.is_none() { Lane::Urgent } else { Lane::Bulk };
+        payloads.push((lane, json!({ "message": message.id })));
         rows.push([
             message.id.0.into(),
             message.person.0.into(),

@@ -4,30 +4,26 @@
 //! try that, one does; a message that is on its way when its worker ends is sent again if it is transactional, and otherwise
 //! never. What reaches an inbox is written with the state that says so.
 
+use chrono::TimeDelta;
+use entity::consent::Purpose;
 use entity::id::MessageId;
-use entity::job;
-use entity::message::{Channel, Column, Entity, MessageState, Model, Reason};
+use entity::journey::{self, JourneyState};
+use entity::message::{Column, Entity, MessageState, Model, Reason};
 use entity::suppression::SuppressionReason;
+use entity::{Instant, job, waitlist_entry};
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ActiveEnum, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
 
-use super::class::Class;
 use super::facts::Facts;
-use super::gather::{self, Wanted};
 use super::hook::Called;
 use super::inbox;
 use super::mailer::{Listed, Mail, Sent};
-use super::published_template;
+use super::prepare::{Prepared, Way, prepare};
 use super::recipient::Recipient;
 use super::template::Language;
-use super::templates::fill::{self, Note};
-use super::templates::{Content, Refusal};
-use super::words::Rendered;
 use crate::app::App;
-use crate::consent;
-use crate::customers::email::EmailAddress;
+use crate::consent::{self, suppress};
 use crate::error::{Fault, FaultKind};
 use crate::jobs::Ended;
 use crate::tx::Tx;
@@ -36,45 +32,73 @@ use crate::tx::Tx;
 pub(crate) const KIND: &str = "message";
 /// With the back-off of jobs that is a day.
 pub(crate) const ATTEMPTS: i64 = 36;
+/// What is not transactional is of no use any more so long after it was queued.
+const OF_USE: TimeDelta = TimeDelta::hours(24);
+/// How soon what waits for a paused journey is looked at again.
+const LOOK_AGAIN: TimeDelta = TimeDelta::minutes(5);
+/// What broke off on its way is sent again unless it was begun as often.
+const MOST_BEGUN: i32 = 5;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Payload {
     message: MessageId,
 }
 
-/// A message with its words, and where it goes.
-#[derive(Clone, Debug)]
-struct Prepared {
-    row: Model,
-    recipient: Recipient,
-    version: i32,
-    /// A language tag.
-    language: String,
-    /// Of a message that is not transactional.
-    unsubscribe_url: Option<String>,
-    way: Way,
-}
-
-#[derive(Clone, Debug)]
-enum Way {
-    Mail(EmailAddress, Rendered),
-    Inbox(Note),
-    /// Over the shop's hook, to a phone or a customer by the shop's id.
-    Hook(String, Note),
-}
-
 /// Sends the message of `job`, unless it was dealt with.
 pub(crate) async fn run(app: &App, job: &job::Model) -> Result<Ended, Fault> {
     let Payload { message } = serde_json::from_value(job.payload.clone())?;
     let Some(row) = Entity::find_by_id(message).one(&app.db.read).await? else { return Ok(Ended::Done) };
-    if row.state == MessageState::Queued && row.purpose.is_some() {
-        let settings = app.settings();
-        // It was queued by day, and night fell while it waited for whoever delivers it.
-        if let Some(morning) = settings.messages.night_ends(app.clock.now(), settings.time_zone) {
-            return Ok(Ended::Again(morning));
+    let waits = if row.state == MessageState::Queued { not_now(app, &row).await? } else { None };
+    match waits {
+        Some(NotNow::Until(at)) => return Ok(Ended::Again(at)),
+        Some(NotNow::Never(reason)) => {
+            app.change(&End::of(&row, MessageState::Dropped, Some(reason)), end).await?;
+            return Ok(Ended::Done);
         }
+        None => {}
     }
-    go_on(app, job, row).await.map(|()| Ended::Done)
+    let gone_on = go_on(app, job, row).await;
+    if gone_on.is_err() && job.attempts >= job.max_attempts {
+        app.change(&message, give_up).await?;
+    }
+    gone_on.map(|()| Ended::Done)
+}
+
+/// Why a message that is queued is not sent now.
+enum NotNow {
+    Until(Instant),
+    Never(Reason),
+}
+
+async fn not_now(app: &App, row: &Model) -> Result<Option<NotNow>, Fault> {
+    let (now, settings) = (app.clock.now(), app.settings());
+    if row.purpose.is_some() && now > row.queued_at + OF_USE {
+        return Ok(Some(NotNow::Never(Reason::TooLate)));
+    }
+    let state = match row.journey_id {
+        Some(journey) => journey::Entity::find_by_id(journey).one(&app.db.read).await?.map(|row| row.state),
+        None => None,
+    };
+    Ok(match state {
+        Some(JourneyState::Paused) => Some(NotNow::Until(now + LOOK_AGAIN)),
+        Some(JourneyState::Retired) if row.purpose.is_some() => Some(NotNow::Never(Reason::JourneyRetired)),
+        // It was queued by day, and night fell while it waited for whoever delivers it.
+        _ if row.purpose.is_some() => {
+            settings.messages.night_ends(now, settings.time_zone).map(NotNow::Until)
+        }
+        _ => None,
+    })
+}
+
+/// Ends a message whose job will not be run again.
+async fn give_up(tx: &Tx, message: &MessageId) -> Result<(), Fault> {
+    let Some(row) = Entity::find_by_id(*message).one(tx.db()).await? else { return Ok(()) };
+    match row.state {
+        MessageState::Queued | MessageState::Sending => {
+            end(tx, &End::of(&row, MessageState::Failed, Some(Reason::Refused))).await
+        }
+        MessageState::Sent | MessageState::Dropped | MessageState::Failed | MessageState::Unknown => Ok(()),
+    }
 }
 
 async fn go_on(app: &App, job: &job::Model, row: Model) -> Result<(), Fault> {
@@ -98,159 +122,94 @@ async fn go_on(app: &App, job: &job::Model, row: Model) -> Result<(), Fault> {
     }
 }
 
-/// Finds whom the message is for and what it says; a reason, if it cannot be sent.
-async fn prepare(app: &App, row: Model) -> Result<Result<Prepared, Reason>, Fault> {
-    let db = &app.db.read;
-    let Some(recipient) = Recipient::find(db, row.person_id).await? else {
-        return Ok(Err(Reason::AccountClosed));
-    };
-    let Some(template) = published_template(db, &row.template).await? else {
-        return Ok(Err(Reason::NoTemplate));
-    };
-    // What was published since may need another right than what was queued.
-    if template.purpose != row.purpose || !template.channels.contains(&row.channel) {
-        return Ok(Err(Reason::NoTemplate));
-    }
-    let settings = app.settings();
-    let Some((language, content)) = template.body.in_language(recipient.locale(), &settings.locale) else {
-        return Ok(Err(Reason::NoTemplate));
-    };
-    let Some(address) = address(app, &row, &recipient).await? else { return Ok(Err(Reason::NoAddress)) };
-    let class = Class::of(row.purpose);
-    let facts = Facts::read(&row.facts)?;
-    let unsubscribe_url = match class {
-        Class::Transactional => None,
-        Class::Service(_) | Class::Promotional => Some(consent::unsubscribe_url(app, row.id)?),
-    };
-    let person = recipient.person();
-    let permissions = consent::permissions(db, [person]).await?;
-    let offers = entity::consent::Purpose::Offers;
-    let companions = class != Class::Transactional
-        && permissions.allow(&settings.messages, person, offers, row.channel, None).is_ok();
-    let wanted = Wanted {
-        recipient: &recipient,
-        facts: &facts,
-        class,
-        language,
-        companions,
-        unsubscribe_url: unsubscribe_url.as_deref(),
-        message: Some(row.id),
-    };
-    let parts = match gather::parts(app, &wanted).await? {
-        Ok(parts) => parts,
-        Err(reason) => return Ok(Err(reason)),
-    };
-    let values = parts.shown(class, class.may_promote());
-    let (language, content) = (language.to_owned(), content.clone());
-    match words(address, content, values, language.clone()).await? {
-        Ok(way) => {
-            Ok(Ok(Prepared { row, recipient, version: template.version, language, unsubscribe_url, way }))
-        }
-        Err(Refusal(problem)) => {
-            tracing::warn!(message.id = %row.id.0, template = template.code, version = template.version, problem, "a template could not be filled in");
-            Ok(Err(Reason::TemplateFailed))
-        }
-    }
-}
-
-#[derive(Clone, Debug)]
-enum Address {
-    Mail(EmailAddress),
-    Inbox,
-    Hook(String),
-}
-
-/// Where a message goes by its channel; none if nowhere.
-async fn address(app: &App, row: &Model, recipient: &Recipient) -> Result<Option<Address>, Fault> {
-    let customer = recipient.customer();
-    let hook = |to: Option<&String>| to.filter(|_| app.hook.is_some()).cloned().map(Address::Hook);
-    Ok(match row.channel {
-        Channel::Email => match recipient.email() {
-            Some(email) => Some(Address::Mail(email)),
-            None if row.purpose.is_none() => on_order(app, row).await?.map(Address::Mail),
-            None => None,
-        },
-        Channel::Inbox => customer.map(|_| Address::Inbox),
-        Channel::Sms => hook(customer.and_then(|row| row.phone.as_ref())),
-        Channel::Push => hook(customer.and_then(|row| row.external_id.as_ref())),
-    })
-}
-
-/// The address that is written on the order that the message is about.
-async fn on_order(app: &App, row: &Model) -> Result<Option<EmailAddress>, Fault> {
-    let Some(order) = Facts::read(&row.facts)?.order else { return Ok(None) };
-    let found = entity::order::Entity::find_by_id(order).one(&app.db.read).await?;
-    Ok(found.and_then(|order| order.email).and_then(|email| EmailAddress::try_from(email).ok()))
-}
-
-/// Fills the words in, apart from what waits for answers: it takes a processor for a while.
-async fn words(
-    address: Address,
-    content: Content,
-    values: Json,
-    language: String,
-) -> Result<Result<Way, Refusal>, Fault> {
-    let filled = tokio::task::spawn_blocking(move || match address {
-        Address::Mail(email) => Ok(Way::Mail(email, fill::mail(&content, &values, &language)?)),
-        Address::Inbox => Ok(Way::Inbox(fill::note(&content, &values, &language)?)),
-        Address::Hook(to) => Ok(Way::Hook(to, fill::note(&content, &values, &language)?)),
-    });
-    Ok(filled.await?)
-}
-
 async fn deliver(app: &App, job: &job::Model, prepared: Prepared) -> Result<(), Fault> {
-    if !app.change(&prepared, begin).await? {
+    let begun = begun(app, &prepared);
+    if !app.change(&(prepared.clone(), begun.clone()), begin).await? {
         return Ok(());
     }
-    let begun =
-        Model { state: MessageState::Sending, attempts: prepared.row.attempts + 1, ..prepared.row.clone() };
     let sent = outside(app, prepared).await;
+    let is_last = job.attempts >= job.max_attempts;
     let (outcome, state, reason) = match &sent {
         Ok(Sent::Yes) => ("sent", MessageState::Sent, None),
-        Ok(Sent::Refused) => ("refused", MessageState::Failed, Some(Reason::Refused)),
-        // Sent again, it would be there twice: what is not needed stays as it is.
-        Ok(Sent::Unknown) if begun.purpose.is_some() => {
+        Ok(Sent::Refused | Sent::NoMailbox(_)) => ("refused", MessageState::Failed, Some(Reason::Refused)),
+        // Sent again, it would be there twice: what is not needed stays as it is, and what is needed at last too.
+        Ok(Sent::Unknown) if begun.purpose.is_some() || begun.attempts >= MOST_BEGUN => {
             ("unknown", MessageState::Unknown, Some(Reason::UnknownOutcome))
         }
-        Ok(Sent::Unknown) | Err(_) if job.attempts >= job.max_attempts => {
-            ("failed", MessageState::Failed, Some(Reason::Refused))
-        }
+        Ok(Sent::Unknown) | Err(_) if is_last => ("failed", MessageState::Failed, Some(Reason::Refused)),
         Ok(Sent::Unknown) | Err(_) => ("failed", MessageState::Queued, None),
     };
     metrics::counter!("regulars_messages_total", "outcome" => outcome).increment(1);
-    app.change(&End::of(&begun, state, reason), end).await?;
+    let mut ended = End::of(&begun, state, reason);
+    if let Ok(Sent::NoMailbox(status)) = &sent {
+        ended.no_mailbox = Some(status.clone());
+    }
+    app.change(&ended, end).await?;
     sent?;
     if state == MessageState::Queued { Err(Fault::of(FaultKind::Unavailable)) } else { Ok(()) }
 }
 
-/// Writes that the message is on its way, if it still may be sent and nobody else sends it; whether it is to be sent now.
-async fn begin(tx: &Tx, prepared: &Prepared) -> Result<bool, Fault> {
-    let row = &prepared.row;
-    if let Err(reason) = allowed(tx, prepared).await? {
-        end(tx, &End::of(row, MessageState::Dropped, Some(reason))).await?;
-        return Ok(false);
-    }
-    let (state, ended) = match prepared.way {
-        Way::Inbox(_) => (MessageState::Sent, Some(tx.now())),
+/// The message as it is once it is on its way. What reaches an inbox is there with that.
+fn begun(app: &App, prepared: &Prepared) -> Model {
+    let now = app.clock.now();
+    let (state, ended_at) = match prepared.way {
+        Way::Inbox(_) => (MessageState::Sent, Some(now)),
         Way::Mail(..) | Way::Hook(..) => (MessageState::Sending, None),
     };
-    let begun = Entity::update_many()
-        .col_expr(Column::State, Expr::val(sea_orm::ActiveEnum::to_value(&state)))
-        .col_expr(Column::Attempts, Expr::val(row.attempts + 1))
-        .col_expr(Column::StartedAt, Expr::val(tx.now()))
-        .col_expr(Column::EndedAt, Expr::val(ended))
-        .col_expr(Column::TemplateVersion, Expr::val(prepared.version))
-        .filter(as_it_was(row))
+    Model {
+        state,
+        attempts: prepared.row.attempts + 1,
+        started_at: Some(now),
+        ended_at,
+        template_version: Some(prepared.version),
+        address_hash: prepared.address_hash.clone(),
+        ..prepared.row.clone()
+    }
+}
+
+/// Writes that the message is on its way, if it still may be sent and nobody else sends it; whether it is to be sent now. The
+/// message is held first: who is merged meanwhile, or says no, comes before that or after it.
+async fn begin(tx: &Tx, (prepared, begun): &(Prepared, Model)) -> Result<bool, Fault> {
+    let row = &prepared.row;
+    let written = Entity::update_many()
+        .col_expr(Column::State, Expr::val(begun.state.to_value()))
+        .col_expr(Column::Attempts, Expr::val(begun.attempts))
+        .col_expr(Column::StartedAt, Expr::val(begun.started_at))
+        .col_expr(Column::EndedAt, Expr::val(begun.ended_at))
+        .col_expr(Column::TemplateVersion, Expr::val(begun.template_version))
+        .col_expr(Column::AddressHash, Expr::val(begun.address_hash.clone()))
+        .filter(as_it_was(row).and(Column::PersonId.eq(row.person_id)))
         .exec(tx.db())
         .await?;
-    if begun.rows_affected == 0 {
-        return Ok(false);
+    if written.rows_affected == 0 {
+        let moved = Entity::find().filter(as_it_was(row)).one(tx.db()).await?.is_some();
+        // It is somebody else's by now: the next run writes it anew. Else somebody else sends it.
+        return if moved { Err(Fault::of(FaultKind::Unavailable)) } else { Ok(false) };
+    }
+    if let Err(reason) = allowed(tx, prepared).await? {
+        return take_back(tx, row, begun, reason).await.map(|()| false);
     }
     let Way::Inbox(note) = &prepared.way else { return Ok(true) };
     if let Some(customer) = prepared.recipient.customer() {
         inbox::put(tx, row, customer.id, note).await?;
     }
     Ok(false)
+}
+
+/// A message that was held to be sent may not be: it was not begun.
+async fn take_back(tx: &Tx, row: &Model, begun: &Model, reason: Reason) -> Result<(), Fault> {
+    Entity::update_many()
+        .col_expr(Column::State, Expr::val(MessageState::Dropped.to_value()))
+        .col_expr(Column::Reason, Expr::val(reason.to_value()))
+        .col_expr(Column::Attempts, Expr::val(row.attempts))
+        .col_expr(Column::StartedAt, Expr::val(row.started_at))
+        .col_expr(Column::EndedAt, Expr::val(tx.now()))
+        .col_expr(Column::TemplateVersion, Expr::val(row.template_version))
+        .col_expr(Column::AddressHash, Expr::val(row.address_hash.clone()))
+        .filter(as_it_was(begun))
+        .exec(tx.db())
+        .await?;
+    Ok(())
 }
 
 /// Whether the message still may be sent, as of this transaction.
@@ -266,7 +225,7 @@ async fn allowed(tx: &Tx, prepared: &Prepared) -> Result<Result<(), Reason>, Fau
             return Ok(Err(Reason::AccountClosed));
         }
         let permissions = consent::permissions(db, [now.person()]).await?;
-        let asked_at = Facts::read(&row.facts)?.since;
+        let asked_at = asked_at(db, &now, row).await?;
         let terms = &tx.settings().messages;
         if let Err(reason) = permissions.allow(terms, now.person(), purpose, row.channel, asked_at) {
             return Ok(Err(reason));
@@ -287,6 +246,25 @@ async fn allowed(tx: &Tx, prepared: &Prepared) -> Result<Result<(), Reason>, Fau
     })
 }
 
+/// When somebody asked to be told that a product is back; none if they do not wait for it any more, or it is about something
+/// else.
+async fn asked_at(
+    db: &impl ConnectionTrait,
+    recipient: &Recipient,
+    row: &Model,
+) -> Result<Option<Instant>, Fault> {
+    if row.purpose != Some(Purpose::BackInStock) {
+        return Ok(None);
+    }
+    let (Some(customer), Some(product)) = (recipient.customer(), Facts::read(&row.facts)?.product) else {
+        return Ok(None);
+    };
+    let theirs = waitlist_entry::Column::CustomerId.eq(customer.id);
+    let waits = theirs.and(waitlist_entry::Column::ProductId.eq(product));
+    let found = waitlist_entry::Entity::find().filter(waits).one(db).await?;
+    Ok(found.map(|entry| entry.joined_at))
+}
+
 /// Hands the message to whoever delivers it.
 async fn outside(app: &App, prepared: Prepared) -> Result<Sent, Fault> {
     let Prepared { row, language, unsubscribe_url, way, .. } = prepared;
@@ -304,7 +282,15 @@ async fn outside(app: &App, prepared: Prepared) -> Result<Sent, Fault> {
         }
         Way::Hook(to, note) => {
             let Some(hook) = &app.hook else { return Ok(Sent::Refused) };
-            let called = Called { id: row.id, channel: row.channel, to: &to, locale: &language, note: &note };
+            let called = Called {
+                id: row.id,
+                channel: row.channel,
+                to: &to,
+                locale: &language,
+                note: &note,
+                purpose: row.purpose,
+                unsubscribe_url: unsubscribe_url.as_deref(),
+            };
             hook.call(&called, app.clock.now()).await
         }
     }
@@ -317,16 +303,17 @@ struct End {
     row: Model,
     state: MessageState,
     reason: Option<Reason>,
+    /// There is no mailbox where it went, by this status.
+    no_mailbox: Option<String>,
 }
 
 impl End {
     fn of(row: &Model, state: MessageState, reason: Option<Reason>) -> Self {
-        Self { row: row.clone(), state, reason }
+        Self { row: row.clone(), state, reason, no_mailbox: None }
     }
 }
 
 async fn end(tx: &Tx, end: &End) -> Result<(), Fault> {
-    use sea_orm::ActiveEnum;
     let ended = (end.state != MessageState::Queued).then(|| tx.now());
     let written = Entity::update_many()
         .col_expr(Column::State, Expr::val(end.state.to_value()))
@@ -338,7 +325,10 @@ async fn end(tx: &Tx, end: &End) -> Result<(), Fault> {
     if written.rows_affected == 0 {
         tracing::warn!(message.id = %end.row.id.0, "another worker took this message over");
     }
-    Ok(())
+    match (&end.no_mailbox, &end.row.address_hash) {
+        (Some(status), Some(hash)) => suppress::no_mailbox(tx, hash, Some(end.row.id), status).await,
+        _ => Ok(()),
+    }
 }
 
 /// In the same state, begun as often: nobody else has it.

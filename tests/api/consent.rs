@@ -14,10 +14,10 @@ use serde_json::{Value as Json, json};
 
 use crate::support::{Answer, Caller, TestApp, both_engines};
 
-const ANNA: &str = "anna@example.org";
+pub(crate) const ANNA: &str = "anna@example.org";
 
 /// Asks for the newsletter, as anybody may.
-async fn ask(shop: &TestApp, email: &str) -> Answer {
+pub(crate) async fn ask(shop: &TestApp, email: &str) -> Answer {
     let mutation = "mutation ($input: ConsentRequestInput!) {
         consentRequest(input: $input) { status userErrors { code } } }";
     let proof = json!([{ "key": "form", "value": "footer" }]);
@@ -27,7 +27,7 @@ async fn ask(shop: &TestApp, email: &str) -> Answer {
 }
 
 /// The token in the last mail to `email`.
-async fn token(shop: &TestApp, email: &str) -> String {
+pub(crate) async fn token(shop: &TestApp, email: &str) -> String {
     shop.run_jobs().await;
     let mails = shop.mail.to(email);
     mails.last().and_then(crate::support::Mail::token).unwrap_or_else(|| panic!("no token: {mails:?}"))
@@ -38,19 +38,19 @@ async fn page(shop: &TestApp, method: Method, token: &str) -> Answer {
     Answer::of(request.send().await.unwrap()).await
 }
 
-async fn confirm(shop: &TestApp, token: &str) -> Answer {
+pub(crate) async fn confirm(shop: &TestApp, token: &str) -> Answer {
     let mutation = "mutation ($input: ConsentConfirmInput!) {
         consentConfirm(input: $input) { purposes userErrors { code } } }";
     shop.graphql(&Caller::anonymous(), mutation, json!({ "input": { "token": token } })).await
 }
 
 /// A yes or a no to the newsletter by mail.
-fn newsletter(granted: bool) -> Json {
+pub(crate) fn newsletter(granted: bool) -> Json {
     json!([{ "purpose": "NEWSLETTER", "channel": "EMAIL", "granted": granted }])
 }
 
 /// What stands for the newsletter by mail: state, opt-in, source and whether it may be sent.
-fn stands(consents: &Json) -> (Json, Json, Json, Json) {
+pub(crate) fn stands(consents: &Json) -> (Json, Json, Json, Json) {
     let found = consents
         .as_array()
         .unwrap()
@@ -61,11 +61,11 @@ fn stands(consents: &Json) -> (Json, Json, Json, Json) {
     (of("state"), of("optIn"), of("source"), of("allowed"))
 }
 
-fn granted(opt_in: &str, source: &str, allowed: bool) -> (Json, Json, Json, Json) {
+pub(crate) fn granted(opt_in: &str, source: &str, allowed: bool) -> (Json, Json, Json, Json) {
     (json!("GRANTED"), json!(opt_in), json!(source), json!(allowed))
 }
 
-async fn mine(shop: &TestApp, caller: &Caller) -> (Json, Json, Json, Json) {
+pub(crate) async fn mine(shop: &TestApp, caller: &Caller) -> (Json, Json, Json, Json) {
     let query = "{ me { consents { purpose channel state optIn source allowed } } }";
     stands(shop.graphql(caller, query, json!({})).await.at("/me/consents"))
 }
@@ -140,6 +140,9 @@ both_engines! {
         let no = json!({ "email": ANNA, "consents": newsletter(false), "source": "PREFERENCES" });
         shop.done(&server, "consentUpdate", no).await;
         shop.unchanged_by(async || confirm(shop, &token).await).await.assert_done();
+        let shown = page(shop, Method::GET, &token).await;
+        let html = shown.body.as_str().unwrap();
+        assert!(html.contains("aanbiedingen") && !html.contains("de nieuwsbrief"), "{html}");
         shop.unchanged_by(async || page(shop, Method::POST, &token).await).await;
     }
 

@@ -21,7 +21,7 @@ async fn confirm(shop: &TestApp, caller: &Caller, code: &Json) -> crate::support
 }
 
 /// Gives `caller` another address, which must work.
-async fn moved(shop: &TestApp, caller: &Caller, new: &str) {
+pub(crate) async fn moved(shop: &TestApp, caller: &Caller, new: &str) {
     let code = shop.email_change_code(caller, new).await;
     confirm(shop, caller, &code).await.assert_done();
     // What the old address is told goes out before anything else is mailed there.

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use regulars::app::App;
 use regulars::clock::IdGen;
 use regulars::error::{Outcome, refuse};
-use regulars::jobs::{self, Ended, Job};
+use regulars::jobs::{self, Ended, Free, Job};
 use regulars::tx::Tx;
 use sea_orm::{ConnectionTrait, EntityTrait, PaginatorTrait};
 use serde_json::json;
@@ -34,9 +34,12 @@ async fn only(shop: &TestApp) -> Model {
     jobs.remove(0)
 }
 
+/// What a worker with nothing to do takes.
+const FREE: Free = Free { urgent: 8, bulk: 8 };
+
 /// Leases the only job that is due.
 async fn lease_one(shop: &TestApp) -> Model {
-    let mut leased = jobs::lease(&shop.app, 8).await.unwrap();
+    let mut leased = jobs::lease(&shop.app, FREE).await.unwrap();
     assert_eq!(leased.len(), 1, "{leased:?}");
     leased.remove(0)
 }
@@ -53,11 +56,11 @@ fn in_seconds(shop: &TestApp, seconds: i64) -> Instant {
 both_engines! {
     async fn a_job_waits_until_it_is_due(shop: &TestApp) {
         enqueue(shop, &Job { due: Some(in_seconds(shop, 60)), ..job() }).await;
-        assert_eq!(jobs::lease(&shop.app, 8).await.unwrap(), []);
+        assert_eq!(jobs::lease(&shop.app, FREE).await.unwrap(), []);
         shop.clock.advance(TimeDelta::seconds(60));
         let leased = lease_one(shop).await;
         assert_eq!((leased.kind.as_str(), leased.attempts, leased.state), ("test", 1, JobState::Ready));
-        assert_eq!(jobs::lease(&shop.app, 8).await.unwrap(), [], "leased twice");
+        assert_eq!(jobs::lease(&shop.app, FREE).await.unwrap(), [], "leased twice");
         jobs::settle(&shop.app, &leased, Ended::Done).await.unwrap();
         assert_eq!(stored(shop).await, []);
     }
@@ -110,7 +113,7 @@ both_engines! {
                 let mut done = Vec::new();
                 // A worker may find nothing while others hold the rows that it looked at.
                 while Entity::find().count(&app.db.read).await.unwrap() > 0 {
-                    for job in jobs::lease(app, 7).await.unwrap() {
+                    for job in jobs::lease(app, Free { urgent: 7, bulk: 7 }).await.unwrap() {
                         jobs::settle(app, &job, Ended::Done).await.unwrap();
                         done.push(job.payload["number"].as_i64().unwrap());
                     }
@@ -125,6 +128,21 @@ both_engines! {
         assert_eq!(claims, (0..400).map(|number| (number, 1)).collect());
         assert_eq!(stored(shop).await, []);
         other.db.clone().close().await.unwrap();
+    }
+
+    async fn what_somebody_waits_for_is_not_behind_what_there_is_very_much_of(shop: &TestApp) {
+        for _ in 0..20 {
+            enqueue(shop, &job()).await;
+        }
+        shop.app.db.write.execute_unprepared("UPDATE jobs SET bulk = true").await.unwrap();
+        shop.clock.advance(TimeDelta::minutes(1));
+        enqueue(shop, &job()).await;
+        let busy = Free { urgent: 8, bulk: 0 };
+        let leased = jobs::lease(&shop.app, busy).await.unwrap();
+        assert_eq!(leased.iter().map(|job| job.bulk).collect::<Vec<_>>(), [false]);
+        assert_eq!(jobs::lease(&shop.app, busy).await.unwrap(), []);
+        assert_eq!(jobs::lease(&shop.app, FREE).await.unwrap().len(), 8);
+        assert_eq!(jobs::lease(&shop.app, Free { urgent: 0, bulk: 0 }).await.unwrap(), []);
     }
 
     async fn a_worker_that_lost_its_lease_cannot_settle(shop: &TestApp) {
@@ -151,7 +169,7 @@ both_engines! {
         assert_eq!(waiting.due_ms, in_seconds(shop, 2).timestamp_millis());
         assert_eq!((waiting.attempts, waiting.leased_until_ms), (1, None));
         assert_eq!(waiting.last_error.as_deref(), Some("no route to the mail server"));
-        assert_eq!(jobs::lease(&shop.app, 8).await.unwrap(), []);
+        assert_eq!(jobs::lease(&shop.app, FREE).await.unwrap(), []);
 
         shop.clock.advance(TimeDelta::seconds(2));
         jobs::settle(&shop.app, &lease_one(shop).await, Ended::Failed("again".to_owned())).await.unwrap();
@@ -179,7 +197,7 @@ both_engines! {
         let mut ends = Vec::new();
         for app in [&shop.app, &other] {
             enqueue(shop, &job()).await;
-            ends.push(jobs::lease(app, 8).await.unwrap().remove(0).leased_until_ms.unwrap());
+            ends.push(jobs::lease(app, FREE).await.unwrap().remove(0).leased_until_ms.unwrap());
         }
         other.db.clone().close().await.unwrap();
         // The second was given a moment later.
@@ -196,7 +214,7 @@ both_engines! {
         assert_eq!((dead.state, dead.attempts), (JobState::Dead, 3));
         assert_eq!(dead.last_error.as_deref(), Some("never works"));
         assert_eq!(dead.ended_at, Some(shop.clock.now() - TimeDelta::hours(1)));
-        assert_eq!(jobs::lease(&shop.app, 8).await.unwrap(), []);
+        assert_eq!(jobs::lease(&shop.app, FREE).await.unwrap(), []);
     }
 
     async fn a_recurring_job_is_armed_by_its_own_last_run(shop: &TestApp) {

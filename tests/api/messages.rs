@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use entity::{job, mailbox_challenge};
+use regulars::jobs::{self, Free};
 use regulars::messages::template::Template;
 use regulars::messages::{self, Letter};
 use regulars::tx::Tx;
@@ -145,7 +146,7 @@ both_engines! {
         let (unknown, sent) = (counted(shop, UNKNOWN).await, counted(shop, SENT).await);
         register(shop, "en").await;
         // A worker that took it and ended before it told anything.
-        assert_eq!(regulars::jobs::lease(&shop.app, 8).await.unwrap().len(), 1);
+        assert_eq!(jobs::lease(&shop.app, Free { urgent: 8, bulk: 8 }).await.unwrap().len(), 1);
         shop.app.db.write.execute_unprepared("UPDATE jobs SET leased_until_ms = 1").await.unwrap();
         shop.run_jobs().await;
         assert_eq!(only(shop, "anna@example.org").id(), format!("{}@localhost", challenge(shop).await));

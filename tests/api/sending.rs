@@ -110,8 +110,7 @@ async fn run_with_hook(shop: &TestApp, url: &str, times: usize) {
 
 async fn texted(shop: &TestApp) -> (Caller, MessageId) {
     let owner = shop.as_staff(entity::staff::Role::Owner).await;
-    let content =
-        json!([{ "locale": "en", "title": "Your order", "short": "{{ person.name }}: {{ order.number }}" }]);
+    let content = json!([{ "locale": "en", "title": "Your order", "short": "{{ person.name | default('You') }}: {{ order.number }}" }]);
     let body = json!({ "channels": ["SMS"], "content": content });
     shop.done(&owner, "messageTemplateDraft", json!({ "code": "text", "name": "A text", "body": body }))
         .await;
@@ -283,10 +282,99 @@ both_engines! {
         let row = shop.message(id).await;
         assert_eq!((row.state, row.attempts), (MessageState::Sent, 3));
         let expected = json!({ "channel": "SMS", "to": "+31 6 12345678", "title": "Your order", "body": "Joan: 1001",
-            "link": null, "locale": "en" });
+            "link": null, "locale": "en", "purpose": null, "unsubscribeUrl": null });
         for heard in heard.await.unwrap() {
             assert_eq!(signed(&heard), (id.0.to_string(), expected.clone()));
         }
+    }
+
+    async fn what_a_shop_may_have_taken_is_not_told_again_if_it_is_not_transactional(shop: &TestApp) {
+        let joan = shop.as_customer().await;
+        let phone = json!({ "customerId": joan.customer_id(), "phone": "+31 6 12345678" });
+        shop.done(&joan, "customerUpdate", phone).await;
+        let owner = shop.as_staff(entity::staff::Role::Owner).await;
+        let content = json!([{ "locale": "en", "title": "News", "short": "It begins on Monday." }]);
+        let body = json!({ "channels": ["SMS"], "purpose": "PROGRAMME", "content": content });
+        shop.done(&owner, "messageTemplateDraft", json!({ "code": "news", "name": "News", "body": body })).await;
+        shop.done(&owner, "messageTemplatePublish", json!({ "code": "news" })).await;
+        let news = Fresh { channel: Channel::Sms, ..Fresh::to(&joan, "news", Some(Purpose::Programme)) };
+        let id = shop.queue(news).await;
+        let (url, heard) = hook(&[429, 500]).await;
+        run_with_hook(shop, &url, 3).await;
+        assert_eq!(became(shop, id).await, (MessageState::Unknown, Some(Reason::UnknownOutcome)));
+        let heard = heard.await.unwrap();
+        assert_eq!(heard.len(), 2);
+        let (_, told) = signed(&heard[1]);
+        assert_eq!(told["purpose"], "PROGRAMME");
+        assert!(told["unsubscribeUrl"].as_str().unwrap().contains("/unsubscribe/"), "{told}");
+    }
+
+    async fn what_never_ends_in_an_answer_is_not_told_for_ever(shop: &TestApp) {
+        let (_, id) = texted(shop).await;
+        let (url, heard) = hook(&[500; 5]).await;
+        run_with_hook(shop, &url, 6).await;
+        assert_eq!(became(shop, id).await, (MessageState::Unknown, Some(Reason::UnknownOutcome)));
+        assert_eq!(heard.await.unwrap().len(), 5);
+    }
+
+    async fn what_is_not_transactional_is_of_no_use_a_day_later(shop: &TestApp) {
+        let server = shop.as_server().await;
+        let joan = shop.as_customer().await;
+        let order = shop.place(&server, joan.customer_id(), "10.00", 1).await;
+        let needed = shop.queue(of_order(&joan, &order)).await;
+        let nice = shop.queue(Fresh::to(&joan, "points_expiring", Some(Purpose::Programme))).await;
+        shop.clock.advance(chrono::TimeDelta::hours(25));
+        shop.run_jobs().await;
+        assert_eq!(became(shop, needed).await, (MessageState::Sent, None));
+        assert_eq!(became(shop, nice).await, (MessageState::Dropped, Some(Reason::TooLate)));
+    }
+
+    async fn what_is_queued_waits_while_its_journey_is_paused_and_ends_when_it_is_retired(shop: &TestApp) {
+        let joan = shop.as_customer().await;
+        let owner = shop.publish(&["points_expiring"]).await;
+        let id = shop.queue(Fresh::to(&joan, "points_expiring", Some(Purpose::Programme))).await;
+        let of_journey = "UPDATE messages SET journey_id = (SELECT id FROM journeys)";
+        shop.app.db.write.execute_unprepared(of_journey).await.unwrap();
+        shop.done(&owner, "journeyPause", json!({ "code": "points_expiring" })).await;
+        shop.run_jobs().await;
+        assert_eq!(became(shop, id).await, (MessageState::Queued, None));
+        shop.done(&owner, "journeyRetire", json!({ "code": "points_expiring" })).await;
+        shop.clock.advance(chrono::TimeDelta::minutes(6));
+        shop.run_jobs().await;
+        assert_eq!(became(shop, id).await, (MessageState::Dropped, Some(Reason::JourneyRetired)));
+    }
+
+    async fn who_waits_for_a_product_no_more_is_not_told_that_it_is_back(shop: &TestApp) {
+        let server = shop.as_server().await;
+        let joan = shop.as_customer().await;
+        let kettle = json!({ "sku": "A-1", "name": "Kettle", "stock": 0 });
+        let id = shop.done(&server, "productUpsert", kettle).await["product"]["id"].clone();
+        let product = Some(local(id.as_str().unwrap(), NodeType::Product));
+        let facts = Facts { product, since: Some(shop.clock.now()), ..Facts::default() };
+        let back = Fresh { facts, ..Fresh::to(&joan, "back_in_stock", Some(Purpose::BackInStock)) };
+        shop.done(&joan, "waitlistJoin", json!({ "productId": id })).await;
+        let told = shop.queue(back.clone()).await;
+        shop.run_jobs().await;
+        assert_eq!(became(shop, told).await, (MessageState::Sent, None));
+        let untold = shop.queue(back).await;
+        shop.done(&joan, "waitlistLeave", json!({ "productId": id })).await;
+        shop.run_jobs().await;
+        assert_eq!(became(shop, untold).await, (MessageState::Dropped, Some(Reason::NoConsent)));
+    }
+
+    async fn a_mailbox_that_there_is_not_is_not_written_to_again(shop: &TestApp) {
+        let server = shop.as_server().await;
+        let record = json!({ "externalId": "c-1", "email": "no-such-mailbox@example.org" });
+        let gone = shop.done(&server, "customerRecord", record).await["customer"]["id"].clone();
+        let person = local::<entity::id::CustomerId>(gone.as_str().unwrap(), NodeType::Customer).into();
+        let joan = shop.as_customer().await;
+        let fresh = Fresh { person, ..Fresh::to(&joan, "points_expiring", Some(Purpose::Programme)) };
+        let first = shop.queue(fresh.clone()).await;
+        shop.run_jobs().await;
+        assert_eq!(became(shop, first).await, (MessageState::Failed, Some(Reason::Refused)));
+        let second = shop.queue(fresh).await;
+        shop.run_jobs().await;
+        assert_eq!(became(shop, second).await, (MessageState::Dropped, Some(Reason::Suppressed)));
     }
 
     async fn a_text_message_that_the_shop_refuses_has_failed(shop: &TestApp) {

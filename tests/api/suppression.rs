@@ -8,10 +8,11 @@ use entity::consent::{ConsentSource, Purpose};
 use entity::message::Channel;
 use entity::staff::Role;
 use entity::suppression::SuppressionReason;
-use entity::{consent, message, suppression};
+use entity::{consent, customer, message, suppression};
 use regulars::app::App;
 use reqwest::Method;
-use sea_orm::{EntityTrait, QueryOrder};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use serde_json::{Value as Json, json};
 
 use crate::support::{Answer, Caller, Serving, TestApp, both_engines};
@@ -125,12 +126,21 @@ both_engines! {
         assert_eq!(said.len(), 1);
         assert_eq!((said[0].purpose, said[0].source), (Purpose::Offers, ConsentSource::Complaint));
         assert_eq!(shop.unchanged_by(async || told.events(complaint).await).await, [0, 0, 0, 1, 0]);
-        // A bounce is graver than a complaint, and not the other way round.
+        // A bounce is another reason.
         let bounce = json!([{ "type": "bounce", "permanent": true, "email": joan.email, "status": "5.1.1 gone" }]);
         assert_eq!(told.events(bounce).await, [1, 0, 0, 0, 0]);
-        assert_eq!(list(shop).await, [(SuppressionReason::Bounced, Some("5.1.1".to_owned()))]);
+        let both = [(SuppressionReason::Complained, None), (SuppressionReason::Bounced, Some("5.1.1".to_owned()))];
+        assert_eq!(list(shop).await, both);
         let again = json!([{ "type": "complaint", "email": joan.email }]);
         assert_eq!(told.events(again).await, [0, 0, 0, 1, 0]);
+        // The mailbox is there after all: what its reader said stays.
+        let manager = shop.as_staff(Role::Manager).await;
+        let query = "query ($email: EmailAddress) { suppressions(email: $email) { nodes { id reason } } }";
+        let answer = shop.graphql(&manager, query, json!({ "email": joan.email })).await;
+        let nodes = answer.at("/suppressions/nodes").as_array().unwrap().clone();
+        let bounced = nodes.iter().find(|node| node["reason"] == "BOUNCED").unwrap();
+        shop.done(&manager, "suppressionRemove", json!({ "id": bounced["id"], "reason": "it is back" })).await;
+        assert_eq!(list(shop).await, [(SuppressionReason::Complained, None)]);
         told.end().await;
     }
 
@@ -144,6 +154,10 @@ both_engines! {
         let nothing = [
             (report(&joan.email, &id, "4.2.2"), [0, 0, 1, 0, 0]),
             (report(&joan.email, &id, "5.7.1"), [0, 0, 1, 0, 0]),
+            (report(&joan.email, &id, "5.2.2"), [0, 0, 1, 0, 0]),
+            (report(&joan.email, &id, "5.1.8"), [0, 0, 1, 0, 0]),
+            // Anybody can write a report that names an address.
+            (report(&joan.email, "<7@mx.example>", "5.1.1"), [0, 0, 0, 0, 1]),
             (report("nobody@example.org", "<7@evil.example>", "5.1.1"), [0, 0, 0, 0, 1]),
             (report("nobody@example.org", "<00000000-0000-0000-0000-000000000007@localhost>", "5.1.1"), [0, 0, 0, 0, 1]),
         ];
@@ -155,9 +169,17 @@ both_engines! {
         let manager = shop.as_staff(Role::Manager).await;
         assert_eq!(seen(shop, &manager, &joan.email).await.len(), 1);
         assert_eq!(seen(shop, &manager, "elsewhere@example.org").await.len(), 0);
-        // By the address, of somebody whom the shop knows.
-        assert_eq!(tell(&report(&piet.email, "<7@mx.example>", "5.1.10")).await, [1, 0, 0, 0, 0]);
+        // Where the message went, though its reader has another mailbox by now.
+        let id = sent(shop, &piet, Some(Purpose::Care), Channel::Email).await;
+        let moved = customer::Entity::update_many()
+            .col_expr(customer::Column::Email, Expr::val("moved@example.org"))
+            .col_expr(customer::Column::EmailKey, Expr::val("moved@example.org"))
+            .filter(customer::Column::EmailKey.eq(&piet.email));
+        assert_eq!(moved.exec(&shop.app.db.write).await.unwrap().rows_affected, 1);
+        let id = format!("<{}@localhost>", id.0);
+        assert_eq!(tell(&report(&piet.email, &id, "5.1.10")).await, [1, 0, 0, 0, 0]);
         assert_eq!(seen(shop, &manager, &piet.email).await, [json!({ "reason": "BOUNCED", "detail": "5.1.10" })]);
+        assert_eq!(seen(shop, &manager, "moved@example.org").await.len(), 0);
         told.end().await;
     }
 
@@ -201,8 +223,12 @@ both_engines! {
         shop.register("typo@example.org", None).await;
         shop.run_jobs().await;
         let id = shop.mail.to("typo@example.org")[0].id();
+        // Whoever asked for the code may know its id, and anybody can write a report.
         let text = report("typo@example.org", &format!("<{id}>"), "5.1.1");
-        assert_eq!(counts(&told.tell("message/rfc822", &text).await), [1, 0, 0, 0, 0]);
+        let nobody = shop.unchanged_by(async || counts(&told.tell("message/rfc822", &text).await)).await;
+        assert_eq!(nobody, [0, 0, 0, 0, 1]);
+        let bounce = json!([{ "type": "bounce", "permanent": true, "messageId": format!("<{id}>"), "status": "5.1.1" }]);
+        assert_eq!(told.events(bounce).await, [1, 0, 0, 0, 0]);
         let manager = shop.as_staff(Role::Manager).await;
         assert_eq!(seen(shop, &manager, "typo@example.org").await.len(), 1);
         told.end().await;

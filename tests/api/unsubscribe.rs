@@ -46,6 +46,7 @@ pub(crate) async fn sent(
         queued_at: Set(now),
         started_at: Set(Some(now)),
         ended_at: Set(Some(now)),
+        address_hash: Set(Some(address_hash(shop, &to.email).await)),
         bounced_at: Set(None),
         complained_at: Set(None),
     };
@@ -53,11 +54,24 @@ pub(crate) async fn sent(
     id
 }
 
+/// The one key of the server for this.
+async fn key(shop: &TestApp, purpose: KeyPurpose) -> hmac::Key {
+    let keys = server_key::Entity::find().filter(server_key::Column::Purpose.eq(purpose));
+    let key = keys.one(&shop.app.db.read).await.unwrap().unwrap();
+    hmac::Key::new(hmac::HMAC_SHA256, &key.material)
+}
+
+/// What suppressions know an address by.
+async fn address_hash(shop: &TestApp, email: &str) -> Vec<u8> {
+    let key = key(shop, KeyPurpose::Comparison).await;
+    hmac::sign(&key, format!("suppression\u{1f}EMAIL\u{1f}{}", email.to_lowercase()).as_bytes())
+        .as_ref()
+        .to_vec()
+}
+
 /// The token of its link, made as the server makes it.
 async fn token(shop: &TestApp, message: MessageId) -> String {
-    let keys = server_key::Entity::find().filter(server_key::Column::Purpose.eq(KeyPurpose::LinkToken));
-    let key = keys.one(&shop.app.db.read).await.unwrap().unwrap();
-    let key = hmac::Key::new(hmac::HMAC_SHA256, &key.material);
+    let key = key(shop, KeyPurpose::LinkToken).await;
     let id = message.0.as_bytes().as_slice();
     let tag = hmac::sign(&key, &[b"unsubscribe\x1f", id].concat());
     URL_SAFE_NO_PAD.encode([id, tag.as_ref()].concat())
@@ -228,6 +242,27 @@ both_engines! {
         }
         serving.end().await;
         app.db.clone().close().await.unwrap();
+    }
+
+    async fn a_link_says_no_for_everybody_who_is_written_to_there(shop: &TestApp) {
+        let server = shop.as_server().await;
+        let joan = shop.as_customer().await;
+        let record = json!({ "externalId": "c-1", "email": joan.email.to_uppercase() });
+        let contact = shop.done(&server, "customerRecord", record).await["customer"]["id"].clone();
+        let others = json!({ "externalId": "c-2", "email": format!("other-{}", joan.email) });
+        shop.done(&server, "customerRecord", others).await;
+        let mail = token(shop, sent(shop, &joan, Some(Purpose::Offers), Channel::Email).await).await;
+        assert_eq!(post(shop, &mail, FORM, ONE_CLICK).await.status, 200);
+        let rows = consent::Entity::find().all(&shop.app.db.read).await.unwrap();
+        let mut of: Vec<_> = rows.iter().map(|row| row.person_id.0).collect();
+        of.sort_unstable();
+        let mut expected = [joan.customer_id(), contact.as_str().unwrap()].map(|id| read(&id.to_owned().into()).unwrap().1);
+        expected.sort_unstable();
+        assert_eq!(of, expected);
+        // What came to a device is the word of who has it.
+        let push = token(shop, sent(shop, &joan, Some(Purpose::Offers), Channel::Push).await).await;
+        post(shop, &push, FORM, ONE_CLICK).await;
+        assert_eq!(consent::Entity::find().all(&shop.app.db.read).await.unwrap().len(), 3);
     }
 
     async fn a_link_says_no_for_whom_its_reader_turned_out_to_be(shop: &TestApp) {

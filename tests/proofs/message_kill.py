@@ -11,7 +11,7 @@ from regulars import ENGINES, Database, Server, api_key, check, end, equal, requ
 GUESTS, KILLS = 5_000, 5
 # Seconds. A message is taken up again when its lease has run out by the clock of the database.
 LEASE = 5
-# Messages that one worker has on its way at once.
+# Messages of each lane, transactional or not, that one worker has on its way at once.
 IN_FLIGHT = 8
 SIGN_IN = "mutation ($input: StaffSignInInput!) { staffSignIn(input: $input) { tokens { accessToken } } }"
 MUTATIONS = {
@@ -50,8 +50,8 @@ class MailServer:
                     mail = await reader.readuntil(b"\r\n.\r\n")
                     found = re.search(rb"^Message-ID: <([^@\s]+)@", mail, re.MULTILINE)
                     self.arrived[found.group(1).decode().replace("-", "")] += 1
-        except (OSError, asyncio.IncompleteReadError):
-            # The worker was killed.
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            # The worker was killed, or the proof is over.
             pass
         finally:
             writer.close()

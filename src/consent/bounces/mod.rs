@@ -1,8 +1,9 @@
 //! Mail that came back, and mail that its reader called spam: the address goes on the suppression list, and a complaint says
 //! no to what the message was for.
 //!
-//! What is told twice changes nothing the second time. Whose mailbox it was is found by the message that came back; who
-//! merely writes an address into a report reaches nobody whom the shop does not know.
+//! What is told twice changes nothing the second time. A report is a mail, which anybody can write: it is believed about a
+//! message whose id only its reader knows, and about the address that went to. Whoever sends our mail is also believed about
+//! addresses.
 
 pub(crate) mod read;
 pub(crate) mod signed;
@@ -11,7 +12,6 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use entity::consent::{ConsentSource, Purpose};
-use entity::id::PersonId;
 use entity::message::{Channel, Column, Entity, Model};
 use entity::suppression::SuppressionReason;
 use entity::{consent_request, mailbox_challenge};
@@ -22,9 +22,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::permit::needs_consent;
-use super::person::{mailbox, of_mailbox};
-use super::record::who;
-use super::suppress::{Suppress, suppress};
+use super::person::all_of_mailbox;
+use super::suppress::{Suppress, hash, suppress};
 use super::unsubscribe::{withdraw, withdraw_because};
 use crate::app::App;
 use crate::customers::email::EmailAddress;
@@ -156,16 +155,15 @@ async fn take_one(tx: &Tx, (told, reason, id): &Told) -> Result<Found, Fault> {
         if let Some(row) = Entity::find_by_id(*id).one(tx.db()).await? {
             return of_message(tx, told, *reason, &row).await;
         }
-        if let Some(email) = of_letter(tx, *id).await? {
+        if let Some(email) = of_letter(tx, *id).await?.filter(|_| told.is_signed) {
             return of_address(tx, told, *reason, &email).await;
         }
     }
-    let recipient = told.recipient.clone().and_then(|email| EmailAddress::try_from(email).ok());
-    let Some(email) = recipient else { return Ok(Found::Nobody) };
-    if !told.is_signed && of_mailbox(tx.db(), &email).await?.is_none() {
-        return Ok(Found::Nobody);
+    let recipient = told.recipient.clone().filter(|_| told.is_signed);
+    match recipient.and_then(|email| EmailAddress::try_from(email).ok()) {
+        Some(email) => of_address(tx, told, *reason, &email).await,
+        None => Ok(Found::Nobody),
     }
-    of_address(tx, told, *reason, &email).await
 }
 
 /// A message of ours came back, or its reader complained.
@@ -184,24 +182,14 @@ async fn of_message(
     if first.rows_affected == 0 {
         return Ok(Found::Known);
     }
-    let person = who(tx.db(), [row.person_id]).await?.get(&row.person_id).copied().unwrap_or(row.person_id);
-    let written_to = mailbox(tx.db(), person).await?.map(|mailbox| mailbox.email);
-    // The person may have another address by now; whoever sends our mail knows where this one went.
-    let signed = told.recipient.clone().filter(|_| told.is_signed);
-    let email = signed.and_then(|email| EmailAddress::try_from(email).ok()).or(written_to);
-    if let Some(email) = email {
-        let new = Suppress {
-            channel: Channel::Email,
-            address: &email.key(),
-            reason,
-            message: Some(row.id),
-            detail: told.status.as_deref(),
-        };
-        suppress(tx, &new).await?;
+    // The person may have another address by now: this is about the one that the message went to.
+    if let (Some(address_hash), Channel::Email) = (&row.address_hash, row.channel) {
+        let (message, detail) = (Some(row.id), told.status.as_deref());
+        suppress(tx, &Suppress { channel: Channel::Email, address_hash, reason, message, detail }).await?;
     }
     if let (Kind::Complained, Some(purpose)) = (told.kind, row.purpose) {
         let purposes = BTreeSet::from([purpose]);
-        withdraw(tx, person, row.channel, purposes, ConsentSource::Complaint, row.id).await?;
+        withdraw(tx, row, purposes, ConsentSource::Complaint).await?;
     }
     Ok(Found::New)
 }
@@ -223,21 +211,17 @@ async fn of_address(
     reason: SuppressionReason,
     email: &EmailAddress,
 ) -> Result<Found, Fault> {
-    let new = Suppress {
-        channel: Channel::Email,
-        address: &email.key(),
-        reason,
-        message: None,
-        detail: told.status.as_deref(),
-    };
+    let hash = hash(&tx.keys().comparison()?, Channel::Email, &email.key());
+    let (channel, detail) = (Channel::Email, told.status.as_deref());
+    let new = Suppress { channel, address_hash: &hash, reason, message: None, detail };
     if !suppress(tx, &new).await? {
         return Ok(Found::Known);
     }
-    let person: Option<PersonId> = of_mailbox(tx.db(), email).await?;
-    if let (Kind::Complained, Some(person)) = (told.kind, person) {
+    let people = all_of_mailbox(tx.db(), email).await?;
+    if told.kind == Kind::Complained && !people.is_empty() {
         let purposes = Purpose::iter().filter(|purpose| needs_consent(*purpose)).collect();
         let proof = json!({ "complaint": "of the address" });
-        withdraw_because(tx, person, Channel::Email, purposes, ConsentSource::Complaint, proof).await?;
+        withdraw_because(tx, &people, Channel::Email, purposes, ConsentSource::Complaint, &proof).await?;
     }
     Ok(Found::New)
 }

@@ -108,10 +108,13 @@ fn delivery(fields: &[(String, String)], message: Option<&str>) -> Option<Return
     })
 }
 
-/// Whether a status says that the mailbox takes no mail, now and later. 5.7 is about who sends, or what: another mail may
-/// arrive.
+/// Statuses (RFC 3463, 7505) of a mailbox or a domain that takes no mail, now and later. The others of class 5 are about who
+/// sends, the mail itself, the way there or a full mailbox: another mail may arrive.
+const OF_THE_MAILBOX: [&str; 6] = ["5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"];
+
+/// Whether a status says that the mailbox takes no mail, now and later.
 pub(crate) fn is_of_the_mailbox(status: &str) -> bool {
-    status.starts_with("5.") && !status.starts_with("5.7.")
+    OF_THE_MAILBOX.contains(&status)
 }
 
 /// The three numbers of a status, without the words behind them.

@@ -1,8 +1,12 @@
 //! The pages behind the links of mails: they say what a button does, and do nothing themselves. Nothing on them tells who the
 //! reader is.
 
+mod stands;
 mod texts;
 
+use std::collections::BTreeSet;
+
+use entity::consent::Purpose;
 use minijinja::{AutoEscape, Environment, context};
 
 use self::texts::Texts;
@@ -24,8 +28,10 @@ pub(crate) enum Page<'a> {
     Stopped(&'a Subject),
     /// No marketing is sent any more.
     StoppedAll(&'a Subject),
-    /// Asks for a confirmation; tells of one that was given.
+    /// Asks for a confirmation.
     Confirm(&'a Request),
+    /// Tells what stands of a confirmation that was given.
+    Confirmed(&'a Request, &'a BTreeSet<Purpose>),
     /// The link is none of ours, or not any more.
     Gone,
 }
@@ -65,7 +71,7 @@ impl Page<'_> {
             Self::Stop(subject) | Self::Stopped(subject) | Self::StoppedAll(subject) => {
                 subject.locale.as_deref()
             }
-            Self::Confirm(request) => request.locale.as_deref(),
+            Self::Confirm(request) | Self::Confirmed(request, _) => request.locale.as_deref(),
             Self::Gone => None,
         }
     }
@@ -83,6 +89,9 @@ impl Page<'_> {
             buttons: Vec::new(),
             note: "",
         };
+        let named = |purposes: &BTreeSet<Purpose>| {
+            purposes.iter().map(|purpose| texts.purpose(*purpose)).collect::<Vec<_>>()
+        };
         match self {
             Self::Stop(subject) => Parts {
                 buttons: vec![
@@ -94,17 +103,50 @@ impl Page<'_> {
             Self::Stopped(subject) => said(texts.stopped_title, about(texts.stopped, subject)),
             Self::StoppedAll(subject) => said(texts.stopped_title, about(texts.stopped_all, subject)),
             Self::Confirm(request) => {
-                let items = request.purposes.iter().map(|purpose| texts.purpose(*purpose)).collect();
-                if request.is_confirmed {
-                    let text = texts.confirmed.replace("{shop}", shop);
-                    return Parts { items, ..said(texts.confirmed_title, text) };
-                }
+                let items = named(&request.purposes);
                 let title = texts.confirm_title.replace("{shop}", shop);
                 let paragraphs = vec![texts.confirm.to_owned()];
                 let buttons = vec![("confirm", texts.confirm_button.to_owned())];
                 Parts { title, paragraphs, items, buttons, note: texts.confirm_nothing }
             }
+            Self::Confirmed(request, stands) => {
+                let (title, text, items) = if stands.is_empty() {
+                    (texts.ended_title, texts.ended, &request.purposes)
+                } else {
+                    (texts.confirmed_title, texts.confirmed, stands)
+                };
+                Parts { items: named(items), ..said(title, text.replace("{shop}", shop)) }
+            }
             Self::Gone => said(texts.gone_title, texts.gone.to_owned()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_taken_back_since_is_not_said_to_be_sent() {
+        let both = BTreeSet::from([Purpose::Newsletter, Purpose::Offers]);
+        let request = Request { purposes: both.clone(), locale: None, is_confirmed: true };
+        let shown = |stands: &BTreeSet<Purpose>| {
+            let Parts { title, paragraphs, items, buttons, .. } =
+                Page::Confirmed(&request, stands).parts(Texts::of(Language::English), "Leaf");
+            assert!(buttons.is_empty());
+            (title, paragraphs.concat(), items)
+        };
+        let confirmed = (
+            "Thank you, it is confirmed".to_owned(),
+            "Leaf sends you by e-mail, until you stop it:".to_owned(),
+        );
+        assert_eq!(
+            shown(&both),
+            (confirmed.0.clone(), confirmed.1.clone(), vec!["the newsletter", "offers"])
+        );
+        let one = BTreeSet::from([Purpose::Offers]);
+        assert_eq!(shown(&one), (confirmed.0, confirmed.1, vec!["offers"]));
+        let ended = ("You have stopped this".to_owned(), "Leaf no longer sends you by e-mail:".to_owned());
+        assert_eq!(shown(&BTreeSet::new()), (ended.0, ended.1, vec!["the newsletter", "offers"]));
     }
 }

@@ -40,7 +40,7 @@ pub(crate) enum MessageReason {
     NotConfirmed,
     /// The consent was withdrawn.
     Withdrawn,
-    /// The address bounced or complained.
+    /// The address bounced or complained, or staff put it on the list.
     Suppressed,
     /// There is no address for any of its channels.
     NoAddress,
@@ -74,9 +74,9 @@ pub(crate) enum MessageReason {
     NoTemplate,
     /// The template cannot be filled in with what there is.
     TemplateFailed,
-    /// Whoever delivers it refused it for good.
+    /// Whoever delivers it refused it for good, or did not take it for a day.
     Refused,
-    /// Its worker ended while it was on its way.
+    /// It broke off on its way: its worker ended, or whoever delivers it did not answer.
     UnknownOutcome,
 }
 

@@ -142,6 +142,44 @@ async fn an_address_that_is_refused_for_good_is_not_tried_again() {
 }
 
 #[tokio::test]
+async fn a_refusal_is_taken_for_what_its_status_says() {
+    for (answer, expected) in [
+        ("550 5.1.1 <anna@example.com> unknown", Some(Sent::NoMailbox("5.1.1".to_owned()))),
+        ("554 5.2.1 disabled", Some(Sent::NoMailbox("5.2.1".to_owned()))),
+        ("553 no such mailbox", Some(Sent::Refused)),
+        // About us, or about today: another time it may arrive.
+        ("550 5.4.5 daily limit", None),
+        ("550 5.7.1 relaying denied", None),
+        ("552 5.2.2 mailbox full", None),
+        ("554 no", None),
+        ("451 later", None),
+    ] {
+        let (address, server) = server(taking(answer, "250 test"));
+        let sent = over(&format!("smtp://{address}")).send(mail("Your code")).await;
+        assert_eq!(sent.ok(), expected, "{answer}");
+        server.join().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn after_a_mail_broke_off_none_is_begun_until_the_server_is_there_again() {
+    let (address, server) = server(|mut stream| {
+        stream.write_all(b"220 test\r\n").unwrap();
+        let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+        for answer in ["250 test", "250 fine", "250 fine", "354 go on"] {
+            lines.next().unwrap().unwrap();
+            stream.write_all(format!("{answer}\r\n").as_bytes()).unwrap();
+        }
+        String::new()
+    });
+    let mailer = over(&format!("smtp://{address}"));
+    assert_eq!(mailer.send(mail("One")).await.unwrap(), Sent::Unknown);
+    server.join().unwrap();
+    // Nobody listens: it is known that nothing was begun.
+    mailer.send(mail("Two")).await.unwrap_err();
+}
+
+#[tokio::test]
 async fn a_server_without_tls_gets_nothing_where_tls_is_required() {
     let (address, server) = server(taking("250 fine", "250 test"));
     over(&format!("smtp://{address}?tls=required")).send(mail("Your code")).await.unwrap_err();

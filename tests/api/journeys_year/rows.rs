@@ -87,6 +87,7 @@ pub(super) fn said_by(
         actor_id: None,
         at,
         recorded_at: at,
+        address_hash: None,
     };
     let current = consent_state::Model {
         person_id: person,

@@ -53,6 +53,7 @@ impl TestApp {
             queued_at: Set(now),
             started_at: Set(Some(now)),
             ended_at: Set(Some(now)),
+            address_hash: Set(None),
             bounced_at: Set(None),
             complained_at: Set(None),
         };

@@ -136,7 +136,7 @@ impl MailServer {
     }
 }
 
-/// SMTP, as far as it takes mail: RFC 5321 without extensions.
+/// SMTP, as far as it takes mail: RFC 5321 without extensions. Of addresses that begin with `no-such-mailbox` there are none.
 async fn converse(stream: TcpStream, taken: Arc<Mutex<Vec<Mail>>>) {
     let (read, mut write) = stream.into_split();
     let mut lines = BufReader::new(read).lines();
@@ -162,6 +162,7 @@ async fn converse(stream: TcpStream, taken: Arc<Mutex<Vec<Mail>>>) {
                 "354 go on"
             }
             "QUIT" => "221 bye",
+            gone if gone.starts_with("RCPT TO:<no-such-mailbox") => "550 5.1.1 no such mailbox",
             rcpt if rcpt.starts_with("RCPT TO:<") => {
                 to = rcpt["RCPT TO:<".len()..].split('>').next().unwrap_or_default().to_owned();
                 "250 fine"

@@ -90,6 +90,7 @@ impl TestApp {
                 actor_id: Some(person.0),
                 at,
                 recorded_at: at,
+                address_hash: None,
             };
             row.into_active_model().reset_all().insert(tx.db()).await?;
             let state = consent_state::Model {
