@@ -39,7 +39,12 @@ pub(super) async fn confirm(request: HttpRequest, state: Data<State>, token: Pat
         } else {
             consent::find_request(&app, &token).await?
         };
-        page(&app, found.as_ref().map(Page::Confirm))
+        let Some(request) = found else { return page(&app, None) };
+        if !request.is_confirmed {
+            return page(&app, Some(Page::Confirm(&request)));
+        }
+        let stands = Page::stands(&app, &token, &request).await?;
+        page(&app, Some(Page::Confirmed(&request, &stands)))
     });
     answered(&request, shown.await, STYLES)
 }

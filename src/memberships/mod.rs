@@ -31,4 +31,5 @@ mod would_save;
 pub(crate) use error::MembershipError;
 pub(crate) use held::held;
 pub(crate) use merge::merge;
+pub(crate) use savings::Span;
 pub(crate) use would_save::would_have_saved;

@@ -14,7 +14,7 @@ use crate::delivery::terms::Frozen;
 use crate::error::Fault;
 
 /// Orders of one person that are looked at, the last first.
-const MOST_ORDERS: u64 = 5_000;
+pub(super) const MOST_ORDERS: u64 = 5_000;
 
 /// What was, or would have been, saved in some time; minor units of the plan's currency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,11 @@ pub(crate) struct Span {
 }
 
 impl Span {
+    /// The 365 days before `until`: what a plan is offered by.
+    pub(crate) fn year_before(until: Instant) -> Self {
+        Self { from: until - chrono::TimeDelta::days(365), until }
+    }
+
     /// What a plan costs in it: a fee for each interval that has begun.
     pub(super) fn fee(self, plan: &Plan) -> i64 {
         let months: u32 = match plan.billed {

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{Months, NaiveDate};
+use chrono::NaiveDate;
 use entity::Instant;
-use entity::id::{AccountId, CustomerId, MembershipId, MessageId, OrderId, ProductId, ProductUpdateId};
-use entity::membership_plan::{self, Interval};
+use entity::id::{AccountId, MembershipId, MessageId, OrderId, ProductId, ProductUpdateId};
 use entity::message::Reason;
 use entity::{
-    cart, coupon, customer_tier, membership, order, order_line, order_shipping, points_account, product,
-    product_update,
+    cart, coupon, customer_tier, membership, membership_plan, order, order_line, order_shipping,
+    points_account, product, product_update,
 };
 use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder};
 use serde::Deserialize;
@@ -29,8 +28,9 @@ use crate::delivery::terms::Frozen;
 use crate::error::Fault;
 use crate::feedback;
 use crate::localized::{Texts, in_language};
+use crate::memberships::Span;
 use crate::memberships::plans::Plan;
-use crate::memberships::savings::{Span, would_have_saved};
+use crate::memberships::savings::would_have_saved;
 use crate::money::{Currency, Money};
 use crate::settings::ShopSettings;
 
@@ -270,30 +270,29 @@ impl Look<'_> {
         let plan = membership_plan::Entity::find_by_id(row.plan_id).one(self.db).await?.ok_or(GONE)?;
         let fee = Money { minor: row.price, currency: row.currency.parse()? };
         let paid_through = row.paid_through.map(|at| self.day(at));
-        Ok(MembershipPart { plan: plan.name, fee, paid_through, saved: None })
+        Ok(MembershipPart { plan: plan.name, fee, paid_through, saved: None, yearly_fee: None })
     }
 
-    /// What a plan would have saved its reader in its last interval.
+    /// What a plan would have saved its reader in a year, and what it would have cost: what journeys compare too.
     async fn plan(&self, code: &str) -> Result<MembershipPart, Missing> {
         let found = membership_plan::Entity::find().filter(membership_plan::Column::Code.eq(code));
         let row = found.one(self.db).await?.filter(|row| !row.archived).ok_or(GONE)?;
         let plan = Plan::try_from(row)?;
-        let saved = match self.wanted.recipient.customer() {
-            Some(customer) => Some(self.saved(customer.id, &plan).await?),
+        let savings = match self.wanted.recipient.customer() {
+            Some(customer) => {
+                let year = Span::year_before(self.app.clock.now());
+                Some(would_have_saved(self.app, customer.id, &plan, year).await?)
+            }
             None => None,
         };
-        Ok(MembershipPart { plan: plan.name, fee: plan.price, paid_through: None, saved })
-    }
-
-    async fn saved(&self, customer: CustomerId, plan: &Plan) -> Result<Money, Missing> {
-        let until = self.app.clock.now();
-        let months = match plan.billed {
-            Interval::Month => 1,
-            Interval::Year => 12,
-        };
-        let from = until.checked_sub_months(Months::new(months)).unwrap_or(until);
-        let savings = would_have_saved(self.app, customer, plan, Span { from, until }).await?;
-        Ok(Money { minor: savings.saved, currency: plan.price.currency })
+        let money = |minor| Money { minor, currency: plan.price.currency };
+        Ok(MembershipPart {
+            fee: plan.price,
+            paid_through: None,
+            saved: savings.map(|savings| money(savings.saved)),
+            yearly_fee: savings.map(|savings| money(savings.fee)),
+            plan: plan.name,
+        })
     }
 
     /// News of the programme beside an order: points, and shipping that a membership would have made free.

@@ -16,7 +16,7 @@ fn mjml(inside: &str) -> String {
 }
 
 fn body(purpose: Option<&str>, inside: &str) -> Json {
-    let content = json!([{ "locale": "en", "subject": "Hello {{ person.name }}", "mjml": mjml(inside),
+    let content = json!([{ "locale": "en", "subject": "Hello{% if person.name %} {{ person.name }}{% endif %}", "mjml": mjml(inside),
         "title": "Hello", "short": "You have {{ points.available | number }} points" }]);
     json!({ "purpose": purpose, "channels": ["EMAIL", "INBOX"], "content": content })
 }
@@ -85,9 +85,67 @@ both_engines! {
             assert_eq!(answer.user_error_codes()[0], code, "{inside}");
             assert_eq!(answer.user_errors()[0]["field"], json!(["body", "content", "en", "mjml"]));
         }
-        let promotion = format!("{{{{ coupon.code }}}}{{{{ order.total }}}}{LINK}");
+        let promotion = format!("{{% if coupon %}}{{{{ coupon.code }}}}{{% endif %}}{{{{ order.total }}}}{LINK}");
         shop.done(&owner, "messageTemplateDraft", draft("ours", Some("OFFERS"), &promotion)).await;
         shop.done(&owner, "messageTemplatePublish", json!({ "code": "ours" })).await;
+    }
+
+    async fn what_not_everybody_has_is_published_within_a_condition_only(shop: &TestApp) {
+        let owner = shop.as_staff(Role::Owner).await;
+        for (purpose, inside, code, name) in [
+            (None, "{{ programme.pending | number }} points".to_owned(), "INVALID", "programme"),
+            (Some("CARE"), format!("{{{{ person.name }}}}{LINK}"), "INVALID", "person.name"),
+            (Some("OFFERS"), format!("{{% if coupon %}}{LINK}{{% endif %}}"), "UNSUBSCRIBE_LINK_MISSING", "coupon"),
+        ] {
+            shop.done(&owner, "messageTemplateDraft", draft("ours", purpose, &inside)).await;
+            let answer = shop.unchanged_by(async || {
+                shop.mutate(&owner, "messageTemplatePublish", json!({ "code": "ours" })).await
+            }).await;
+            assert_eq!(answer.user_error_codes()[0], code, "{inside}");
+            let message = answer.user_errors()[0]["message"].as_str().unwrap().to_owned();
+            assert!(message.contains(&format!("`{name}`")), "{message}");
+        }
+        let asked = "{% if programme %}{{ programme.pending | number }} points{% endif %}";
+        shop.done(&owner, "messageTemplateDraft", draft("ours", None, asked)).await;
+        shop.done(&owner, "messageTemplatePublish", json!({ "code": "ours" })).await;
+    }
+
+    async fn a_template_that_a_journey_sends_keeps_its_purpose_and_channels(shop: &TestApp) {
+        let owner = shop.as_staff(Role::Owner).await;
+        let publish = json!({ "code": "points_expiring" });
+        shop.done(&owner, "journeyPublish", publish.clone()).await;
+        let another = draft("points_expiring", Some("OFFERS"), LINK);
+        let mut fewer = draft("points_expiring", Some("PROGRAMME"), LINK);
+        fewer["body"]["channels"] = json!(["EMAIL"]);
+        for act in ["journeyPause", "journeyResume"] {
+            shop.done(&owner, act, publish.clone()).await;
+            for (body, field) in [(&another, "purpose"), (&fewer, "channels")] {
+                shop.done(&owner, "messageTemplateDraft", body.clone()).await;
+                let refused = shop.refused(&owner, "messageTemplatePublish", publish.clone(), "USED_BY_JOURNEY").await;
+                assert_eq!(refused.user_errors()[0]["field"], json!(["body", field]));
+            }
+        }
+        shop.done(&owner, "messageTemplateDraft", draft("points_expiring", Some("PROGRAMME"), LINK)).await;
+        shop.done(&owner, "messageTemplatePublish", publish.clone()).await;
+        shop.done(&owner, "journeyRetire", publish.clone()).await;
+        shop.done(&owner, "messageTemplateDraft", another).await;
+        shop.done(&owner, "messageTemplatePublish", publish).await;
+    }
+
+    async fn a_draft_that_is_written_while_it_is_published_is_looked_at_too(shop: &TestApp) {
+        let owner = shop.as_staff(Role::Owner).await;
+        let query = "{ messageTemplate(code: \"ours\") { published { content { mjml } } } }";
+        for round in 0..5 {
+            shop.done(&owner, "messageTemplateDraft", draft("ours", None, &format!("Fine {round}"))).await;
+            let publishing = shop.mutate(&owner, "messageTemplatePublish", json!({ "code": "ours" }));
+            let writing = shop.mutate(&owner, "messageTemplateDraft", draft("ours", None, "{{ nothing }}"));
+            let answers = join_all([publishing, writing]).await;
+            let codes = answers[0].user_error_codes();
+            assert!(codes.iter().all(|code| *code == "INVALID"), "{codes:?}");
+            let now = shop.graphql(&owner, query, json!({})).await;
+            let mjml = now.at("/messageTemplate/published").to_string();
+            assert!(!mjml.contains("nothing"), "{mjml}");
+        }
     }
 
     async fn a_template_is_tried_before_it_is_published(shop: &TestApp) {

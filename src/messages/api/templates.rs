@@ -156,6 +156,8 @@ pub(super) enum MessageTemplateErrorCode {
     PromotionNotAllowed,
     /// It has no link to `unsubscribe_url`, which every template with a purpose needs.
     UnsubscribeLinkMissing,
+    /// A journey in force, paused or not, sends it for another purpose, or by a channel that it would not have any more: its messages would be dropped.
+    UsedByJourney,
     /// There are 500 templates.
     TooManyTemplates,
 }
@@ -177,6 +179,7 @@ pub(super) fn error_of(problem: Problem, before: &[&str]) -> UserError<MessageTe
         Code::Invalid => MessageTemplateErrorCode::Invalid,
         Code::PromotionNotAllowed => MessageTemplateErrorCode::PromotionNotAllowed,
         Code::UnsubscribeLinkMissing => MessageTemplateErrorCode::UnsubscribeLinkMissing,
+        Code::UsedByJourney => MessageTemplateErrorCode::UsedByJourney,
     };
     let field = before.iter().map(|part| (*part).to_owned()).chain(problem.path).collect();
     UserError { code, field: Some(field), message: problem.message }
@@ -190,6 +193,9 @@ pub(super) fn errors_of(error: TemplateError) -> Vec<UserError<MessageTemplateEr
         }
         TemplateError::NotFound => (Is::NotFound, "code", "There is no such template.".to_owned()),
         TemplateError::NoDraft => (Is::NoDraft, "code", "The template has no draft.".to_owned()),
+        TemplateError::Changed => {
+            (Is::Invalid, "code", "The draft is being written just now; try again.".to_owned())
+        }
         TemplateError::TooMany => (Is::TooManyTemplates, "code", "There are 500 templates.".to_owned()),
         TemplateError::NotMail => (Is::Invalid, "template", "It is not for mail.".to_owned()),
         TemplateError::NoCustomer => {
@@ -202,6 +208,9 @@ pub(super) fn errors_of(error: TemplateError) -> Vec<UserError<MessageTemplateEr
     let field = Some(vec!["input".to_owned(), field.to_owned()]);
     vec![UserError { code, field, message }]
 }
+
+/// How often a draft is looked at that is written again meanwhile.
+const LOOKS: u32 = 3;
 
 pub(super) const TWICE: TemplateError = TemplateError::Invalid("body", "must have each language once");
 
@@ -255,7 +264,16 @@ impl TemplatesMutation {
         input: MessageTemplatePublishInput,
     ) -> Result<MessageTemplatePayload, ApiError> {
         let MessageTemplatePublishInput { idempotency_key, code } = input;
-        write(ctx, "messageTemplatePublish", idempotency_key, &Publish { code }, store::publish).await
+        let mut publish = Publish { code, checked: None };
+        for _ in 0..LOOKS {
+            publish.checked = store::checked(&ctx.data_unchecked::<App>().db.read, &publish.code).await?;
+            let key = idempotency_key.clone();
+            match once(ctx, "messageTemplatePublish", key, &publish, store::publish).await? {
+                Err(TemplateError::Changed) => {}
+                done => return shown(ctx, done).await,
+            }
+        }
+        Ok(MessageTemplatePayload::refused(TemplateError::Changed))
     }
 }
 
@@ -267,7 +285,14 @@ async fn write<C: Serialize>(
     command: &C,
     work: impl AsyncFn(&Tx, &C) -> Outcome<String, TemplateError>,
 ) -> Result<MessageTemplatePayload, ApiError> {
-    match once(ctx, operation, key, command, work).await? {
+    shown(ctx, once(ctx, operation, key, command, work).await?).await
+}
+
+async fn shown(
+    ctx: &Context<'_>,
+    done: Result<Once<String>, TemplateError>,
+) -> Result<MessageTemplatePayload, ApiError> {
+    match done {
         Ok(Once { value, replayed }) => {
             let found = store::one(&ctx.data_unchecked::<App>().db.read, &value).await?;
             let template = found.ok_or_else(|| Fault::internal("what was written is gone"))?;

@@ -282,7 +282,25 @@ mod tests {
                     }
                     let direction = if language == "he" { "dir=\"rtl\"" } else { "dir=\"ltr\"" };
                     assert!(mail.html.contains(direction), "{} {language}", template.code);
+                    let turned = ["direction:ltr", "direction: ltr"];
+                    let is_turned =
+                        language == "he" && turned.iter().any(|turned| mail.html.contains(turned));
+                    assert!(!is_turned, "{}: {}", template.code, mail.html);
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_plan_saves_in_a_year_stands_beside_what_it_costs_in_a_year() {
+        for (language, content) in &body("membership_savings").unwrap().content {
+            let class = Class::of(Some(Purpose::Offers));
+            let context = samples::full(language).shown(class, class.may_promote());
+            let mail = fill::mail(content, &context, language).unwrap();
+            let note = fill::note(content, &context, language).unwrap();
+            for text in [mail.text, note.body] {
+                let amounts = ["148", "119"].map(|amount| text.matches(amount).count());
+                assert_eq!(amounts, [1, 1], "{language}: {text}");
             }
         }
     }

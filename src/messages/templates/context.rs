@@ -94,8 +94,10 @@ pub(crate) struct MembershipPart {
     /// For each interval.
     pub(crate) fee: Money,
     pub(crate) paid_through: Option<NaiveDate>,
-    /// What it saved, or would have saved, in the last interval.
+    /// What it would have saved in the last 365 days; of a plan that its reader does not have.
     pub(crate) saved: Option<Money>,
+    /// What it would have cost in them.
+    pub(crate) yearly_fee: Option<Money>,
 }
 
 /// What a transactional message may tell of the programme.
@@ -237,6 +239,7 @@ impl Writing<'_> {
         }
         if self.promotes {
             shown["saved"] = json!(membership.saved.map(|saved| formats::money(self.language, saved)));
+            shown["yearly_fee"] = json!(membership.yearly_fee.map(|fee| formats::money(self.language, fee)));
         }
         shown
     }
@@ -288,7 +291,7 @@ mod tests {
             let class = Class::of(purpose);
             let mut found = Vec::new();
             names(&samples::full("en").shown(class, class.may_promote()), &mut found);
-            for name in ["coupon", "price", "total", "saved"] {
+            for name in ["coupon", "price", "total", "saved", "yearly_fee"] {
                 assert_eq!(found.iter().any(|found| found == name), has, "{name} {purpose:?}");
             }
             assert_eq!(found.iter().any(|name| name == "programme"), purpose.is_none());

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 
-use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, filters};
+use minijinja::value::StringInput;
+use minijinja::{AutoEscape, Environment, State, UndefinedBehavior, Value, filters};
 use mrml::prelude::parser::ParserOptions;
 use mrml::prelude::render::RenderOptions;
 use serde_json::Value as Json;
@@ -117,8 +118,9 @@ fn cut(text: &str, most: usize) -> String {
 }
 
 fn html(mjml: &str) -> Result<String, Refusal> {
-    markup::check(mjml)?;
-    let parsed = mrml::parse_with_options(mjml, &ParserOptions::default());
+    let mjml = markup::referenced(mjml);
+    markup::check(&mjml)?;
+    let parsed = mrml::parse_with_options(&mjml, &ParserOptions::default());
     let parsed = parsed.map_err(|error| Refusal(format!("is no MJML: {error}")))?;
     // Without its fonts: they would be loaded from others, who would see who reads what.
     let options = RenderOptions { disable_comments: false, social_icon_origin: None, fonts: HashMap::new() };
@@ -185,16 +187,22 @@ impl<'a> Engine<'a> {
                 if is_markup { AutoEscape::Html } else { AutoEscape::None }
             },
         );
+        environment.set_formatter(|out, state, value| {
+            there(value)?;
+            minijinja::escape_formatter(out, state, value)
+        });
         let language = self.language;
         environment.add_filter("number", move |number: i64| formats::number(language, number));
-        environment.add_filter("capitalize", filters::capitalize);
-        environment.add_filter("default", filters::default);
+        environment.add_filter("capitalize", text(filters::capitalize));
+        environment.add_filter("default", |value: Value, other: Value| {
+            if value.is_undefined() || value.is_none() { other } else { value }
+        });
         environment.add_filter("first", filters::first);
         environment.add_filter("last", filters::last);
         environment.add_filter("length", filters::length);
-        environment.add_filter("lower", filters::lower);
-        environment.add_filter("trim", filters::trim);
-        environment.add_filter("upper", filters::upper);
+        environment.add_filter("lower", text(filters::lower));
+        environment.add_filter("trim", text(|value| filters::trim(value, None)));
+        environment.add_filter("upper", text(filters::upper));
         environment.add_test("defined", minijinja::tests::is_defined);
         environment
     }
@@ -208,6 +216,25 @@ pub(super) fn check_source(source: &str, is_markup: bool) -> Result<(), Refusal>
     let pieces = code::pieces(source)?;
     code::check(&pieces)?;
     if is_markup { places::check(&pieces) } else { Ok(()) }
+}
+
+/// Refuses what is not there, which the engine would write as a word.
+fn there(value: &Value) -> Result<(), minijinja::Error> {
+    if !value.is_undefined() && !value.is_none() {
+        return Ok(());
+    }
+    let message = "it is null where it is shown, and belongs in {% if … %}";
+    Err(minijinja::Error::new(minijinja::ErrorKind::UndefinedError, message))
+}
+
+/// A filter of text, which would take what is not there for a word too.
+fn text(
+    filter: fn(StringInput<'_>) -> Value,
+) -> impl Fn(&State, Value) -> Result<Value, minijinja::Error> + Send + Sync + 'static {
+    move |state, value| {
+        there(&value)?;
+        Ok(filter(StringInput::new(state, &value)?))
+    }
 }
 
 /// What the engine says is wrong, for whoever wrote the template: it names no values.

@@ -90,6 +90,37 @@ const DEEPEST: usize = 32;
 /// Elements of one mail.
 const MOST: usize = 1_000;
 
+/// The same with character references for what would be written otherwise than it stands: the values of attributes, and the
+/// title that becomes one, are written with Rust's `{:?}`, whose escapes mean nothing in HTML.
+pub(super) fn referenced(mjml: &str) -> String {
+    let mut written = String::with_capacity(mjml.len());
+    let (mut in_tag, mut in_title, mut quote) = (false, false, None);
+    for (at, c) in mjml.char_indices() {
+        let is_value = match quote {
+            Some(open) => c != open,
+            None => in_title && !in_tag && c != '<',
+        };
+        if is_value && is_escaped(c) {
+            written.extend(["&#x", &format!("{:x}", u32::from(c)), ";"]);
+            continue;
+        }
+        written.push(c);
+        match (in_tag, quote, c) {
+            (_, Some(open), end) if end == open => quote = None,
+            (true, None, '"' | '\'') => quote = Some(c),
+            (true, None, '>') => in_tag = false,
+            (false, None, '<') => (in_tag, in_title) = (true, mjml[at..].starts_with("<mj-title>")),
+            _ => {}
+        }
+    }
+    written
+}
+
+/// Whether `{:?}` writes it in more characters than itself within a text.
+fn is_escaped(c: char) -> bool {
+    c != '\'' && c.escape_debug().len() > 1
+}
+
 /// Refuses what is no mail as mails may be.
 pub(super) fn check(mjml: &str) -> Result<(), Refusal> {
     let mut open: Vec<&str> = Vec::new();
@@ -138,6 +169,9 @@ fn text(open: &[&str], text: &str) -> Result<(), Refusal> {
     match open.last() {
         None if !text.trim().is_empty() => Refusal::of("all must be within one <mjml>"),
         Some(&"mj-style") => harmless("mj-style", text),
+        Some(&"mj-title") if text.contains(['"', '\\']) => {
+            Refusal::of("the title has a `\"` or `\\` in it; write &quot; or &#x5c;")
+        }
         _ => Ok(()),
     }
 }
@@ -202,8 +236,8 @@ fn attribute<'a>(element: &str, text: &'a str) -> Result<(Attribute<'a>, &'a str
         Some((value, after))
     });
     match quoted {
-        Some((value, _)) if value.contains(['<', '>']) => {
-            Refusal::of(format!("`{name}` of `<{element}>` has a `<` or `>` in it"))
+        Some((value, _)) if value.contains(['<', '>', '"', '\\']) => {
+            Refusal::of(format!("`{name}` of `<{element}>` has a `<`, `>`, `\"` or `\\` in it"))
         }
         Some((value, after)) => Ok(((name, value), after)),
         None => Refusal::of(format!("`{name}` of `<{element}>` has no value in quotes")),
@@ -303,6 +337,16 @@ mod tests {
     }
 
     #[test]
+    fn what_attributes_and_the_title_hold_means_the_same_in_html() {
+        let hidden = "<mjml><mj-head><mj-title>a\" b</mj-title>\n</mj-head><a title='x\" y=\"\\' alt=\"\u{a0}\u{5d0}\u{5b0}\">\u{a0}\"</a></mjml>";
+        let expected = "<mjml><mj-head><mj-title>a&#x22; b</mj-title>\n</mj-head><a title='x&#x22; y=&#x22;&#x5c;' \
+            alt=\"&#xa0;\u{5d0}&#x5b0;\">\u{a0}\"</a></mjml>";
+        assert_eq!(referenced(hidden), expected);
+        check(hidden).unwrap_err();
+        check(expected).unwrap();
+    }
+
+    #[test]
     fn what_runs_loads_or_hides_is_refused() {
         for refused in [
             "<script>x</script>",
@@ -319,6 +363,8 @@ mod tests {
             "<p title></p>",
             "<p title=\"a\"lang=\"b\"></p>",
             "<p title=\"<\"></p>",
+            "<p title='x\" onclick=alert(1) y=\"'></p>",
+            "<p title=\"\\\"></p>",
             "<a href=\"javascript:x\">x</a>",
             "<a href=\"java&#115;cript:x\">x</a>",
             "<a href=\" https://a b\">x</a>",
@@ -330,6 +376,7 @@ mod tests {
             "<img src=\"https://shop.example/a.png\" alt=\" \"/>",
             "<p style=\"background:u&#114;l(https://evil.example)\"></p>",
             "<p style=\"x: expr\\ession(1)\"></p>",
+            "<p style=\"x: expr&#x5c;ession(1)\"></p>",
             "<p>x",
             "x</p>",
             "<p><b>x</p></b>",

@@ -52,7 +52,8 @@ pub(crate) fn full(language: &str) -> Parts {
             plan: "Plus".to_owned(),
             fee: euros(999),
             paid_through: Some(day(2026, 2, 15)),
-            saved: Some(euros(1_485)),
+            saved: Some(euros(14_850)),
+            yearly_fee: Some(euros(11_988)),
         }),
         programme: Some(ProgrammePart { available: 1_250, pending: 120, free_shipping: true }),
         coupon: Some(CouponPart {
@@ -66,8 +67,8 @@ pub(crate) fn full(language: &str) -> Parts {
     }
 }
 
-#[cfg(test)]
-/// The same without whatever may be missing: a name, a storefront, a coupon, an end, companions.
+/// The same without what not everybody has: a name, a storefront, points, a coupon that is still good, an end, companions. What
+/// a message is about is there all the same.
 pub(crate) fn sparse(language: &str) -> Parts {
     let mut parts = full(language);
     (parts.person, parts.shop_url, parts.coupon) = (None, None, None);
@@ -84,9 +85,9 @@ pub(crate) fn sparse(language: &str) -> Parts {
         tier.ends = None;
     }
     if let Some(membership) = &mut parts.membership {
-        (membership.paid_through, membership.saved) = (None, None);
+        (membership.paid_through, membership.saved, membership.yearly_fee) = (None, None, None);
     }
-    parts.programme = Some(ProgrammePart { available: 0, pending: 0, free_shipping: false });
+    parts.programme = None;
     parts
 }
 

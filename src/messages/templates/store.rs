@@ -16,11 +16,12 @@ use sea_orm::{
 use serde::Serialize;
 use serde_json::json;
 
-use super::validate::{self, Problem};
+use super::validate::{self, Code, Problem};
 use super::{Body, built_in};
 use crate::audit::{self, Entry};
 use crate::db::dialect;
 use crate::error::{Fault, Outcome, refuse};
+use crate::journeys;
 use crate::tx::Tx;
 
 /// Templates that a shop may have, besides those that are built in.
@@ -154,6 +155,8 @@ pub(crate) enum TemplateError {
     Invalid(&'static str, &'static str),
     /// There is nothing to publish.
     NoDraft,
+    /// The draft is another than the one that was looked at.
+    Changed,
     /// The draft cannot be published.
     Problems(Vec<Problem>),
     /// There are as many as there may be.
@@ -264,9 +267,27 @@ async fn template_of(tx: &Tx, draft: &Draft) -> Result<Option<TemplateId>, Fault
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Publish {
     pub(crate) code: String,
+    /// None if there was no draft.
+    #[serde(skip)]
+    pub(crate) checked: Option<Checked>,
 }
 
-/// Publishes the draft of a template, if nothing is wrong with it; messages that are sent from now on say what it says.
+/// A draft, and what is wrong with it.
+#[derive(Clone, Debug)]
+pub(crate) struct Checked {
+    body: Body,
+    problems: Vec<Problem>,
+}
+
+/// Looks at the draft of a template, if there is one. It is filled in in every language, which is too slow for a transaction.
+pub(crate) async fn checked(db: &impl ConnectionTrait, code: &str) -> Result<Option<Checked>, Fault> {
+    let Some((_, body)) = one(db, code).await?.and_then(|template| template.draft) else { return Ok(None) };
+    let check = move || Checked { problems: validate::problems(&body), body };
+    Ok(Some(tokio::task::spawn_blocking(check).await?))
+}
+
+/// Publishes the draft of a template, if it is the one that was looked at and nothing is wrong with it; messages that are sent
+/// from now on say what it says.
 pub(crate) async fn publish(tx: &Tx, publish: &Publish) -> Outcome<String, TemplateError> {
     use message_template::Column as Of;
     dialect::lock(tx.db(), "message_templates").await?;
@@ -278,7 +299,12 @@ pub(crate) async fn publish(tx: &Tx, publish: &Publish) -> Outcome<String, Templ
     };
     let last = last_version(tx, template.id).await?.filter(|last| last.published_at.is_none());
     let Some(draft) = last else { return refuse(TemplateError::NoDraft) };
-    let problems = validate::problems(&serde_json::from_value(draft.body)?);
+    let body: Body = serde_json::from_value(draft.body)?;
+    let Some(checked) = publish.checked.as_ref().filter(|checked| checked.body == body) else {
+        return refuse(TemplateError::Changed);
+    };
+    let mut problems = checked.problems.clone();
+    problems.extend(unfit(tx, &publish.code, &body).await?);
     if !problems.is_empty() {
         return refuse(TemplateError::Problems(problems));
     }
@@ -300,4 +326,20 @@ pub(crate) async fn publish(tx: &Tx, publish: &Publish) -> Outcome<String, Templ
     audit::record(tx, [Entry::of("message_template.publish", "MessageTemplate", template.id.0, detail)])
         .await?;
     Ok(publish.code.clone())
+}
+
+/// Why journeys in force could not send it any more: their messages would be dropped.
+async fn unfit(tx: &Tx, code: &str, body: &Body) -> Result<Vec<Problem>, Fault> {
+    let uses = journeys::uses_of_template(tx, code).await?;
+    let problem = |field, message| Problem::new(Code::UsedByJourney, &[field], message);
+    let unfit = |used: journeys::Use| {
+        let journey = used.journey;
+        if used.purpose != body.purpose {
+            return Some(problem("purpose", format!("The journey {journey} sends it for another purpose.")));
+        }
+        let has_all = used.channels.iter().all(|channel| body.channels.contains(channel));
+        let message = || format!("The journey {journey} sends it by a channel that it would not have.");
+        (!has_all).then(|| problem("channels", message()))
+    };
+    Ok(uses.into_iter().filter_map(unfit).collect())
 }

@@ -1,8 +1,8 @@
 //! Whether a template can be published: what it is made of, what it becomes, and what its class may show.
 
 use entity::message::Channel;
+use serde_json::Value as Json;
 
-use super::context::Parts;
 use super::{Body, Content, Refusal, code, fill, markup, samples};
 use crate::localized;
 use crate::messages::class::Class;
@@ -16,6 +16,8 @@ pub(crate) enum Code {
     PromotionNotAllowed,
     /// Whoever gets a message that is not transactional must be able to end such messages.
     UnsubscribeLinkMissing,
+    /// A journey in force sends it for another purpose, or by a channel that it would not have.
+    UsedByJourney,
 }
 
 /// One thing that is wrong, and where.
@@ -29,9 +31,13 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
-    fn new(code: Code, path: &[&str], message: impl Into<String>) -> Self {
+    pub(super) fn new(code: Code, path: &[&str], message: impl Into<String>) -> Self {
         let path = path.iter().map(|part| (*part).to_owned()).collect();
         Self { code, path, message: message.into() }
+    }
+
+    fn field(&self) -> &str {
+        self.path.last().map_or("", String::as_str)
     }
 }
 
@@ -106,18 +112,27 @@ impl Checked<'_> {
         }
     }
 
-    /// What is wrong with what it becomes.
+    /// What is wrong with what it becomes: with everything that there can be, and with what everybody has.
     fn fill(&self, found: &mut Vec<Problem>) {
-        let (class, sample) = (self.class(), samples::full(self.language));
+        let (class, full) = (self.class(), samples::full(self.language));
+        let values = full.shown(class, class.may_promote());
+        let problems = self.filled(&values);
+        if !problems.is_empty() {
+            let promoted = self.filled(&full.shown(class, true));
+            found.extend(problems.into_iter().map(|problem| self.promotes(problem, &promoted)));
+            return;
+        }
+        let sparse = samples::sparse(self.language).shown(class, class.may_promote());
+        let problems = self.filled(&sparse);
+        found.extend(problems.into_iter().map(|problem| self.lacks(problem, &values, &sparse)));
+    }
+
+    fn filled(&self, values: &Json) -> Vec<Problem> {
+        let mut found = Vec::new();
         if self.is_mail() {
-            match fill::mail(self.content, &sample.shown(class, class.may_promote()), self.language) {
-                Err(refusal) => {
-                    let promoted = |content: &Content, parts: &Parts| {
-                        fill::mail(content, &parts.shown(class, true), self.language).is_ok()
-                    };
-                    found.push(self.refused(&refusal, promoted(self.content, &sample)));
-                }
-                Ok(mail) if class != Class::Transactional => {
+            match fill::mail(self.content, values, self.language) {
+                Err(refusal) => found.push(self.refused(&refusal)),
+                Ok(mail) if self.class() != Class::Transactional => {
                     let leads = |text: &str| text.contains(samples::UNSUBSCRIBE);
                     if !leads(&markup::decoded(&mail.html)) {
                         let message = "mjml has no link to {{ unsubscribe_url }}.";
@@ -132,21 +147,64 @@ impl Checked<'_> {
             }
         }
         if self.is_note()
-            && let Err(refusal) =
-                fill::note(self.content, &sample.shown(class, class.may_promote()), self.language)
+            && let Err(refusal) = fill::note(self.content, values, self.language)
         {
-            let promoted = fill::note(self.content, &sample.shown(class, true), self.language).is_ok();
-            found.push(self.refused(&refusal, promoted));
+            found.push(self.refused(&refusal));
         }
+        found
     }
 
-    fn refused(&self, Refusal(problem): &Refusal, is_promotion: bool) -> Problem {
+    fn refused(&self, Refusal(problem): &Refusal) -> Problem {
         let field = problem.split([':', ' ']).next().unwrap_or_default();
-        if is_promotion {
-            let message = format!("{field} shows a price or a coupon, which only promotional templates can.");
-            return self.problem(Code::PromotionNotAllowed, field, message);
-        }
         self.problem(Code::Invalid, field, format!("{problem}."))
+    }
+
+    /// What is fine once prices and coupons can be shown is wrong because of them.
+    fn promotes(&self, problem: Problem, promoted: &[Problem]) -> Problem {
+        if problem.code != Code::Invalid || promoted.iter().any(|other| other.path == problem.path) {
+            return problem;
+        }
+        let field = problem.field();
+        let message = format!("{field} shows a price or a coupon, which only promotional templates can.");
+        self.problem(Code::PromotionNotAllowed, field, message)
+    }
+
+    /// Says which value it is that not everybody has.
+    fn lacks(&self, problem: Problem, values: &Json, sparse: &Json) -> Problem {
+        let mut differing = Vec::new();
+        differences(values, sparse, String::new(), &mut differing);
+        let is_cause = |at: &String| {
+            let mut without = values.clone();
+            if let (Some(value), Some(lacking)) = (without.pointer_mut(at), sparse.pointer(at)) {
+                value.clone_from(lacking);
+            }
+            self.filled(&without).iter().any(|other| other.path == problem.path)
+        };
+        let Some(cause) = differing.iter().find(|at| is_cause(at)) else { return problem };
+        let (field, name) = (problem.field(), cause.trim_start_matches('/').replace('/', "."));
+        let message = match problem.code {
+            Code::UnsubscribeLinkMissing => {
+                format!("{field} has no link to {{{{ unsubscribe_url }}}} for whoever has no `{name}`.")
+            }
+            Code::Invalid | Code::PromotionNotAllowed | Code::UsedByJourney => format!(
+                "{field}: `{name}` is not there for everybody; what shows it belongs in {{% if {name} %}}."
+            ),
+        };
+        Problem { message, ..problem }
+    }
+}
+
+/// Where two contexts are not the same, as JSON pointers.
+fn differences(values: &Json, others: &Json, at: String, found: &mut Vec<String>) {
+    match (values, others) {
+        (Json::Object(members), Json::Object(_)) => {
+            for (name, member) in members {
+                let other = others.get(name).unwrap_or(&Json::Null);
+                differences(member, other, format!("{at}/{name}"), found);
+            }
+        }
+        _ if values != others => found.push(at),
+        _ => {}
     }
 }
 
@@ -207,7 +265,10 @@ mod tests {
             assert_eq!(codes(purpose, link), []);
         }
         assert_eq!(
-            codes(Some(Purpose::Offers), &format!("{{{{ coupon.code }}}}{{{{ order.total }}}}{LINK}")),
+            codes(
+                Some(Purpose::Offers),
+                &format!("{{% if coupon %}}{{{{ coupon.code }}}}{{% endif %}}{{{{ order.total }}}}{LINK}")
+            ),
             []
         );
     }
@@ -224,6 +285,36 @@ mod tests {
         }
         // What is transactional has nothing to end.
         assert_eq!(codes(None, LINK), [(Code::Invalid, "content.en.mjml".to_owned())]);
+    }
+
+    #[test]
+    fn what_not_everybody_has_belongs_in_a_condition() {
+        let told = |purpose, inside: &str| {
+            let found = problems(&body(purpose, inside)).into_iter();
+            found.map(|found| (found.code, found.message)).collect::<Vec<_>>()
+        };
+        for (purpose, shown, name) in [
+            (None, "{{ programme.pending }}", "programme"),
+            (None, "{{ person.name }}", "person.name"),
+            (None, "<a href=\"{{ shop.url }}/news\">x</a>", "shop.url"),
+            (None, "{{ points.ending | number }}", "points.ending"),
+            (Some(Purpose::Offers), "{{ coupon.code }}", "coupon"),
+            (Some(Purpose::Offers), "{{ membership.saved }}", "membership.saved"),
+        ] {
+            let link = if purpose.is_some() { LINK } else { "" };
+            let message = format!(
+                "mjml: `{name}` is not there for everybody; what shows it belongs in {{% if {name} %}}."
+            );
+            assert_eq!(told(purpose, &format!("{shown}{link}")), [(Code::Invalid, message)], "{shown}");
+            let asked = format!("{{% if {name} %}}{shown}{{% endif %}}{link}");
+            assert_eq!(told(purpose, &asked), [], "{shown}");
+        }
+        assert_eq!(told(None, "{{ person.name | default('you') }}"), []);
+        let hidden = told(Some(Purpose::Offers), &format!("{{% if coupon %}}{LINK}{{% endif %}}"));
+        let message =
+            |field| format!("{field} has no link to {{{{ unsubscribe_url }}}} for whoever has no `coupon`.");
+        let expected = ["mjml", "text"].map(|field| (Code::UnsubscribeLinkMissing, message(field)));
+        assert_eq!(hidden, expected);
     }
 
     #[test]

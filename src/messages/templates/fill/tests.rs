@@ -81,6 +81,46 @@ fn what_the_context_does_not_have_is_refused() {
 }
 
 #[test]
+fn what_is_null_is_no_word() {
+    let mut nameless = context("Anna");
+    nameless["person"]["name"] = Json::Null;
+    let refused = |inside: &str| {
+        let content = Content { subject: Some("Hi".into()), ..content(inside) };
+        mail(&content, &nameless, "en").map(|mail| mail.text).map_err(|refusal| refusal.0)
+    };
+    let null = "mjml: undefined value: it is null where it is shown, and belongs in {% if … %} (line 1)";
+    for shown in ["{{ person.name }}", "{{ person.name | upper }}", "{{ person.name | trim }}"] {
+        assert_eq!(refused(shown).unwrap_err(), null, "{shown}");
+    }
+    assert_eq!(refused("Hi {{ person.name | default('you') | upper }}").unwrap(), "Hi YOU");
+    assert_eq!(refused("Hi{% if person.name %} {{ person.name }}{% endif %}").unwrap(), "Hi");
+}
+
+#[test]
+fn an_attribute_says_what_its_value_says() {
+    let name = "\u{20ac}\u{a0}5 \u{5d0}\u{5b0}\u{200f} \"a\\b\"";
+    let inside =
+        "<img src=\"https://shop.example/a.png\" alt=\"{{ person.name }}\" title='{{ person.name }}'/>";
+    let html = mail(&content(inside), &context(name), "en").unwrap().html;
+    let written = "\u{20ac}&#xa0;5 \u{5d0}&#x5b0;&#x200f; &quot;a&#x5c;b&quot;";
+    assert!(html.contains(&format!("alt=\"{written}\"")), "{html}");
+    assert!(html.contains(&format!("title=\"{written}\"")), "{html}");
+    assert!(!html.contains("\\u{") && !html.contains("\\\""), "{html}");
+}
+
+#[test]
+fn a_quote_within_quotes_begins_no_attribute() {
+    let inside = "<p title='x\" onclick=alert(1) y=\"'>x</p>";
+    let html = mail(&content(inside), &context("Anna"), "en").unwrap().html;
+    assert!(html.contains("title=\"x&#x22; onclick=alert(1) y=&#x22;\""), "{html}");
+    let title = mjml("x")
+        .replace("<mj-body>", "<mj-head><mj-title>x\" onclick=alert(1) y=\"</mj-title></mj-head><mj-body>");
+    let titled = Content { mjml: Some(title), ..content("x") };
+    let html = mail(&titled, &context("Anna"), "en").unwrap().html;
+    assert!(!html.contains("x\\\"") && !html.contains("x\" onclick"), "{html}");
+}
+
+#[test]
 fn includes_and_raw_markup_are_refused() {
     for inside in ["<mj-include path=\"/etc/passwd\" />", "<mj-raw><b>x</b></mj-raw>", "{% include 'x' %}"] {
         assert!(refusal(inside).starts_with("mjml: "), "{inside}");
