@@ -156,4 +156,5 @@ pub fn request_data(app: &App, request: Request) -> Request {
         .data(crate::memberships::api::loader(app))
         .data(crate::delivery::api::loader(app))
         .data(crate::feedback::api::loader(app))
+        .data(crate::journeys::api::loader(app))
 }

@@ -19,6 +19,8 @@ pub(super) struct Approach<'a> {
     pub(super) person: &'a Person,
     /// The ways that there are, the best first.
     pub(super) channels: &'a [Channel],
+    /// Whether there is somebody who takes messages to phones and devices.
+    pub(super) has_hook: bool,
     /// What right it needs; transactional, if none.
     pub(super) purpose: Option<Purpose>,
     /// When the person asked for it.
@@ -56,9 +58,16 @@ impl Approach<'_> {
         Err(why)
     }
 
-    /// What is always sent reaches somebody of whom no address is known by the one on the order.
+    /// Where it would go; none if nowhere. What is always sent reaches somebody of whom no address is known by the one on the
+    /// order.
     fn address(&self, channel: Channel) -> Option<String> {
-        let on_order = self.on_order.clone().filter(|_| self.purpose.is_none() && channel == Channel::Email);
-        self.person.address(channel).or(on_order)
+        match channel {
+            Channel::Email => {
+                let on_order = self.on_order.clone().filter(|_| self.purpose.is_none());
+                self.person.address(channel).or(on_order)
+            }
+            Channel::Inbox => self.person.address(channel),
+            Channel::Sms | Channel::Push => self.person.address(channel).filter(|_| self.has_hook),
+        }
     }
 }

@@ -241,24 +241,42 @@ impl Definition {
         self.steps.iter().enumerate().try_for_each(|(index, step)| self.check_step(index, step))
     }
 
-    /// What somebody asked for, owns or bought can only be told of what that is about.
+    /// What may be told by which right: a right that needs no consent is for what it is about, and for nothing else.
     fn check_purpose(&self) -> Result<(), Invalid> {
-        let problem = match (self.purpose, self.trigger) {
-            (Some(Purpose::BackInStock), trigger) if trigger != Trigger::BackInStock => {
-                "is the right to tell of what somebody waits for, and of nothing else"
-            }
-            (Some(Purpose::ProductUpdates), trigger) if trigger != Trigger::ProductUpdated => {
-                "is the right to tell owners of updates, and of nothing else"
-            }
-            (Some(Purpose::Care), trigger) if !trigger.has_order() => {
-                "is the right to tell of something bought, and of nothing else"
-            }
-            (None, trigger) if !trigger.is_needed() => {
-                "must be given: this is no part of an order or a membership"
-            }
-            _ => return Ok(()),
+        use Trigger::{
+            BackInStock, CustomerRegistered, MembershipPastDue, MembershipRenewed, OrderDelivered, OrderPaid,
+            OrderShipped, PointsExpiring, ProductUpdated, TierEnding, TierReached,
         };
-        Err(Invalid::new(&["purpose"], problem))
+        let of_membership = matches!(self.trigger, MembershipRenewed | MembershipPastDue);
+        let of_order = matches!(self.trigger, OrderPaid | OrderShipped | OrderDelivered);
+        let (fits, problem) = match self.purpose {
+            None => (of_order || of_membership, "must be given: this is no part of an order or a membership"),
+            Some(Purpose::Care) => {
+                (of_order, "is the right to tell of something bought, and of nothing else")
+            }
+            Some(Purpose::ProductUpdates) => (
+                self.trigger == ProductUpdated,
+                "is the right to tell owners of updates, and of nothing else",
+            ),
+            Some(Purpose::Programme) => (
+                matches!(self.trigger, TierReached | TierEnding | PointsExpiring | CustomerRegistered)
+                    || of_membership
+                    || self.is_about_silence(),
+                "is the right to tell of points, tiers, memberships and the standing of the account, and of nothing else",
+            ),
+            Some(Purpose::BackInStock) => (
+                self.trigger == BackInStock,
+                "is the right to tell of what somebody waits for, and of nothing else",
+            ),
+            // Whoever gets these said yes to them.
+            Some(Purpose::Newsletter | Purpose::Offers | Purpose::Reminders) => return Ok(()),
+        };
+        if fits { Ok(()) } else { Err(Invalid::new(&["purpose"], problem)) }
+    }
+
+    /// Whether it tells of a record that nothing was bought by for long.
+    fn is_about_silence(&self) -> bool {
+        self.trigger == Trigger::OrderPaid && self.conditions.contains(&Condition::NothingBoughtSince)
     }
 
     fn check_step(&self, index: usize, step: &Step) -> Result<(), Invalid> {
@@ -289,21 +307,6 @@ impl Definition {
             }
             Wait::Minutes(_) | Wait::Days(_) | Wait::Rhythm { .. } => Ok(()),
         }
-    }
-}
-
-impl Trigger {
-    /// Whether what it tells of may be told without any right.
-    fn is_needed(self) -> bool {
-        matches!(
-            self,
-            Self::OrderPaid
-                | Self::OrderShipped
-                | Self::OrderDelivered
-                | Self::MembershipRenewed
-                | Self::MembershipPastDue
-                | Self::CustomerRegistered
-        )
     }
 }
 

@@ -11,6 +11,7 @@ use entity::message::Reason;
 use sea_orm::{ActiveEnum, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 
 use super::live::Live;
+use super::people;
 use super::schedule::{self, Rhythm};
 use crate::db::bulk::Rows;
 use crate::db::dialect::is_among;
@@ -48,8 +49,16 @@ impl Entry<'_> {
     }
 }
 
-/// Begins these journeys, under the lock; three statements for any number.
-pub(super) async fn enter(tx: &Tx, entries: Vec<Entry<'_>>) -> Result<(), Fault> {
+/// Begins these journeys, under the lock, for whom people turned out to be; five statements for any number.
+pub(super) async fn enter(tx: &Tx, mut entries: Vec<Entry<'_>>) -> Result<(), Fault> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    // What is told of somebody was told before a merge, which waits for the lock or is seen here.
+    let known = people::load(tx.db(), entries.iter().map(|entry| entry.person)).await?;
+    for entry in &mut entries {
+        entry.person = known.get(&entry.person).map_or(entry.person, |person| person.id);
+    }
     let (laned, free): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.lane.is_some());
     // Of several in one lane the last one counts.
     let mut last: BTreeMap<(JourneyId, PersonId, String), Entry<'_>> = BTreeMap::new();

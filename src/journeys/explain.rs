@@ -114,6 +114,7 @@ pub(crate) async fn preview(
     let approach = Approach {
         person: &person,
         channels: &step.channels,
+        has_hook: app.hook.is_some(),
         purpose: definition.purpose,
         asked_at: facts.since,
         on_order: None,

@@ -60,26 +60,41 @@ pub(super) async fn enqueue(tx: &Tx, live: &Live, audience: &Audience) -> Result
     next(tx, &progress).await
 }
 
+impl Progress {
+    /// One for each batch: a batch that is run again enqueues no second job for those after it.
+    fn key(&self) -> String {
+        let of = match self.audience {
+            Audience::Waiting { product, round, .. } => format!("stock:{}:{round}", product.0.simple()),
+            Audience::Owners { update, .. } => format!("update:{}", update.0.simple()),
+        };
+        format!("{KIND}:{}:{of}:{}", self.journey.0.simple(), self.after.simple())
+    }
+}
+
 async fn next(tx: &Tx, progress: &Progress) -> Result<(), Fault> {
     let payload = serde_json::to_value(progress)?;
-    jobs::enqueue(tx, Job { kind: KIND, payload, due: None, dedup_key: None, max_attempts: ATTEMPTS }).await
+    let dedup_key = Some(progress.key());
+    jobs::enqueue(tx, Job { kind: KIND, payload, due: None, dedup_key, max_attempts: ATTEMPTS }).await
 }
 
 /// Goes on with a fan-out: the next people, and a job for those after them.
 pub(crate) async fn run(app: &App, job: &Model) -> Result<Ended, Fault> {
     let progress: Progress = serde_json::from_value(job.payload.clone())?;
-    app.change(&progress, async |tx: &Tx, progress| Box::pin(batch(tx, progress)).await).await?;
-    // What does not wait is due now.
-    while tick::do_due(app).await? {}
+    let goes_on =
+        app.change(&progress, async |tx: &Tx, progress| Box::pin(batch(tx, progress)).await).await?;
+    if !goes_on {
+        // Of a few people, what does not wait goes at once; of many, the recurring job does the rest within a minute.
+        tick::do_due(app).await?;
+    }
     Ok(Ended::Done)
 }
 
-/// A batch that is run again, since its worker ended before it could say that it was done, begins nothing twice: a cause
-/// begins a journey once.
-async fn batch(tx: &Tx, progress: &Progress) -> Result<(), Fault> {
+/// Answers whether there are more. A batch that is run again, since its worker ended before it could say that it was done,
+/// begins nothing twice: a cause begins a journey once.
+async fn batch(tx: &Tx, progress: &Progress) -> Result<bool, Fault> {
     lock(tx).await?;
     let journeys = Journeys::load(tx.db()).await?;
-    let Some(live) = journeys.iter().find(|live| live.id == progress.journey) else { return Ok(()) };
+    let Some(live) = journeys.iter().find(|live| live.id == progress.journey) else { return Ok(false) };
     let (last, entries) = match progress.audience {
         Audience::Waiting { product, round, at } => {
             waiting(tx, live, (product, round, at), progress.after).await?
@@ -89,10 +104,9 @@ async fn batch(tx: &Tx, progress: &Progress) -> Result<(), Fault> {
         }
     };
     enter(tx, entries).await?;
-    match last {
-        Some(after) => next(tx, &Progress { after, ..progress.clone() }).await,
-        None => Ok(()),
-    }
+    let Some(after) = last else { return Ok(false) };
+    next(tx, &Progress { after, ..progress.clone() }).await?;
+    Ok(true)
 }
 
 async fn waiting<'a>(

@@ -3,23 +3,24 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use entity::cart;
-use entity::id::{CartId, OrderId, PersonId, ProductId};
+use entity::id::{CartId, OrderId, PersonId};
 use entity::journey_cursor;
 use entity::outbox::{Column, Entity, Model};
 use entity::{Instant, customer, guest_identity, order, product};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::definition::{Condition, Trigger, Wait, has_window};
+use super::definition::{Condition, Trigger, Wait};
 use super::enter::{Entry, enter};
 use super::events::{Happened, read};
 use super::fanout::{self, Audience};
 use super::live::{Journeys, Live};
 use super::look::{Case, Look, When};
 use super::people::Person;
+use super::products;
 use super::purchases;
 use super::schedule::Rhythm;
-use super::{lock, statistics};
+use super::{lock, statistics, unreadable};
 use crate::app::App;
 use crate::customers::email::EmailAddress;
 use crate::db::dialect::{is_among, is_among_texts};
@@ -66,7 +67,11 @@ async fn batch(tx: &Tx) -> Result<bool, Fault> {
     let journeys = Journeys::load(tx.db()).await?;
     let mut taken = Taken::default();
     for event in &events {
-        taken.add(event)?;
+        match read(event) {
+            Ok(Some(happened)) => taken.add(event, happened),
+            Ok(None) => {}
+            Err(_fault) => unreadable("event", event.id.0),
+        }
     }
     if !journeys.is_empty() {
         taken.enter(tx, &journeys).await?;
@@ -90,8 +95,7 @@ struct Taken {
 }
 
 impl Taken {
-    fn add(&mut self, event: &Model) -> Result<(), Fault> {
-        let Some(happened) = read(event)? else { return Ok(()) };
+    fn add(&mut self, event: &Model, happened: Happened) {
         let cause = || format!("event:{}", event.id.0.simple());
         let at = event.occurred_at;
         match happened {
@@ -129,7 +133,6 @@ impl Taken {
                 self.others.push((Trigger::CustomerRegistered, id, cause(), Facts::default(), at));
             }
         }
-        Ok(())
     }
 
     async fn enter(self, tx: &Tx, journeys: &Journeys) -> Result<(), Fault> {
@@ -190,7 +193,7 @@ async fn order_entries<'a>(
             entry.lane = Some("purchase".to_owned());
         }
     }
-    name_products(tx, &mut entries).await?;
+    let mut entries = products::named(tx, entries).await?;
     entries.extend(used_up_entries(tx, used_up).await?);
     Ok(entries)
 }
@@ -241,30 +244,6 @@ async fn keep_rhythm(tx: &Tx, entries: &mut [Entry<'_>]) -> Result<(), Fault> {
     let rhythms: HashMap<PersonId, Rhythm> = purchases::rhythms(tx.db(), people).await?;
     for entry in entries.iter_mut().filter(|entry| by_rhythm(entry)) {
         entry.rhythm = rhythms.get(&entry.person).copied();
-    }
-    Ok(())
-}
-
-/// What is cared for is the dearest product of the order that the catalogue has.
-async fn name_products(tx: &Tx, entries: &mut [Entry<'_>]) -> Result<(), Fault> {
-    let cares = |entry: &Entry<'_>| {
-        let definition = &entry.live.definition;
-        definition.trigger == Trigger::OrderDelivered && has_window(definition.class())
-    };
-    let orders = entries.iter().filter(|entry| cares(entry)).filter_map(|entry| entry.facts.order);
-    let lines = purchases::lines(tx.db(), orders).await?;
-    let skus: BTreeSet<String> = lines.values().flatten().map(|line| line.sku.clone()).collect();
-    if skus.is_empty() {
-        return Ok(());
-    }
-    let among = is_among_texts(tx.db().get_database_backend(), "sku", skus);
-    let rows = product::Entity::find().filter(among).all(tx.db()).await?;
-    let products: HashMap<&str, ProductId> = rows.iter().map(|row| (row.sku.as_str(), row.id)).collect();
-    for entry in entries.iter_mut().filter(|entry| cares(entry)) {
-        let lines = entry.facts.order.and_then(|order| lines.get(&order)).into_iter().flatten();
-        let known = lines.filter(|line| products.contains_key(line.sku.as_str()));
-        let dearest = known.max_by_key(|line| (line.line_total, std::cmp::Reverse(line.position)));
-        entry.facts.product = dearest.and_then(|line| products.get(line.sku.as_str()).copied());
     }
     Ok(())
 }

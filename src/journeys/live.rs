@@ -4,11 +4,13 @@ use std::collections::HashMap;
 
 use entity::id::JourneyId;
 use entity::journey::{self, JourneyState};
-use entity::journey_version;
+use entity::{Instant, journey_version};
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use serde::Deserialize;
 
 use super::definition::{Definition, Trigger};
+use super::unreadable;
 use crate::db::dialect::is_among;
 use crate::error::Fault;
 
@@ -17,6 +19,8 @@ use crate::error::Fault;
 pub(super) struct Live {
     pub(super) id: JourneyId,
     pub(super) version: i32,
+    /// From then on it takes people in.
+    pub(super) published_at: Instant,
     pub(super) definition: Definition,
 }
 
@@ -25,7 +29,7 @@ pub(super) struct Live {
 pub(super) struct Journeys(Vec<Live>);
 
 impl Journeys {
-    /// One statement.
+    /// One statement. One that cannot be read takes nobody in.
     pub(super) async fn load(db: &impl ConnectionTrait) -> Result<Self, Fault> {
         use journey::Column as Journey;
         use journey_version::Column as Version;
@@ -48,11 +52,12 @@ impl Journeys {
             )
             .take();
         let rows = journey_version::Entity::find().filter(Expr::exists(current)).all(db).await?;
-        let live = |row: journey_version::Model| -> Result<Live, Fault> {
-            let definition = serde_json::from_value(row.definition)?;
-            Ok(Live { id: row.journey_id, version: row.version, definition })
+        let live = |row: journey_version::Model| {
+            let definition = definition_of(&row)?;
+            let journey_version::Model { journey_id: id, version, published_at, .. } = row;
+            Some(Live { id, version, published_at, definition })
         };
-        rows.into_iter().map(live).collect::<Result<_, _>>().map(Self)
+        Ok(Self(rows.into_iter().filter_map(live).collect()))
     }
 
     /// Those that `trigger` begins.
@@ -70,6 +75,15 @@ impl Journeys {
     }
 }
 
+/// What a version says; none if it cannot be read.
+fn definition_of(row: &journey_version::Model) -> Option<Definition> {
+    let Ok(definition) = Definition::deserialize(&row.definition) else {
+        unreadable("definition", row.id.0);
+        return None;
+    };
+    Some(definition)
+}
+
 /// A version of a journey that somebody is on the way through, and where the journey is.
 #[derive(Clone, Debug)]
 pub(super) struct Version {
@@ -77,7 +91,7 @@ pub(super) struct Version {
     pub(super) definition: Definition,
 }
 
-/// These versions; two statements.
+/// The versions of these journeys that can be read; two statements.
 pub(super) async fn versions(
     db: &impl ConnectionTrait,
     of: impl IntoIterator<Item = JourneyId>,
@@ -93,7 +107,7 @@ pub(super) async fn versions(
     let mut versions = HashMap::new();
     for row in rows {
         let Some(state) = states.get(&row.journey_id).copied() else { continue };
-        let definition = serde_json::from_value(row.definition)?;
+        let Some(definition) = definition_of(&row) else { continue };
         versions.insert((row.journey_id, row.version), Version { state, definition });
     }
     Ok(versions)

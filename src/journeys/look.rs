@@ -1,6 +1,6 @@
 //! What conditions ask about, looked up for many at once, and whether they hold.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::TimeDelta;
 use entity::id::{CartId, CustomerId, JourneyId, OrderId, PersonId, ProductId};
@@ -14,14 +14,12 @@ use super::purchases::{self, LastBought, came_back};
 use crate::catalog::rules::is_available;
 use crate::db::dialect::{is_among, is_among_texts};
 use crate::error::Fault;
-use crate::memberships;
+use crate::memberships::{self, Span};
 use crate::messages::facts::Facts;
 use crate::messages::terms::MessageTerms;
 
 /// Days for which somebody waits for a product.
 const WAITS_FOR: TimeDelta = TimeDelta::days(90);
-/// Days over which a plan has to save more than it costs.
-const SAVES_OVER: TimeDelta = TimeDelta::days(365);
 
 /// Somebody for whom a journey may begin or go on.
 #[derive(Clone, Copy, Debug)]
@@ -60,12 +58,20 @@ pub(super) struct Look {
     last_of_article: HashMap<(PersonId, String), Instant>,
     carts: HashMap<CartId, cart::Model>,
     products: HashMap<ProductId, product::Model>,
-    care_windows: HashMap<String, i32>,
+    cared_for: HashMap<String, Cared>,
     waits: HashMap<(CustomerId, ProductId), Instant>,
     tiers: HashMap<CustomerId, String>,
     members: BTreeSet<CustomerId>,
     savers: HashMap<CustomerId, String>,
     sent: HashMap<(JourneyId, PersonId), Instant>,
+}
+
+/// An article that an order brought, as the catalogue has it.
+#[derive(Clone, Copy, Debug)]
+struct Cared {
+    product: ProductId,
+    /// For how many days after its delivery it is cared for, if it says.
+    days: Option<i32>,
 }
 
 /// What the cases ask for.
@@ -140,7 +146,7 @@ impl Look {
             .map(|line| line.sku.clone())
             .collect();
         if !cared_for.is_empty() {
-            self.care_windows = care_windows(db, cared_for).await?;
+            self.cared_for = articles(db, cared_for).await?;
         }
         Ok(())
     }
@@ -215,7 +221,7 @@ impl Look {
         }
         let savers = customers(|condition| matches!(condition, Condition::WouldHaveSaved));
         if !savers.is_empty() {
-            self.savers = memberships::would_have_saved(db, savers, now - SAVES_OVER, now).await?;
+            self.savers = memberships::would_have_saved(db, savers, Span::year_before(now)).await?;
         }
         Ok(())
     }
@@ -273,7 +279,9 @@ impl Look {
                 let now = self.now?;
                 product().is_some_and(|product| is_available(product, now)) && self.waits_still(case, now)
             }
-            Trigger::TierReached | Trigger::TierEnding => tier() == case.facts.tier.as_ref(),
+            Trigger::TierReached => tier() == case.facts.tier.as_ref(),
+            Trigger::TierEnding => tier() == case.facts.tier.as_ref() && self.ends_still(case),
+            Trigger::PointsExpiring => self.ends_still(case),
             _ => true,
         };
         (!holds).then_some(Reason::ConditionNotMet)
@@ -288,6 +296,11 @@ impl Look {
             return false;
         };
         self.waits.get(&(customer, product)).is_some_and(|joined_at| now <= *joined_at + WAITS_FOR)
+    }
+
+    /// Whether what will end has not ended yet.
+    fn ends_still(&self, case: &Case<'_>) -> bool {
+        case.facts.ends_at > self.now
     }
 
     fn objection_of(&self, case: &Case<'_>, condition: &Condition) -> Option<Reason> {
@@ -343,16 +356,25 @@ impl Look {
         self.orders.get(&case.facts.order?)?.email_key.clone()
     }
 
-    /// Whether it is too late to speak of what was bought.
+    /// Whether it is too late to speak of what was bought, or nothing of it is left to speak of. What counts is the product
+    /// that the message speaks of, else the one of the order that is cared for longest; and the delivery, or, as long as
+    /// nobody told of one, the last that was told before it.
     pub(super) fn is_window_closed(&self, case: &Case<'_>, terms: &MessageTerms) -> bool {
         let Some(now) = self.now.filter(|_| has_window(case.definition.class())) else { return false };
-        let Some(order) = case.facts.order.and_then(|id| self.orders.get(&id)) else { return true };
-        let Some(delivered_at) = order.delivered_at else { return false };
-        let window = |line: &order_line::Model| self.care_windows.get(&line.sku).copied();
-        let lines = self.lines.get(&order.id).map_or(&[][..], Vec::as_slice);
+        let order = case.facts.order.and_then(|id| self.orders.get(&id));
+        let Some(order) = order.filter(|order| order.cancelled_at.is_none()) else { return true };
+        let article = |line: &order_line::Model| self.cared_for.get(&line.sku);
+        let spoken_of = |line: &&order_line::Model| {
+            let named = case.facts.product;
+            line.returned < line.quantity
+                && (named.is_none() || named == article(line).map(|article| article.product))
+        };
         let general = i32::try_from(terms.care_window_days).unwrap_or(i32::MAX);
-        let days = lines.iter().map(|line| window(line).unwrap_or(general)).max().unwrap_or(general);
-        now > delivered_at + TimeDelta::days(days.into())
+        let days =
+            |line: &order_line::Model| article(line).and_then(|article| article.days).unwrap_or(general);
+        let Some(days) = self.lines_of(case).iter().filter(spoken_of).map(days).max() else { return true };
+        let from = order.delivered_at.or(order.shipped_at).or(order.paid_at).unwrap_or(order.placed_at);
+        now > from + TimeDelta::days(days.into())
     }
 }
 
@@ -366,18 +388,17 @@ fn has_any(categories: &serde_json::Value, wanted: &BTreeSet<String>) -> bool {
     categories.iter().filter_map(serde_json::Value::as_str).any(|category| wanted.contains(category))
 }
 
-/// For how many days after delivery these articles are cared for, as far as they say.
-async fn care_windows(
+/// These articles, as far as the catalogue has them.
+async fn articles(
     db: &impl ConnectionTrait,
     skus: BTreeSet<String>,
-) -> Result<HashMap<String, i32>, Fault> {
-    let rows: Vec<(String, Option<i32>)> = product::Entity::find()
+) -> Result<HashMap<String, Cared>, Fault> {
+    let rows: Vec<(String, ProductId, Option<i32>)> = product::Entity::find()
         .select_only()
-        .columns([product::Column::Sku, product::Column::CareWindowDays])
+        .columns([product::Column::Sku, product::Column::Id, product::Column::CareWindowDays])
         .filter(is_among_texts(db.get_database_backend(), "sku", skus))
         .into_tuple()
         .all(db)
         .await?;
-    let said: BTreeMap<String, Option<i32>> = rows.into_iter().collect();
-    Ok(said.into_iter().filter_map(|(sku, days)| Some((sku, days?))).collect())
+    Ok(rows.into_iter().map(|(sku, product, days)| (sku, Cared { product, days })).collect())
 }

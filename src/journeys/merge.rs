@@ -11,12 +11,9 @@ use crate::error::Fault;
 use crate::tx::Tx;
 
 /// Gives `into` the ways through journeys of `from`. Of two that wait in one lane the newer one goes on, and what both wait
-/// for by one cause comes once. Whoever acts on what is due waits meanwhile, if there are any; it waits for nothing that a
-/// merge holds.
+/// for by one cause comes once. Whoever takes in events or acts on what is due waits meanwhile, and waits for nothing that a
+/// merge holds: what it began for `from` is seen here, and what it begins after this is for `into`.
 pub(crate) async fn follow(tx: &Tx, from: PersonId, into: CustomerId) -> Result<(), Fault> {
-    if Entity::find().filter(Column::PersonId.eq(from)).one(tx.db()).await?.is_none() {
-        return Ok(());
-    }
     lock(tx).await?;
     let into = PersonId::from(into);
     let in_lane = || waits().and(other(Column::Lane).equals(own(Column::Lane)));
@@ -36,8 +33,9 @@ pub(crate) async fn follow(tx: &Tx, from: PersonId, into: CustomerId) -> Result<
 
 /// Ends what `person` waits for if there is one like `other`.
 async fn end(tx: &Tx, person: PersonId, other: &SelectStatement) -> Result<(), Fault> {
+    let (dropped, done) = (RunState::Dropped.to_value(), RunState::Done.to_value());
     Entity::update_many()
-        .col_expr(Column::State, Expr::val(RunState::Done.to_value()))
+        .col_expr(Column::State, Expr::case(Column::Sent.eq(0), dropped).finally(done).into())
         .col_expr(Column::Reason, Expr::val(Reason::Superseded.to_value()))
         .col_expr(Column::EndedAt, Expr::val(tx.now()))
         .filter(Column::PersonId.eq(person).and(Column::EndedAt.is_null()))

@@ -77,81 +77,109 @@ fn was_reached() -> SimpleExpr {
     Expr::cust("sent > 0")
 }
 
-/// What came of those who began a journey from `from` on, before `until`; two statements.
+/// A span of time, its end not in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Span {
+    pub(crate) from: Instant,
+    pub(crate) until: Instant,
+}
+
+impl Span {
+    fn has(self, column: impl ColumnTrait) -> SimpleExpr {
+        column.gte(self.from).and(column.lt(self.until))
+    }
+}
+
+/// What came of those who began these journeys in a span; two statements for any number of journeys.
 pub(crate) async fn of(
     db: &impl ConnectionTrait,
-    journey: JourneyId,
-    from: Instant,
-    until: Instant,
-) -> Result<Statistics, Fault> {
-    let rows: Vec<(RunState, Option<Reason>, bool, i64, i64)> = Entity::find()
+    journeys: &[JourneyId],
+    span: Span,
+) -> Result<HashMap<JourneyId, Statistics>, Fault> {
+    let rows: Vec<(JourneyId, RunState, Option<Reason>, bool, i64, i64)> = Entity::find()
         .select_only()
-        .columns([Column::State, Column::Reason])
+        .columns([Column::JourneyId, Column::State, Column::Reason])
         .expr(was_reached())
         .expr(Column::Id.count())
         .expr(Column::ConvertedAt.count())
-        .filter(Column::JourneyId.eq(journey))
-        .filter(Column::EnteredAt.gte(from).and(Column::EnteredAt.lt(until)))
+        .filter(among(db, journeys))
+        .filter(span.has(Column::EnteredAt))
+        .group_by(Column::JourneyId)
         .group_by(Column::State)
         .group_by(Column::Reason)
         .group_by(was_reached())
         .into_tuple()
         .all(db)
         .await?;
-    let mut found = Statistics::default();
-    for (state, reason, was_reached, count, converted) in rows {
-        found.entered += count;
-        if was_reached {
-            found.reached += count;
-            found.reached_converted += converted;
-        }
-        match (state, reason) {
-            (RunState::Waiting | RunState::Parked, reason) => {
-                found.waiting += count;
-                if let Some(reason) = reason {
-                    *found.deferred.entry(reason).or_default() += count;
-                }
-            }
-            (RunState::HeldOut, _) => {
-                found.held_out += count;
-                found.held_out_converted += converted;
-            }
-            (RunState::Dropped, Some(reason)) => *found.dropped.entry(reason).or_default() += count,
-            (RunState::Dropped, None) | (RunState::Done, _) => {}
-        }
+    let mut found: HashMap<JourneyId, Statistics> = HashMap::new();
+    for (journey, state, reason, was_reached, count, converted) in rows {
+        found.entry(journey).or_default().add_runs(state, reason, was_reached, [count, converted]);
     }
-    found.add_messages(db, journey, from, until).await?;
+    add_messages(db, journeys, span, &mut found).await?;
     Ok(found)
 }
 
-impl Statistics {
-    async fn add_messages(
-        &mut self,
-        db: &impl ConnectionTrait,
-        journey: JourneyId,
-        from: Instant,
-        until: Instant,
-    ) -> Result<(), Fault> {
-        use message::Column as Message;
-        let rows: Vec<(MessageState, Option<Reason>, i64)> = message::Entity::find()
-            .select_only()
-            .columns([Message::State, Message::Reason])
-            .expr(Message::Id.count())
-            .filter(Message::JourneyId.eq(journey))
-            .filter(Message::QueuedAt.gte(from).and(Message::QueuedAt.lt(until)))
-            .group_by(Message::State)
-            .group_by(Message::Reason)
-            .into_tuple()
-            .all(db)
-            .await?;
-        for (state, reason, count) in rows {
-            match (state, reason) {
-                (MessageState::Sent, _) => self.sent += count,
-                (_, Some(reason)) => *self.unsent.entry(reason).or_default() += count,
-                (_, None) => {}
-            }
+fn among(db: &impl ConnectionTrait, journeys: &[JourneyId]) -> SimpleExpr {
+    is_among(db.get_database_backend(), "journey_id", journeys.iter().map(|id| id.0))
+}
+
+async fn add_messages(
+    db: &impl ConnectionTrait,
+    journeys: &[JourneyId],
+    span: Span,
+    found: &mut HashMap<JourneyId, Statistics>,
+) -> Result<(), Fault> {
+    use message::Column as Message;
+    let rows: Vec<(JourneyId, MessageState, Option<Reason>, i64)> = message::Entity::find()
+        .select_only()
+        .columns([Message::JourneyId, Message::State, Message::Reason])
+        .expr(Message::Id.count())
+        .filter(among(db, journeys))
+        .filter(span.has(Message::QueuedAt))
+        .group_by(Message::JourneyId)
+        .group_by(Message::State)
+        .group_by(Message::Reason)
+        .into_tuple()
+        .all(db)
+        .await?;
+    for (journey, state, reason, count) in rows {
+        let statistics = found.entry(journey).or_default();
+        match (state, reason) {
+            (MessageState::Sent, _) => statistics.sent += count,
+            (_, Some(reason)) => *statistics.unsent.entry(reason).or_default() += count,
+            (_, None) => {}
         }
-        Ok(())
+    }
+    Ok(())
+}
+
+impl Statistics {
+    fn add_runs(
+        &mut self,
+        state: RunState,
+        reason: Option<Reason>,
+        was_reached: bool,
+        [count, converted]: [i64; 2],
+    ) {
+        self.entered += count;
+        if was_reached {
+            self.reached += count;
+            self.reached_converted += converted;
+        }
+        match (state, reason) {
+            (RunState::Waiting | RunState::Parked, reason) => {
+                self.waiting += count;
+                if let Some(reason) = reason {
+                    *self.deferred.entry(reason).or_default() += count;
+                }
+            }
+            (RunState::HeldOut, _) => {
+                self.held_out += count;
+                self.held_out_converted += converted;
+            }
+            (RunState::Dropped, Some(reason)) => *self.dropped.entry(reason).or_default() += count,
+            (RunState::Dropped, None) | (RunState::Done, _) => {}
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::TimeDelta;
-use entity::id::{JourneyId, PersonId};
+use entity::id::{JourneyId, PersonId, RunId};
 use entity::journey::JourneyState;
 use entity::journey_run::{Column, Entity, Model, RunState};
 use entity::message::{self, Channel, MessageState, Reason};
@@ -20,10 +20,10 @@ use super::approach::{Approach, Suppressed};
 use super::arbitrate::{Candidate, Judge, Sent, Verdict};
 use super::intake::take_in;
 use super::live::{self, Version};
-use super::lock;
 use super::look::{Case, Look, When};
 use super::outcome::Outcomes;
 use super::people::{self, Person};
+use super::{lock, unreadable};
 use crate::app::App;
 use crate::consent::{permissions, suppressed};
 use crate::db::dialect::is_among;
@@ -55,10 +55,11 @@ pub(super) async fn do_due(app: &App) -> Result<bool, Fault> {
     if waiting.is_none() {
         return Ok(false);
     }
-    app.change(&(), async |tx: &Tx, ()| Box::pin(batch(tx)).await).await
+    let has_hook = app.hook.is_some();
+    app.change(&has_hook, async |tx: &Tx, has_hook| Box::pin(batch(tx, *has_hook)).await).await
 }
 
-async fn batch(tx: &Tx) -> Result<bool, Fault> {
+async fn batch(tx: &Tx, has_hook: bool) -> Result<bool, Fault> {
     lock(tx).await?;
     let runs = due(tx).await?;
     if runs.is_empty() {
@@ -68,16 +69,24 @@ async fn batch(tx: &Tx) -> Result<bool, Fault> {
         live::versions(tx.db(), runs.iter().map(|run| run.journey_id).collect::<BTreeSet<_>>()).await?;
     let people = people::load(tx.db(), runs.iter().map(|run| run.person_id)).await?;
     let mut outcomes = Outcomes::new(tx);
-    let facts = runs.iter().map(|run| Facts::read(&run.facts)).collect::<Result<Vec<_>, _>>()?;
+    let mut readable = Vec::with_capacity(runs.len());
+    for run in &runs {
+        if let Ok(facts) = Facts::read(&run.facts) {
+            readable.push((run, facts));
+        } else {
+            unreadable("run", run.id.0);
+            outcomes.end(run, Reason::TemplateFailed);
+        }
+    }
     let mut steps = Vec::new();
-    for (run, facts) in runs.iter().zip(&facts) {
+    for (run, facts) in &readable {
         match Due::of(run, facts, &versions, &people) {
             Ok(step) => steps.push(step),
             Err(Aside::Park) => outcomes.park(run),
             Err(Aside::Drop(reason)) => outcomes.end(run, reason),
         }
     }
-    let steps = sendable(tx, steps, &mut outcomes).await?;
+    let steps = sendable(tx, steps, has_hook, &mut outcomes).await?;
     judge(tx, steps, &mut outcomes).await?;
     outcomes.write(tx).await?;
     Ok(true)
@@ -132,12 +141,12 @@ impl<'a> Due<'a> {
         versions: &'a HashMap<(JourneyId, i32), Version>,
         people: &'a HashMap<PersonId, Person>,
     ) -> Result<Self, Aside> {
-        let retired = Aside::Drop(Reason::JourneyRetired);
-        let Some(version) = versions.get(&(run.journey_id, run.version)) else { return Err(retired) };
+        // It cannot be read: nothing is lost until somebody sees to it.
+        let Some(version) = versions.get(&(run.journey_id, run.version)) else { return Err(Aside::Park) };
         match version.state {
             JourneyState::Active => {}
             JourneyState::Paused => return Err(Aside::Park),
-            JourneyState::Retired | JourneyState::Draft => return Err(retired),
+            JourneyState::Retired | JourneyState::Draft => return Err(Aside::Drop(Reason::JourneyRetired)),
         }
         let step = usize::try_from(run.step).ok().and_then(|step| version.definition.steps.get(step));
         let step = step.ok_or(Aside::Drop(Reason::NoTemplate))?;
@@ -163,6 +172,7 @@ impl<'a> Due<'a> {
 async fn sendable<'a>(
     tx: &Tx,
     steps: Vec<Due<'a>>,
+    has_hook: bool,
     outcomes: &mut Outcomes<'_>,
 ) -> Result<Vec<Due<'a>>, Fault> {
     let cases: Vec<Case<'_>> = steps.iter().map(Due::case).collect();
@@ -182,6 +192,7 @@ async fn sendable<'a>(
             let approach = Approach {
                 person: step.person,
                 channels: &step.step.channels,
+                has_hook,
                 purpose: step.version.definition.purpose,
                 asked_at: step.facts.since,
                 on_order: look.address_on_order(case),
@@ -222,18 +233,13 @@ async fn judge(tx: &Tx, steps: Vec<Due<'_>>, outcomes: &mut Outcomes<'_>) -> Res
     let mut sent = sent_to(tx, &steps).await?;
     let mut by_person: BTreeMap<PersonId, Vec<Due<'_>>> = BTreeMap::new();
     for step in steps {
-        if step.run.held_out {
-            outcomes.hold_out(&step);
-        } else {
-            by_person.entry(step.person.id).or_default().push(step);
-        }
+        by_person.entry(step.person.id).or_default().push(step);
     }
     for (person, steps) in by_person {
-        let due = steps.iter().map(Due::candidate).collect();
-        let verdicts: HashMap<_, _> =
-            judge.judge(sent.remove(&person).unwrap_or_default(), due).into_iter().collect();
+        let verdicts = judged(&judge, &sent.remove(&person).unwrap_or_default(), &steps);
         for step in steps {
             match verdicts.get(&step.run.id) {
+                Some(Verdict::Send) if step.run.held_out => outcomes.hold_out(&step),
                 Some(Verdict::Send) => outcomes.send(&step)?,
                 Some(Verdict::Defer(until, reason)) => outcomes.defer(step.run, *until, *reason),
                 Some(Verdict::Drop(reason)) => outcomes.end(step.run, *reason),
@@ -242,6 +248,20 @@ async fn judge(tx: &Tx, steps: Vec<Due<'_>>, outcomes: &mut Outcomes<'_>) -> Res
         }
     }
     Ok(())
+}
+
+/// Judges all that is due for one person. What is held out is judged as if it were sent, each beside what truly may go: it
+/// is held out when it would have gone, and takes nobody's place.
+fn judged(judge: &Judge<'_>, sent: &[Sent], steps: &[Due<'_>]) -> HashMap<RunId, Verdict> {
+    let (held_out, real): (Vec<_>, Vec<_>) = steps.iter().partition(|step| step.run.held_out);
+    let candidates: Vec<Candidate> = real.into_iter().map(Due::candidate).collect();
+    let mut verdicts: HashMap<_, _> = judge.judge(sent.to_vec(), candidates.clone()).into_iter().collect();
+    for step in held_out {
+        let beside = candidates.iter().copied().chain([step.candidate()]).collect();
+        let all = judge.judge(sent.to_vec(), beside);
+        verdicts.extend(all.into_iter().find(|(run, _)| *run == step.run.id));
+    }
+    verdicts
 }
 
 impl Due<'_> {
@@ -257,7 +277,11 @@ impl Due<'_> {
     }
 }
 
-/// What was sent to these people lately, other than what is always sent; one statement.
+/// Days for which a message may wait for whoever delivers it, and is still seen here once it has left.
+const MOST_LATE: i64 = 2;
+
+/// What left for these people lately, other than what is always sent, and what is to leave, as if it left now; one
+/// statement.
 async fn sent_to(tx: &Tx, steps: &[Due<'_>]) -> Result<HashMap<PersonId, Vec<Sent>>, Fault> {
     use message::Column as Message;
     let people: BTreeSet<_> = steps
@@ -270,10 +294,10 @@ async fn sent_to(tx: &Tx, steps: &[Due<'_>]) -> Result<HashMap<PersonId, Vec<Sen
         return Ok(sent);
     }
     let days = std::cmp::max(7, tx.settings().messages.care_spacing_days);
-    let since: Instant = tx.now() - TimeDelta::days(days.into());
-    let rows: Vec<(PersonId, Instant, Purpose)> = message::Entity::find()
+    let since: Instant = tx.now() - TimeDelta::days(MOST_LATE + i64::from(days));
+    let rows: Vec<(PersonId, Option<Instant>, Purpose)> = message::Entity::find()
         .select_only()
-        .columns([Message::PersonId, Message::QueuedAt, Message::Purpose])
+        .columns([Message::PersonId, Message::EndedAt, Message::Purpose])
         .filter(is_among(tx.db().get_database_backend(), "person_id", people))
         .filter(Message::QueuedAt.gt(since).and(Message::Purpose.is_not_null()))
         .filter(Message::JourneyId.is_not_null())
@@ -281,8 +305,8 @@ async fn sent_to(tx: &Tx, steps: &[Due<'_>]) -> Result<HashMap<PersonId, Vec<Sen
         .into_tuple()
         .all(tx.db())
         .await?;
-    for (person, at, purpose) in rows {
-        sent.entry(person).or_default().push(Sent { at, purpose });
+    for (person, left_at, purpose) in rows {
+        sent.entry(person).or_default().push(Sent { at: left_at.unwrap_or(tx.now()), purpose });
     }
     Ok(sent)
 }

@@ -56,7 +56,7 @@ fn counted(sendings: &[Sending]) -> BTreeMap<&str, usize> {
 
 both_engines! {
     async fn a_year_of_a_shop_sends_what_a_plain_model_says(shop: &TestApp) {
-        let year = Year::begin(shop, 200).await;
+        let year = Year::begin(shop, 2_000).await;
         let mut events = year.events().into_iter().peekable();
         let end = Year::end();
         loop {
@@ -83,6 +83,6 @@ both_engines! {
         assert_eq!(wanted, found);
         assert!(wanted.values().all(|count| *count > 0), "{wanted:?}");
         let people: std::collections::BTreeSet<PersonId> = actual.iter().map(|(person, ..)| *person).collect();
-        assert!(people.len() > 100);
+        assert!(people.len() > 1_000);
     }
 }

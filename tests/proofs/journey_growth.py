@@ -22,8 +22,10 @@ JOURNEYS = (
     "replenishment",
     "abandoned_cart",
 )
-# That of which steps are due: it asks for the number of an order, for what was bought since, and for consent.
-MEASURED = "second_purchase"
+# What their steps are about, other than an order.
+ABOUT = {"care_tips": "product", "replenishment": "product", "abandoned_cart": "cart"}
+# What everybody waits for besides, in the far future.
+LATER = ("we_miss_you", "inactive_notice")
 SIGN_IN = "mutation ($input: StaffSignInInput!) { staffSignIn(input: $input) { tokens { accessToken } } }"
 PUBLISH = "mutation ($input: JourneyInput!) { journeyPublish(input: $input) { userErrors { code } } }"
 NUMBERED = """
@@ -49,12 +51,26 @@ async def publish(database):
     equal(server.stop().code, 0, "exit code of the stopped server")
 
 
+def facts(code):
+    """What a step of a journey is about, for the person `n`."""
+    if ABOUT.get(code) == "cart":
+        return "jsonb_build_object('cart', numbered(9, n), 'since', now() - interval '2 days')"
+    if ABOUT.get(code) == "product":
+        return "jsonb_build_object('order', numbered(2, n), 'product', numbered(8, n % 100))"
+    return "jsonb_build_object('order', numbered(2, n))"
+
+
 def people(number):
-    """Customers who bought once, consented, and wait in three journeys each."""
+    """Customers who bought once, consented, and wait in three journeys each: in one of the twelve, and in two for long."""
+    # So that those who are due in one turn are as many in each journey.
+    place = f"(n / {number // DUE}) % {len(JOURNEYS)}"
     yield f"""
         INSERT INTO customers (id, external_id, email, email_key, name, created_at, updated_at)
             SELECT numbered(1, n), 'c-' || n, 'c-' || n || '@example.org', 'c-' || n || '@example.org', 'Joan', now(), now()
             FROM generate_series(1, {number}) AS n;
+        INSERT INTO products (id, sku, name, categories, companions, archived, restocks, replenish_after_days, created_at,
+                              updated_at)
+            SELECT numbered(8, n), 'A-' || n, 'Tea', '[]', '[]', false, 0, 30, now(), now() FROM generate_series(0, 99) AS n;
         INSERT INTO orders (id, external_id, fingerprint, customer_id, email, email_key, channel, currency, state, lines_total,
                             shipping, hold_value, imported, placed_at, paid_at, recorded_at)
             SELECT numbered(2, n), 'o-' || n, '', numbered(1, n), 'c-' || n || '@example.org', 'c-' || n || '@example.org', 'web',
@@ -64,22 +80,35 @@ def people(number):
                                  redeemed_points)
             SELECT numbered(3, n), numbered(2, n), 1, 'A-' || n % 100, 'Tea', '[]', 1, 0, 1000, 0, 0
             FROM generate_series(1, {number}) AS n;
-        INSERT INTO consents (id, person_id, purpose, channel, state, opt_in, source, proof, actor_kind, at, recorded_at)
-            SELECT numbered(4, n), numbered(1, n), 'OFFERS', 'EMAIL', 'GRANTED', 'DOUBLE', 'IMPORT', '{{}}', 'SYSTEM', now(), now()
-            FROM generate_series(1, {number}) AS n;
-        INSERT INTO consent_states (person_id, purpose, channel, state, opt_in, at, consent_id)
-            SELECT numbered(1, n), 'OFFERS', 'EMAIL', 'GRANTED', 'DOUBLE', now(), numbered(4, n)
-            FROM generate_series(1, {number}) AS n;
+        INSERT INTO carts (id, external_id, identity, customer_id, currency, lines, total, touched_at, created_at, updated_at)
+            SELECT numbered(9, n), 'c-' || n, 'customer:' || numbered(1, n), numbered(1, n), 'EUR',
+                   '[{{"sku": "A-1", "name": "Tea", "quantity": 1, "lineTotal": 1000}}]', 1000, now() - interval '2 days',
+                   now() - interval '2 days', now() - interval '2 days'
+            FROM generate_series(1, {number}) AS n WHERE {place} = {JOURNEYS.index("abandoned_cart")};
     """
-    for place, code in enumerate((MEASURED, "we_miss_you", "inactive_notice")):
+    for kind, purpose in ((4, "OFFERS"), (10, "REMINDERS")):
         yield f"""
-            INSERT INTO journey_runs (id, journey_id, version, person_id, cause, facts, step, state, held_out, deferrals, sent,
-                                      happened_at, due_at, first_due_at, entered_at)
-                SELECT numbered({5 + place}, n), (SELECT id FROM journeys WHERE code = '{code}'), 1, numbered(1, n), 'order:' || n,
-                       jsonb_build_object('order', numbered(2, n)), 0, 'WAITING', false, 0, 0, now() - interval '30 days',
-                       now() + interval '200 days', now() + interval '200 days', now()
+            INSERT INTO consents (id, person_id, purpose, channel, state, opt_in, source, proof, actor_kind, at, recorded_at)
+                SELECT numbered({kind}, n), numbered(1, n), '{purpose}', 'EMAIL', 'GRANTED', 'DOUBLE', 'IMPORT', '{{}}', 'SYSTEM',
+                       now(), now()
+                FROM generate_series(1, {number}) AS n;
+            INSERT INTO consent_states (person_id, purpose, channel, state, opt_in, at, consent_id)
+                SELECT numbered(1, n), '{purpose}', 'EMAIL', 'GRANTED', 'DOUBLE', now(), numbered({kind}, n)
                 FROM generate_series(1, {number}) AS n;
         """
+    runs = """
+        INSERT INTO journey_runs (id, journey_id, version, person_id, cause, facts, step, state, held_out, deferrals, sent,
+                                  happened_at, due_at, first_due_at, entered_at)
+            SELECT numbered({kind}, n), (SELECT id FROM journeys WHERE code = '{code}'), 1, numbered(1, n), '{cause}:' || n,
+                   {facts}, 0, 'WAITING', false, 0, 0, now() - interval '1 day', now() + interval '200 days',
+                   now() + interval '200 days', now()
+            FROM generate_series(1, {number}) AS n WHERE {where};
+    """
+    for index, code in enumerate(JOURNEYS):
+        where = f"{place} = {index}"
+        yield runs.format(kind=5, code=code, cause="due", facts=facts(code), number=number, where=where)
+    for kind, code in enumerate(LATER, 6):
+        yield runs.format(kind=kind, code=code, cause="later", facts=facts(code), number=number, where="true")
 
 
 def filled(number):

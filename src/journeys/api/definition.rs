@@ -127,7 +127,10 @@ pub(super) struct JourneyStep {
 pub(super) struct JourneyDefinition {
     /// What begins it.
     trigger: JourneyTrigger,
-    /// What right its messages need; null, or left out, if they are transactional.
+    /// What right its messages need; null, or left out, if they are transactional, which those of orders and memberships can
+    /// be. `CARE` is of orders, `PRODUCT_UPDATES` and `BACK_IN_STOCK` of what they are named after, and `PROGRAMME` of tiers,
+    /// points, memberships, registration, and paid orders with the condition `NOTHING_BOUGHT_SINCE`; the others need consent
+    /// and are of any trigger.
     purpose: Option<ConsentPurpose>,
     /// All must hold, 20 at most. What cannot change any more is judged when it begins, the rest before each message.
     #[graphql(default)]

@@ -1,6 +1,7 @@
 //! Journeys over GraphQL.
 
 mod definition;
+mod loaders;
 mod types;
 mod updates;
 
@@ -9,6 +10,7 @@ use entity::id::{JourneyId, StaffId};
 use entity::journey;
 
 use definition::JourneyDefinition;
+pub use loaders::loader;
 use types::{Journey, JourneyPreview, JourneyRun, NotSentExplanation};
 
 use super::definition::Invalid;
@@ -131,8 +133,8 @@ impl JourneysQuery {
         Ok(preview.map(|preview| JourneyPreview::of(preview, &definition)))
     }
 
-    /// Why a customer was not sent what a journey sends: every way through it that began for the customer, and where each
-    /// ended. Null if there is no such journey or customer. For shop keys with `customers:read`, staff with `customers.read`.
+    /// Why a customer was not sent what a journey sends: the last 20 ways through it that began for the customer, and where
+    /// each is or ended. Null if there is no such journey or customer. For shop keys with `customers:read`, staff with `customers.read`.
     #[graphql(guard = "Allowed")]
     async fn explain_not_sent(
         &self,
@@ -192,7 +194,8 @@ impl OfJourneys {
         acted(ctx, "journeyPause", input, manage::pause).await
     }
 
-    /// Resumes a paused journey: what waited goes on, unless it is of no use any more. For staff with `journeys.write`.
+    /// Resumes a paused journey: what waited goes on, unless it was put off for longer than `giveUpHours`; what is transactional
+    /// always does. For staff with `journeys.write`.
     #[graphql(guard = "Allowed")]
     async fn journey_resume(
         &self,

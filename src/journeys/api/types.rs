@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, Enum, Object, SimpleObject};
 use entity::Instant;
 use entity::journey::{self, JourneyState as StoredState};
@@ -10,6 +11,7 @@ use entity::message::{self, Reason};
 use sea_orm::{EntityTrait, QueryOrder};
 
 use super::definition::{JourneyCondition, JourneyDefinition};
+use super::loaders::{JourneyLoader, StatisticsOf};
 use crate::app::App;
 use crate::consent::api::MessageChannel;
 use crate::error::Fault;
@@ -17,7 +19,7 @@ use crate::graphql::fault::ApiError;
 use crate::journeys::builtin::{self, BuiltIn};
 use crate::journeys::definition::Definition;
 use crate::journeys::explain::{self, Preview, Way};
-use crate::journeys::statistics::{self, Statistics};
+use crate::journeys::statistics::{Span, Statistics};
 use crate::messages::api::MessageReason;
 
 /// Where a journey is.
@@ -42,9 +44,9 @@ pub(super) enum RunStateName {
     Waiting,
     /// Due, while its journey is paused.
     Parked,
-    /// Every step was sent, or it ended after the first.
+    /// Every step was queued, or it ended after at least one was.
     Done,
-    /// It ended before its first message.
+    /// It ended before its first message was queued.
     Dropped,
     /// Among those who get nothing, to measure by.
     HeldOut,
@@ -126,20 +128,18 @@ impl Journey {
         Ok(draft.map(Into::into))
     }
 
-    /// What came of those who began it from `from` on, before `until`. It counts rows of all of them.
+    /// What came of those who began it from `from` on, before `until`. It counts rows of all of them, for all journeys that
+    /// are asked for at once.
     async fn statistics(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Those who began it from then on.")] from: Instant,
         #[graphql(desc = "Those who began it before.")] until: Instant,
     ) -> Result<JourneyStatistics, ApiError> {
-        let found = match self {
-            Self::Kept(row) => {
-                statistics::of(&ctx.data_unchecked::<App>().db.read, row.id, from, until).await?
-            }
-            Self::BuiltIn(_) => Statistics::default(),
-        };
-        Ok(JourneyStatistics(found))
+        let Self::Kept(row) = self else { return Ok(JourneyStatistics(Statistics::default())) };
+        let loader = ctx.data_unchecked::<DataLoader<JourneyLoader>>();
+        let found = loader.load_one(StatisticsOf(row.id, Span { from, until })).await.map_err(Fault::of)?;
+        Ok(JourneyStatistics(found.unwrap_or_default()))
     }
 }
 
@@ -164,22 +164,22 @@ pub(super) struct JourneyStatistics(Statistics);
 
 #[Object]
 impl JourneyStatistics {
-    /// Who began it.
+    /// How often it began for somebody.
     async fn entered(&self) -> i64 {
         self.0.entered
     }
 
-    /// Of those, who waits for a message.
+    /// Of those, how many wait for a message.
     async fn waiting(&self) -> i64 {
         self.0.waiting
     }
 
-    /// Of those who wait, who was put off, by why.
+    /// Of those that wait, how many were put off, by why.
     async fn deferred(&self) -> Vec<MessageReasonCount> {
         counted(&self.0.deferred)
     }
 
-    /// Who got nothing, by why; those who are held out to measure by are not among them.
+    /// How many ended before a message was queued, by why; those that are held out to measure by are not among them.
     async fn dropped(&self) -> Vec<MessageReasonCount> {
         counted(&self.0.dropped)
     }
@@ -194,22 +194,24 @@ impl JourneyStatistics {
         counted(&self.0.unsent)
     }
 
-    /// People for whom a message was queued.
+    /// Of those that began, for how many a message was queued.
     async fn reached(&self) -> i64 {
         self.0.reached
     }
 
-    /// Of those, who placed a paid order within the `conversionDays` of the shop's settings after the first message.
+    /// After how many of those a paid order was placed within the `conversionDays` of the shop's settings after the first
+    /// message.
     async fn reached_converted(&self) -> i64 {
         self.0.reached_converted
     }
 
-    /// People who would have got a message and did not, to measure by.
+    /// Of those that began, how many would have had a message queued, but for being held out to measure by: every condition
+    /// held, the person could be reached, and neither night nor the budget stood in the way.
     async fn held_out(&self) -> i64 {
         self.0.held_out
     }
 
-    /// Of those, who placed a paid order within as many days after the message that they did not get.
+    /// After how many of those a paid order was placed within as many days after the message that was not sent.
     async fn held_out_converted(&self) -> i64 {
         self.0.held_out_converted
     }
