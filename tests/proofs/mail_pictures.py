@@ -23,7 +23,7 @@ def photograph(mail, width, height, into):
     framed = DIRECTORY / f"framed-{width}.html"
     framed.write_text(FRAMED.format(mail=mail.name, width=width, height=height))
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--force-device-scale-factor=1"]
-    window = f"--window-size={max(width, 500)},{height}"
+    window = f"--window-size={width},{height}"
     command = ["chromium", *options, window, f"--screenshot={into}", framed.as_uri()]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
     check(ended.returncode == 0 and into.exists(), f"{into.name} was taken{ended.stderr[-500:] if ended.returncode else ''}")
@@ -46,7 +46,7 @@ async def proof():
         print(f"        {preview['subject']}")
         mail = DIRECTORY / f"{name}.html"
         mail.write_text(preview["html"])
-        for width, height in ((390, 844), (1280, 800)):
+        for width, height in ((390, 600), (1280, 480)):
             photograph(mail, width, height, OUT / f"{name}-{width}.png")
     equal(server.stop().code, 0, "exit code of the stopped server")
 
