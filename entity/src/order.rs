@@ -124,6 +124,8 @@ pub struct Model {
     pub delivery_slot_refusal: Option<String>,
     /// What it is to be packed with, as the rules were when it was recorded; none if nothing.
     pub packing: Option<Json>,
+    /// What its buyer reads, as far as the shop said.
+    pub locale: Option<String>,
     /// The mailbox of `email`, by which orders of one person are found whoever placed them.
     pub email_key: Option<String>,
 }

@@ -1,9 +1,9 @@
-//! Where a message went, and in which mailbox a consent was confirmed; an address can be on the list for several reasons; and the indexes that lists and counts go by.
+//! Where a message went, what its reader reads, and in which mailbox a consent was confirmed; an address can be on the list for several reasons; and the indexes that lists and counts go by.
 
 use sea_orm_migration::prelude::{
     DbErr, DeriveMigrationName, Index, MigrationTrait, SchemaManager, async_trait,
 };
-use sea_orm_migration::schema::binary_null;
+use sea_orm_migration::schema::{binary_null, string_null};
 use sea_orm_migration::sea_query::Table;
 
 use crate::columns::index;
@@ -38,6 +38,7 @@ impl MigrationTrait for Migration {
             let addressed = Table::alter().table(table).add_column(binary_null("address_hash")).take();
             manager.alter_table(addressed).await?;
         }
+        manager.alter_table(Table::alter().table("orders").add_column(string_null("locale")).take()).await?;
         for (table, columns, unique) in NEW {
             index(manager, table, columns, unique).await?;
         }
@@ -54,6 +55,7 @@ impl MigrationTrait for Migration {
         for (table, columns, _) in NEW {
             drop(manager, table, columns).await?;
         }
+        manager.alter_table(Table::alter().table("orders").drop_column("locale").take()).await?;
         for table in ["messages", "consents"] {
             manager.alter_table(Table::alter().table(table).drop_column("address_hash").take()).await?;
         }

@@ -2,6 +2,7 @@
 
 use entity::consent::Purpose;
 use entity::message::{Channel, Model, Reason};
+use entity::order;
 use sea_orm::EntityTrait;
 use serde_json::Value as Json;
 
@@ -55,7 +56,8 @@ pub(super) async fn prepare(app: &App, row: Model) -> Result<Result<Prepared, Re
         return Ok(Err(Reason::NoTemplate));
     }
     let settings = app.settings();
-    let Some((language, content)) = template.body.in_language(recipient.locale(), &settings.locale) else {
+    let locale = locale(app, &row, &recipient).await?;
+    let Some((language, content)) = template.body.in_language(locale.as_deref(), &settings.locale) else {
         return Ok(Err(Reason::NoTemplate));
     };
     let Some(address) = address(app, &row, &recipient).await? else { return Ok(Err(Reason::NoAddress)) };
@@ -132,9 +134,23 @@ fn address_hash(app: &App, channel: Channel, address: &Address) -> Result<Option
 
 /// The address that is written on the order that the message is about.
 async fn on_order(app: &App, row: &Model) -> Result<Option<EmailAddress>, Fault> {
-    let Some(order) = Facts::read(&row.facts)?.order else { return Ok(None) };
-    let found = entity::order::Entity::find_by_id(order).one(&app.db.read).await?;
-    Ok(found.and_then(|order| order.email).and_then(|email| EmailAddress::try_from(email).ok()))
+    let email = order_of(app, row).await?.and_then(|order| order.email);
+    Ok(email.and_then(|email| EmailAddress::try_from(email).ok()))
+}
+
+/// What its reader reads: as the customer says, else as the order says that the message is about.
+async fn locale(app: &App, row: &Model, recipient: &Recipient) -> Result<Option<String>, Fault> {
+    match recipient.locale() {
+        Some(locale) => Ok(Some(locale.to_owned())),
+        None => Ok(order_of(app, row).await?.and_then(|order| order.locale)),
+    }
+}
+
+async fn order_of(app: &App, row: &Model) -> Result<Option<order::Model>, Fault> {
+    match Facts::read(&row.facts)?.order {
+        Some(order) => Ok(order::Entity::find_by_id(order).one(&app.db.read).await?),
+        None => Ok(None),
+    }
 }
 
 /// Fills the words in, apart from what waits for answers: it takes a processor for a while.

@@ -362,6 +362,20 @@ both_engines! {
         assert_eq!(became(shop, untold).await, (MessageState::Dropped, Some(Reason::NoConsent)));
     }
 
+    async fn a_guest_is_written_to_in_the_language_of_the_order(shop: &TestApp) {
+        let server = shop.as_server().await;
+        shop.publish(&["order_confirmation"]).await;
+        for (email, locale) in [("dafna@example.org", "he"), ("piet@example.org", "nl-BE"), ("joan@example.org", "fr")] {
+            shop.record(&server, json!({ "email": email, "locale": locale, "state": "PAID" })).await;
+        }
+        shop.run_jobs().await;
+        let language = |email: &str| shop.mail.to(email)[0].header("Content-Language");
+        assert_eq!(language("dafna@example.org").as_deref(), Some("he"));
+        assert_eq!(language("piet@example.org").as_deref(), Some("nl"));
+        // The shop's own, where there are no words in that of the reader.
+        assert_eq!(language("joan@example.org").as_deref(), Some("en"));
+    }
+
     async fn a_mailbox_that_there_is_not_is_not_written_to_again(shop: &TestApp) {
         let server = shop.as_server().await;
         let record = json!({ "externalId": "c-1", "email": "no-such-mailbox@example.org" });

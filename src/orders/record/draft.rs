@@ -258,6 +258,7 @@ fn model(
         not_yet_orderable: None,
         packing: None,
         email_key: record.email.as_ref().map(EmailAddress::key),
+        locale: record.locale.as_ref().map(|locale| locale.as_str().to_owned()),
         delivery_slot_refusal: None,
     })
 }

@@ -217,6 +217,7 @@ const ORDER_COLUMNS: &[&str] = &[
     "claim_until",
     "card_hash",
     "email_key",
+    "locale",
 ];
 
 /// Inserts the orders; answers those that no other transaction had recorded.
@@ -235,7 +236,7 @@ async fn insert_orders<'a>(tx: &Tx, drafts: Vec<Draft<'a>>) -> Result<Vec<Draft<
     Ok(drafts.into_iter().filter(is_ours).collect())
 }
 
-fn order_row(order: &Model) -> [Value; 27] {
+fn order_row(order: &Model) -> [Value; 28] {
     [
         order.id.0.into(),
         order.external_id.as_str().into(),
@@ -265,6 +266,7 @@ fn order_row(order: &Model) -> [Value; 27] {
         order.claim_until.into(),
         order.card_hash.clone().into(),
         order.email_key.clone().into(),
+        order.locale.clone().into(),
     ]
 }
 
