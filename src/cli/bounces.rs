@@ -83,3 +83,31 @@ fn mails(mut input: BufReader<Box<dyn Read>>) -> anyhow::Result<Mails> {
     input.take(most).read_to_end(&mut mail).context("reading the mail")?;
     Ok(Box::new(std::iter::once(Ok(mail))))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: impl Into<Vec<u8>>) -> Vec<Vec<u8>> {
+        let input: Box<dyn Read> = Box::new(std::io::Cursor::new(text.into()));
+        mails(BufReader::new(input)).unwrap().map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn a_mailbox_is_read_mail_by_mail_and_a_mail_as_one() {
+        let two = "From mx@example.org Thu Jan 15 12:00:00 2026\nSubject: One\n\nText\n>From here\n\n\
+                   From mx@example.org Thu Jan 15 12:00:01 2026\nSubject: Two\n\nText\n";
+        let subjects: Vec<String> = read(two)
+            .iter()
+            .map(|mail| String::from_utf8_lossy(mail).lines().next().unwrap().to_owned())
+            .collect();
+        assert_eq!(subjects, ["Subject: One", "Subject: Two"]);
+        assert_eq!(read("Subject: One\n\nFrom here on\n"), [b"Subject: One\n\nFrom here on\n"]);
+        assert_eq!(read(""), [b""]);
+    }
+
+    #[test]
+    fn of_a_mail_without_end_no_more_is_read_than_tells_that_it_is_too_long() {
+        assert_eq!(read(vec![b'x'; 3 * LONGEST])[0].len(), LONGEST + 1);
+    }
+}

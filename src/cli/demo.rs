@@ -61,7 +61,7 @@ Koffiebranderij De Zwaluw is open: {orders} orders of 18 months, in {FILE}.
   staff           {owner}   {owner_password}
   customer        {member}   {member_password}
 
-Paste into GraphiQL, with this in its "Headers" pane for the first two:
+Paste into GraphiQL, with this in its "Headers" pane for the first three:
 
   {{ "Authorization": "Bearer {api_key}" }}
 

@@ -19,7 +19,7 @@ use crate::messages::terms::MessageTerms;
 pub(crate) struct Permissions(HashMap<Subject, Word>);
 
 /// What stands for these people, in one statement for any number of them. They are to be whom they turned out to be (see
-/// [`super::who`]): what a merged customer or a joined guest said is kept for the one who stays.
+/// [`super::record::who`]): what a merged customer or a joined guest said is kept for the one who stays.
 pub(crate) async fn permissions(
     db: &impl ConnectionTrait,
     people: impl IntoIterator<Item = PersonId>,

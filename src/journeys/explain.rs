@@ -175,6 +175,17 @@ async fn last_order(
     }))
 }
 
+/// Why nobody's way through a journey is known, in words.
+pub(crate) fn of_nothing(state: JourneyState) -> &'static str {
+    match state {
+        JourneyState::Draft => "This journey was never published.",
+        JourneyState::Active | JourneyState::Paused | JourneyState::Retired => {
+            "Nothing that begins this journey happened since it was published, or a condition that cannot change any more \
+             did not hold then: a preview of the journey tells which."
+        }
+    }
+}
+
 /// Why a way through a journey is where it is, in words.
 pub(crate) fn in_words(run: &journey_run::Model) -> String {
     let why = run.reason.map(words);

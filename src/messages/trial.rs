@@ -88,6 +88,7 @@ pub(crate) async fn fill(
         };
         if let Ok(theirs) = gather::parts(app, &wanted).await? {
             (parts.person, parts.points, parts.tier) = (theirs.person, theirs.points, theirs.tier);
+            parts.programme = theirs.programme;
             parts.shop_url = theirs.shop_url;
         }
     }

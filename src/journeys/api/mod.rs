@@ -146,10 +146,10 @@ impl JourneysQuery {
         let Some(customer) = meant(ctx, Some(&customer_id)).await? else { return Ok(None) };
         note_read(ctx, Person::Customer(customer));
         let Some(found) = explain::explain(&app.db.read, &journey, customer).await? else { return Ok(None) };
-        let text = found.ways.first().map_or_else(
-            || "Nothing that begins this journey happened since it was published.".to_owned(),
-            |way| explain::in_words(&way.run),
-        );
+        let text = found
+            .ways
+            .first()
+            .map_or_else(|| explain::of_nothing(found.state).to_owned(), |way| explain::in_words(&way.run));
         let runs = found.ways.into_iter().map(JourneyRun).collect();
         Ok(Some(NotSentExplanation { state: found.state.into(), runs, text }))
     }
