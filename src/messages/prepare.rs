@@ -56,13 +56,17 @@ pub(super) async fn prepare(app: &App, row: Model) -> Result<Result<Prepared, Re
         return Ok(Err(Reason::NoTemplate));
     }
     let settings = app.settings();
-    let locale = locale(app, &row, &recipient).await?;
-    let Some((language, content)) = template.body.in_language(locale.as_deref(), &settings.locale) else {
+    let facts = Facts::read(&row.facts)?;
+    let order = order_of(app, &facts, &recipient).await?;
+    // As the customer says, else as the order says that the message is about.
+    let locale = recipient.locale().or_else(|| order.as_ref()?.locale.as_deref());
+    let Some((language, content)) = template.body.in_language(locale, &settings.locale) else {
         return Ok(Err(Reason::NoTemplate));
     };
-    let Some(address) = address(app, &row, &recipient).await? else { return Ok(Err(Reason::NoAddress)) };
+    let Some(address) = address(app, &row, &recipient, order.as_ref()) else {
+        return Ok(Err(Reason::NoAddress));
+    };
     let class = Class::of(row.purpose);
-    let facts = Facts::read(&row.facts)?;
     let unsubscribe_url = match class {
         Class::Transactional => None,
         Class::Service(_) | Class::Promotional => Some(consent::unsubscribe_url(app, row.id)?),
@@ -107,20 +111,21 @@ enum Address {
     Hook(String),
 }
 
-/// Where a message goes by its channel; none if nowhere.
-async fn address(app: &App, row: &Model, recipient: &Recipient) -> Result<Option<Address>, Fault> {
+/// Where a message goes by its channel; none if nowhere. What is transactional goes to the address that is written on the
+/// order it is about, if there is no other.
+fn address(app: &App, row: &Model, recipient: &Recipient, order: Option<&order::Model>) -> Option<Address> {
     let customer = recipient.customer();
     let hook = |to: Option<&String>| to.filter(|_| app.hook.is_some()).cloned().map(Address::Hook);
-    Ok(match row.channel {
-        Channel::Email => match recipient.email() {
-            Some(email) => Some(Address::Mail(email)),
-            None if row.purpose.is_none() => on_order(app, row).await?.map(Address::Mail),
-            None => None,
-        },
+    let on_order = || EmailAddress::try_from(order?.email.clone()?).ok();
+    match row.channel {
+        Channel::Email => {
+            let email = recipient.email();
+            email.or_else(|| on_order().filter(|_| row.purpose.is_none())).map(Address::Mail)
+        }
         Channel::Inbox => customer.map(|_| Address::Inbox),
         Channel::Sms => hook(customer.and_then(|row| row.phone.as_ref())),
         Channel::Push => hook(customer.and_then(|row| row.external_id.as_ref())),
-    })
+    }
 }
 
 fn address_hash(app: &App, channel: Channel, address: &Address) -> Result<Option<Vec<u8>>, Fault> {
@@ -132,22 +137,10 @@ fn address_hash(app: &App, channel: Channel, address: &Address) -> Result<Option
     Ok(Some(suppress::hash(&app.keys.comparison()?, channel, &plain)))
 }
 
-/// The address that is written on the order that the message is about.
-async fn on_order(app: &App, row: &Model) -> Result<Option<EmailAddress>, Fault> {
-    let email = order_of(app, row).await?.and_then(|order| order.email);
-    Ok(email.and_then(|email| EmailAddress::try_from(email).ok()))
-}
-
-/// What its reader reads: as the customer says, else as the order says that the message is about.
-async fn locale(app: &App, row: &Model, recipient: &Recipient) -> Result<Option<String>, Fault> {
-    match recipient.locale() {
-        Some(locale) => Ok(Some(locale.to_owned())),
-        None => Ok(order_of(app, row).await?.and_then(|order| order.locale)),
-    }
-}
-
-async fn order_of(app: &App, row: &Model) -> Result<Option<order::Model>, Fault> {
-    match Facts::read(&row.facts)?.order {
+/// The order that a message is about, if it may say what its recipient does not: a language or an address.
+async fn order_of(app: &App, facts: &Facts, recipient: &Recipient) -> Result<Option<order::Model>, Fault> {
+    let says_all = recipient.locale().is_some() && recipient.email().is_some();
+    match facts.order.filter(|_| !says_all) {
         Some(order) => Ok(order::Entity::find_by_id(order).one(&app.db.read).await?),
         None => Ok(None),
     }
