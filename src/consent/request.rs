@@ -169,8 +169,8 @@ fn read(app: &App, token: &str) -> Result<Option<ConsentRequestId>, Fault> {
 }
 
 /// Whether we made this token: nobody can guess one.
-pub(crate) fn is_token(app: &App, token: &str) -> bool {
-    matches!(read(app, token), Ok(Some(_)))
+pub(crate) fn is_token(app: &App, token: &str) -> Result<bool, Fault> {
+    Ok(read(app, token)?.is_some())
 }
 
 /// What the token asks to confirm; none if the link is not good, or not any more. Changes nothing.

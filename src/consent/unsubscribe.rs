@@ -38,8 +38,8 @@ fn read(app: &App, token: &str) -> Result<Option<MessageId>, Fault> {
 }
 
 /// Whether we made this token: nobody can guess one.
-pub(crate) fn is_token(app: &App, token: &str) -> bool {
-    matches!(read(app, token), Ok(Some(_)))
+pub(crate) fn is_token(app: &App, token: &str) -> Result<bool, Fault> {
+    Ok(read(app, token)?.is_some())
 }
 
 /// What the token says no to; none if it is none of ours. Changes nothing.

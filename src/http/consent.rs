@@ -19,7 +19,7 @@ use super::page::{Shown, answered};
 use crate::app::App;
 use crate::auth::viewer::Viewer;
 use crate::consent::{self, Page, STYLES};
-use crate::error::split;
+use crate::error::{Fault, split};
 use crate::throttle;
 
 /// Far more than the buttons and mail programs send.
@@ -97,12 +97,9 @@ pub(super) async fn unsubscribe(
 }
 
 /// Tokens that are none of ours count against who sends them.
-fn admitted(request: &HttpRequest, state: &State, is_ours: bool) -> Result<(), Refusal> {
-    if is_ours {
-        return Ok(());
-    }
-    let client = client(request, state);
-    throttle::request(&state.app, &Viewer::Anonymous, &client).map_err(|fault| Refusal::of(&fault))
+fn admitted(request: &HttpRequest, state: &State, is_ours: Result<bool, Fault>) -> Result<(), Refusal> {
+    let of_nobody = || throttle::request(&state.app, &Viewer::Anonymous, &client(request, state));
+    is_ours.and_then(|ours| if ours { Ok(()) } else { of_nobody() }).map_err(|fault| Refusal::of(&fault))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
