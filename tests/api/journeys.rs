@@ -290,6 +290,10 @@ both_engines! {
             shop.done(&server, "productStockAdjust", json!({ "sku": "A-1", "delta": delta })).await;
             shop.run_jobs().await;
         };
+        // What the shop says of a product that is sold out as before brings nothing back.
+        shop.done(&server, "productUpsert", json!({ "sku": "A-1", "name": "Red kettle", "stock": 0 })).await;
+        shop.run_jobs().await;
+        assert!(shop.messages().await.is_empty());
         stock(5).await;
         assert_eq!(shop.messages().await, ["back_in_stock"]);
         assert_eq!(marketing(shop, &joan.email), 1);
@@ -358,6 +362,8 @@ both_engines! {
         let expected = json!({ "entered": 12, "sent": sent, "reached": sent, "reachedConverted": sent,
             "heldOut": held, "heldOutConverted": held, "lift": "0.0000" });
         assert_eq!(*answer.at("/journey/statistics"), expected);
+        let backwards = query.replace("2027", "2026");
+        shop.graphql(&owner, &backwards, json!({})).await.assert_error("BAD_USER_INPUT");
     }
 
     async fn what_does_not_go_together_is_not_published(shop: &TestApp) {

@@ -128,14 +128,17 @@ impl Journey {
         Ok(draft.map(Into::into))
     }
 
-    /// What came of those who began it from `from` on, before `until`. It counts rows of all of them, for all journeys that
-    /// are asked for at once.
+    /// What came of those who began it from `from` on, before `until`, which comes after. It counts rows of all of them, for
+    /// all journeys that are asked for at once.
     async fn statistics(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Those who began it from then on.")] from: Instant,
         #[graphql(desc = "Those who began it before.")] until: Instant,
     ) -> Result<JourneyStatistics, ApiError> {
+        if until <= from {
+            return Err(ApiError::bad_input("until must be later than from"));
+        }
         let Self::Kept(row) = self else { return Ok(JourneyStatistics(Statistics::default())) };
         let loader = ctx.data_unchecked::<DataLoader<JourneyLoader>>();
         let found = loader.load_one(StatisticsOf(row.id, Span { from, until })).await.map_err(Fault::of)?;
