@@ -3,9 +3,11 @@
 use std::ops::Deref;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use entity::id::{AccountId, CustomerId};
+use entity::{api_key, customer, points_account, points_entry};
 use tokio::task::JoinSet;
 
-use crate::auth::api_keys::Uses;
+use crate::auth::api_keys::{self, Uses};
 use crate::auth::keys::{self, Keys};
 use crate::auth::passwords::Passwords;
 use crate::auth::session_cache::SessionCache;
@@ -14,14 +16,19 @@ use crate::billing::sandbox::Sandbox;
 use crate::billing::setup::{self, Till};
 use crate::clock::{Clock, IdGen};
 use crate::config::Config;
+use crate::customers;
 use crate::db::{self, Db};
 use crate::messages::hook::Hook;
 use crate::messages::mailer::Mailer;
 use crate::messages::templates::built_in;
 use crate::messages::words::Words;
 use crate::notices::{self, Notices};
+use crate::points::ledger::{Submission, Submitted, submit_round};
+use crate::points::store::{self, Span};
+use crate::rounds::{Lookup, Rounds};
 use crate::settings::{self, ShopSettings};
 use crate::throttle::Throttle;
+use crate::tiers::{self, TierRows};
 
 /// A handle to the application; cheap to clone.
 #[derive(Clone, Debug)]
@@ -56,9 +63,36 @@ pub struct Parts {
     pub notices: Notices,
     /// What mails say.
     pub words: Words,
+    /// What requests do together.
+    pub(crate) shared: Shared,
     /// Who takes the money for memberships; nobody, if the shop did not say.
     till: Till,
     settings: RwLock<Arc<ShopSettings>>,
+}
+
+/// What requests that come at the same time do together.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// By what is shown of them.
+    pub(crate) api_keys: Lookup<App, String, api_key::Model>,
+    pub(crate) customers: Lookup<App, CustomerId, customer::Model>,
+    pub(crate) accounts: Lookup<App, AccountId, points_account::Model>,
+    pub(crate) entries: Lookup<App, Span, Vec<points_entry::Model>>,
+    pub(crate) tiers: Lookup<App, CustomerId, TierRows>,
+    pub(crate) postings: Rounds<App, Submission, Submitted>,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self {
+            api_keys: Lookup::of(api_keys::by_prefix),
+            customers: Lookup::of(customers::by_id),
+            accounts: Lookup::of(store::accounts),
+            entries: Lookup::of(store::entries),
+            tiers: Lookup::of(tiers::tier_rows),
+            postings: Rounds::of(|app, batch| Box::pin(submit_round(app, batch))),
+        }
+    }
 }
 
 impl Deref for App {
@@ -97,6 +131,7 @@ impl App {
             mailer: Mailer::new(&config)?,
             hook: config.message_hook.as_ref().map(Hook::new).transpose()?,
             words: Words::embedded()?,
+            shared: Shared::default(),
             till,
             config,
             settings: RwLock::new(Arc::new(settings)),

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono::TimeDelta;
 use entity::Instant;
-use entity::api_key::{Column, Entity};
+use entity::api_key::{Column, Entity, Model};
 use entity::id::ApiKeyId;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter};
@@ -17,6 +17,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::viewer::{Scope, Viewer};
 use super::{Unauthenticated, secret};
 use crate::app::App;
+use crate::db::dialect::is_among_texts;
 use crate::error::Fault;
 use crate::tx::Tx;
 pub use lifecycle::{KeyError, NewKey, create, is_in_force, list, revoke_by_prefix, rotate_by_prefix};
@@ -82,7 +83,7 @@ pub(crate) async fn viewer(
     if !app.key_uses.is_known(&hash, now) {
         stranger?;
     }
-    let found = Entity::find().filter(Column::Prefix.eq(prefix)).one(&app.db.read).await?;
+    let found = app.shared.api_keys.one(app, prefix.to_owned()).await?;
     let row = found.ok_or(Unauthenticated::Rejected)?;
     if !secret::same(&row.secret_hash, &hash) || !is_in_force(&row, now) {
         return Err(Unauthenticated::Rejected);
@@ -93,6 +94,14 @@ pub(crate) async fn viewer(
         tokio::spawn(note_use(app.clone(), row.id, now));
     }
     Ok(Viewer::Shop { key: row.id, owner: row.owner_id, scopes })
+}
+
+/// Keys by what is shown of them.
+pub(crate) async fn by_prefix(app: App, prefixes: Vec<String>) -> Result<HashMap<String, Model>, Fault> {
+    let db = &app.db.read;
+    let among = is_among_texts(db.get_database_backend(), "prefix", prefixes);
+    let rows = Entity::find().filter(among).all(db).await?;
+    Ok(rows.into_iter().map(|row| (row.prefix.clone(), row)).collect())
 }
 
 /// Beside the request, which neither waits for it nor fails with it.

@@ -22,13 +22,17 @@ mod tests;
 pub(crate) mod words;
 pub mod write;
 
+use std::collections::HashMap;
+
 use entity::customer::{Column, Entity, Model};
 use entity::guest_identity;
 use entity::id::{CustomerId, GuestId};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 use serde::Serialize;
 
+use crate::app::App;
 use crate::db::bulk::Rows;
+use crate::db::dialect::is_among;
 use crate::error::{Fault, Outcome, refuse};
 use crate::external_id::ExternalId;
 use crate::points::orders::{self as points, Owner};
@@ -174,6 +178,24 @@ pub(crate) async fn find(db: &impl ConnectionTrait, by: &CustomerBy) -> Result<O
         found = Entity::find_by_id(into).one(db).await?;
     }
     Ok(found)
+}
+
+/// The same, asked together with other requests.
+pub(crate) async fn look_up(app: &App, by: &CustomerBy) -> Result<Option<Model>, Fault> {
+    let CustomerBy::Id(id) = by else { return find(&app.db.read, by).await };
+    let mut found = app.shared.customers.one(app, *id).await?;
+    while let Some(into) = found.as_ref().and_then(|row| row.merged_into) {
+        found = app.shared.customers.one(app, into).await?;
+    }
+    Ok(found)
+}
+
+/// Customers by our ids, not whom they turned out to be.
+pub(crate) async fn by_id(app: App, ids: Vec<CustomerId>) -> Result<HashMap<CustomerId, Model>, Fault> {
+    let db = &app.db.read;
+    let among = is_among(db.get_database_backend(), "id", ids.into_iter().map(|id| id.0));
+    let rows = Entity::find().filter(among).all(db).await?;
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
 /// Whether the mailbox that finds this customer is taken. That of somebody who was merged away goes on finding the one who

@@ -249,18 +249,22 @@ pub(crate) struct Submission {
 }
 
 /// What becomes of a submission: done, or another request with its key is in flight.
-type Submitted = Outcome<Option<Once<Posting>>, PointsError>;
+pub(crate) type Submitted = Outcome<Option<Once<Posting>>, PointsError>;
 
-/// Runs one mutation once for its key.
+/// Runs one mutation once for its key, together with those of others that come at the same time.
 pub(crate) async fn submit(app: &App, submission: Submission) -> Outcome<Once<Posting>, PointsError> {
-    let batch = [submission];
     let mut waiting = Waiting::begin();
     loop {
-        if let Some(once) = submit_all(app, &batch).await.pop().unwrap_or(Ok(None))? {
+        if let Some(once) = app.shared.postings.ask(app, submission.clone()).await?? {
             return Ok(once);
         }
         waiting.pause().await?;
     }
+}
+
+/// Runs the mutations of a round.
+pub(crate) async fn submit_round(app: App, batch: Vec<Submission>) -> Vec<Submitted> {
+    submit_all(&app, &batch).await
 }
 
 /// Runs many mutations in one transaction, each with its own key, result and refusal; after a fault each runs in one of
@@ -269,7 +273,13 @@ pub(crate) async fn submit_all(app: &App, batch: &[Submission]) -> Vec<Submitted
     match split(app.write(batch, post_or_roll_back).await) {
         Ok(Ok(submitted) | Err(submitted)) => submitted,
         Err(fault) if batch.len() == 1 => vec![Err(fault.into())],
-        Err(_) => {
+        // The database is away for all of them.
+        Err(fault) if fault.kind() == FaultKind::Unavailable => {
+            tracing::error!(?fault, "points could not be moved");
+            batch.iter().map(|_| Err(Fault::of(FaultKind::Unavailable).into())).collect()
+        }
+        Err(fault) => {
+            tracing::warn!(?fault, "points are moved one by one");
             let mut submitted = Vec::with_capacity(batch.len());
             for one in batch {
                 submitted.push(match split(app.write(std::slice::from_ref(one), post_or_roll_back).await) {

@@ -25,7 +25,7 @@ mod preview;
 pub mod programme;
 mod returns;
 pub(crate) mod rules;
-mod store;
+pub(crate) mod store;
 pub(crate) mod tax;
 pub mod verify;
 mod warnings;

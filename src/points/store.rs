@@ -1,21 +1,24 @@
 //! The rows of the ledger: what a batch locks and loads, and what it writes, one statement a table.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use entity::id::{AccountId, HoldId, LineId, LotId, ReferralId};
 use entity::points_entry::EntryKind;
 use entity::points_hold::HoldState;
 use entity::points_lot::LotState;
 use entity::{Instant, points_account, points_consumption, points_entry, points_hold, points_lot};
+use sea_orm::sea_query::ArrayType;
 use sea_orm::{
-    ActiveEnum, ColumnTrait, Condition, ConnectionTrait, EntityTrait, ExprTrait, Iterable, QueryFilter,
-    QueryOrder, QuerySelect,
+    ActiveEnum, ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, ExprTrait, FromQueryResult,
+    IdenStatic, Iterable, QueryFilter, QueryOrder, QuerySelect, Statement, Value,
 };
+use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use super::account::{Account, Tracked};
 use super::imported::Activity;
 use super::inactivity::is_activity;
+use crate::app::App;
 use crate::db::bulk::Rows;
 use crate::db::dialect::is_among;
 use crate::error::Fault;
@@ -35,6 +38,72 @@ pub(crate) async fn lock(tx: &Tx, ids: &BTreeSet<AccountId>) -> Result<Vec<point
         .all(tx.db())
         .await?;
     Ok(rows)
+}
+
+/// Accounts by their ids.
+pub(crate) async fn accounts(
+    app: App,
+    ids: Vec<AccountId>,
+) -> Result<HashMap<AccountId, points_account::Model>, Fault> {
+    let db = &app.db.read;
+    let among = is_among(db.get_database_backend(), "id", ids.into_iter().map(Uuid::from));
+    let rows = points_account::Entity::find().filter(among).all(db).await?;
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+}
+
+/// Entries of one account by their numbers, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Span {
+    pub(crate) account: AccountId,
+    pub(crate) from: i64,
+    pub(crate) until: i64,
+}
+
+/// The entries of each of these spans, the oldest first.
+pub(crate) async fn entries(
+    app: App,
+    spans: Vec<Span>,
+) -> Result<HashMap<Span, Vec<points_entry::Model>>, Fault> {
+    let db = &app.db.read;
+    let rows = db.query_all_raw(within(db.get_database_backend(), &spans)).await?;
+    let mut found: HashMap<Span, Vec<points_entry::Model>> = HashMap::new();
+    for row in &rows {
+        let asked: i64 = row.try_get("", "asked")?;
+        let span = usize::try_from(asked).ok().and_then(|asked| spans.get(asked));
+        let span = span.ok_or_else(|| Fault::internal("entries of a span that nobody asked for"))?;
+        found.entry(*span).or_default().push(points_entry::Model::from_query_result(row, "")?);
+    }
+    for entries in found.values_mut() {
+        entries.sort_unstable_by_key(|entry| entry.seq);
+    }
+    Ok(found)
+}
+
+/// Asks for the entries within `spans`, each with the place of its span as `asked`.
+fn within(backend: DbBackend, spans: &[Span]) -> Statement {
+    let columns: Vec<String> =
+        points_entry::Column::iter().map(|column| format!("e.{}", column.as_str())).collect();
+    let columns = columns.join(", ");
+    if backend == DbBackend::Postgres {
+        let array = |kind, values: Vec<Value>| Value::Array(kind, Some(Box::new(values)));
+        let numbers = |of: fn(&Span) -> i64| {
+            array(ArrayType::BigInt, spans.iter().map(|span| of(span).into()).collect())
+        };
+        let accounts = array(ArrayType::Uuid, spans.iter().map(|span| span.account.0.into()).collect());
+        let sql = format!(
+            "SELECT s.place - 1 AS asked, {columns} \
+             FROM unnest($1::uuid[], $2::int8[], $3::int8[]) WITH ORDINALITY AS s(account, low, high, place) \
+             JOIN points_entries AS e ON e.account_id = s.account AND e.seq BETWEEN s.low AND s.high"
+        );
+        let values = [accounts, numbers(|span| span.from), numbers(|span| span.until)];
+        return Statement::from_sql_and_values(backend, sql, values);
+    }
+    let list = spans.iter().map(|span| json!([span.account.0.simple().to_string(), span.from, span.until]));
+    let sql = format!(
+        "SELECT s.key AS asked, {columns} FROM json_each(?) AS s \
+         CROSS JOIN points_entries AS e ON e.account_id = unhex(s.value ->> 0) AND e.seq BETWEEN s.value ->> 1 AND s.value ->> 2"
+    );
+    Statement::from_sql_and_values(backend, sql, [Value::from(list.collect::<Json>().to_string())])
 }
 
 /// The lots that are due in any of `accounts`, and every open lot of those that spend.

@@ -1,6 +1,6 @@
 //! Gives customers the tiers that are theirs now, and tells of every change.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{Days, TimeDelta};
 use entity::customer_tier::{Column, Entity, Model};
@@ -13,7 +13,8 @@ use uuid::Uuid;
 
 use super::counted::{counted, move_days};
 use super::programme::TierProgramme;
-use super::standing::{Calendar, Standing, Term, with_grace};
+use super::standing::{Calendar, Counted, Standing, Term, with_grace};
+use crate::app::App;
 use crate::db::bulk::Rows;
 use crate::db::dialect::is_among;
 use crate::error::Fault;
@@ -125,6 +126,26 @@ pub(super) async fn stored(
     let among = is_among(db.get_database_backend(), "customer_id", customers.iter().map(|id| id.0));
     let rows = Entity::find().filter(among).all(db).await?;
     Ok(rows.into_iter().map(|row| (row.customer_id, row)).collect())
+}
+
+/// What a customer's tier is made of, as it is stored.
+pub(crate) type TierRows = (Option<Model>, Counted);
+
+/// What the tiers of these customers are made of, in the programme in force.
+pub(crate) async fn tier_rows(
+    app: App,
+    customers: Vec<CustomerId>,
+) -> Result<HashMap<CustomerId, TierRows>, Fault> {
+    let (db, settings) = (&app.db.read, app.settings());
+    let calendar = Calendar { now: app.clock.now(), zone: settings.time_zone };
+    let accounts = customers.iter().map(|customer| Owner::Customer(*customer).account());
+    let mut counted = counted(db, &settings.tiers, accounts, calendar.today()).await?;
+    let mut stored = stored(db, &customers.iter().copied().collect()).await?;
+    let mut rows = |customer: CustomerId| {
+        let counted = counted.remove(&Owner::Customer(customer).account()).unwrap_or_default();
+        (customer, (stored.remove(&customer), counted))
+    };
+    Ok(customers.iter().map(|customer| rows(*customer)).collect())
 }
 
 /// Somebody who never had a tier.

@@ -6,6 +6,7 @@ mod addresses;
 mod adjustments;
 mod api_keys;
 mod architecture;
+mod at_once;
 mod audit;
 mod auth;
 mod billing;

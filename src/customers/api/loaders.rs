@@ -5,11 +5,9 @@ use std::collections::HashMap;
 use async_graphql::dataloader::{DataLoader, Loader};
 use entity::customer;
 use entity::id::CustomerId;
-use sea_orm::{EntityTrait, QueryFilter};
 
 use crate::app::App;
-use crate::db::dialect::is_among;
-use crate::error::{Fault, FaultKind};
+use crate::error::FaultKind;
 
 /// Loads customers.
 #[derive(Clone, Debug)]
@@ -31,16 +29,8 @@ impl Loader<CustomerRow> for CustomerLoader {
     type Error = FaultKind;
 
     async fn load(&self, keys: &[CustomerRow]) -> Result<HashMap<CustomerRow, Self::Value>, FaultKind> {
-        let db = &self.app.db.read;
-        let among = is_among(db.get_database_backend(), "id", keys.iter().map(|key| key.0.0));
-        match customer::Entity::find().filter(among).all(db).await {
-            Ok(rows) => Ok(rows.into_iter().map(|row| (CustomerRow(row.id), row)).collect()),
-            Err(error) => {
-                // One fault fails many fields: it is logged once here, and each field tells its kind.
-                let fault = Fault::from(error);
-                tracing::error!(?fault, "customers could not be loaded");
-                Err(fault.kind())
-            }
-        }
+        let ids = keys.iter().map(|key| key.0).collect();
+        let found = self.app.shared.customers.all(&self.app, ids).await.map_err(|fault| fault.kind())?;
+        Ok(found.into_iter().map(|(id, row)| (CustomerRow(id), row)).collect())
     }
 }

@@ -106,5 +106,5 @@ pub(crate) async fn shown(ctx: &Context<'_>, customer: CustomerId) -> Result<Opt
 
 async fn found(ctx: &Context<'_>, by: &CustomerBy) -> Result<Option<Customer>, ApiError> {
     let app = ctx.data_unchecked::<App>();
-    Ok(super::find(&app.db.read, by).await?.map(|row| Customer::shown(ctx, row)))
+    Ok(super::look_up(app, by).await?.map(|row| Customer::shown(ctx, row)))
 }

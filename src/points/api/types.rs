@@ -18,6 +18,7 @@ use crate::graphql::page::{Page, PageArguments, Pages};
 use crate::graphql::scalars::{MoneyValue, PointsTotal};
 use crate::money::{Currency, Money};
 use crate::points::amount::Points;
+use crate::points::store::Span;
 
 /// Where points are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -119,7 +120,7 @@ pub struct PointsAccount(pub(crate) points_account::Model);
 
 /// The account of an owner.
 pub async fn account_of(app: &App, account: AccountId) -> Result<Option<PointsAccount>, ApiError> {
-    Ok(points_account::Entity::find_by_id(account).one(&app.db.read).await?.map(PointsAccount))
+    Ok(app.shared.accounts.one(app, account).await?.map(PointsAccount))
 }
 
 /// The account that commands on this one are posted to: another, if it was merged.
@@ -253,21 +254,28 @@ impl PointsAccount {
         #[graphql(desc = "This many from the oldest, 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Result<Pages<i64, PointsEntry>, ApiError> {
-        use points_entry::Column;
         let page = Page::<i64>::of(PageArguments { first, after, last, before })?;
-        let mut query =
-            points_entry::Entity::find().filter(Column::AccountId.eq(self.0.id)).limit(page.fetch());
-        if let Some(after) = page.after {
-            query = query.filter(Column::Seq.lt(after));
+        let app = ctx.data_unchecked::<App>();
+        // The sequence has no gaps: the last number is the count, and a page is a span of numbers.
+        let found = app.shared.entries.one(app, span(&self.0, &page)).await?;
+        let mut rows = found.unwrap_or_default();
+        if !page.backwards {
+            rows.reverse();
         }
-        if let Some(before) = page.before {
-            query = query.filter(Column::Seq.gt(before));
-        }
-        query =
-            if page.backwards { query.order_by_asc(Column::Seq) } else { query.order_by_desc(Column::Seq) };
-        let rows = query.all(&ctx.data_unchecked::<App>().db.read).await?;
-        // The sequence has no gaps: the last number is the count.
         Ok(page.connect(rows, self.0.seq, |row| (row.seq, PointsEntry(row))))
+    }
+}
+
+/// The entries of a page, and the one behind it.
+fn span(account: &points_account::Model, page: &Page<i64>) -> Span {
+    let more = i64::try_from(page.limit).unwrap_or(i64::MAX);
+    let from = page.before.map_or(1, |before| before.saturating_add(1)).max(1);
+    let until = page.after.map_or(account.seq, |after| after.saturating_sub(1)).min(account.seq);
+    let account = account.id;
+    if page.backwards {
+        Span { account, from, until: until.min(from.saturating_add(more)) }
+    } else {
+        Span { account, from: from.max(until.saturating_sub(more)), until }
     }
 }
 

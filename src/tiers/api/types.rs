@@ -18,10 +18,8 @@ use crate::db::dialect::is_among;
 use crate::error::Fault;
 use crate::graphql::fault::ApiError;
 use crate::graphql::scalars::{Date, Decimal};
-use crate::points::orders::Owner;
-use crate::tiers::counted::counted;
 use crate::tiers::programme::{TierProgramme, Window};
-use crate::tiers::settle::{standing, stored, untouched};
+use crate::tiers::settle::{TierRows, standing, untouched};
 use crate::tiers::standing::{Calendar, Counted, missing_to_keep, sum, window_start, with_grace};
 
 /// Changes that a customer's tier tells of.
@@ -152,15 +150,12 @@ pub(super) async fn tiers_of(
         return Ok(BTreeMap::new());
     }
     let calendar = Calendar { now: app.clock.now(), zone: settings.time_zone };
-    let accounts = customers.iter().map(|customer| Owner::Customer(*customer).account());
-    let mut counted = counted(&app.db.read, &settings.tiers, accounts, calendar.today()).await?;
-    let mut rows = stored(&app.db.read, &customers.iter().copied().collect()).await?;
-    let mut tier = |customer: CustomerId| {
-        let row = rows.remove(&customer).unwrap_or_else(|| untouched(customer, calendar.now));
-        let counted = counted.remove(&Owner::Customer(customer).account()).unwrap_or_default();
+    let found = app.shared.tiers.all(app, customers.to_vec()).await?;
+    let tier = |(customer, (row, counted)): (CustomerId, TierRows)| {
+        let row = row.unwrap_or_else(|| untouched(customer, calendar.now));
         (customer, shown(&settings.tiers, &row, &counted, calendar))
     };
-    Ok(customers.iter().map(|customer| tier(*customer)).collect())
+    Ok(found.into_iter().map(tier).collect())
 }
 
 fn shown(

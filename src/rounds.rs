@@ -1,0 +1,266 @@
+//! What many ask for at the same time, done in rounds: a round takes all that wait when it begins and does it together, in
+//! as many statements as one of them would need.
+//!
+//! Nobody waits for others to come: who comes alone is a round at once. Nothing is kept between rounds, and what a round
+//! reads was committed before it began, so after each of its questions was asked. Who may see what is judged above.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::fmt;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::future::BoxFuture;
+use tokio::sync::oneshot;
+
+use crate::error::{Fault, FaultKind};
+
+/// Rounds of one kind at once: one is made ready while the database works on the other.
+const AT_ONCE: usize = 2;
+/// Questions of one round.
+const MOST: usize = 64;
+
+/// Answers all questions of a round, each in its place.
+type Work<C, Q, A> = dyn Fn(C, Vec<Q>) -> BoxFuture<'static, Vec<A>> + Send + Sync;
+
+/// Rounds of one kind, in which questions `Q` are answered with the help of `C`.
+pub(crate) struct Rounds<C, Q, A> {
+    state: Arc<Mutex<State<Q, A>>>,
+    work: Arc<Work<C, Q, A>>,
+}
+
+struct State<Q, A> {
+    waiting: VecDeque<Waiting<Q, A>>,
+    /// Rounds under way.
+    running: usize,
+}
+
+struct Waiting<Q, A> {
+    question: Q,
+    answer: oneshot::Sender<A>,
+}
+
+impl<C, Q, A> fmt::Debug for Rounds<C, Q, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rounds").field("running", &locked(&self.state).running).finish_non_exhaustive()
+    }
+}
+
+impl<C, Q, A> Rounds<C, Q, A>
+where
+    C: Clone + Send + 'static,
+    Q: Send + 'static,
+    A: Send + 'static,
+{
+    /// None yet; `work` will do them.
+    pub(crate) fn of(work: impl Fn(C, Vec<Q>) -> BoxFuture<'static, Vec<A>> + Send + Sync + 'static) -> Self {
+        let state = State { waiting: VecDeque::new(), running: 0 };
+        Self { state: Arc::new(Mutex::new(state)), work: Arc::new(work) }
+    }
+
+    /// Asks in the next round. A round goes on when somebody who asked has gone, but nothing begins for whoever went before
+    /// it.
+    pub(crate) async fn ask(&self, with: &C, question: Q) -> Result<A, Fault> {
+        let (answer, answered) = oneshot::channel();
+        if let Some(turn) = self.enter(Waiting { question, answer }) {
+            tokio::spawn(turn.serve(with.clone(), self.work.clone()));
+        }
+        answered.await.map_err(|_broken| Fault::internal("a round broke"))
+    }
+
+    /// One more that waits; a turn to serve, if fewer do than may.
+    fn enter(&self, one: Waiting<Q, A>) -> Option<Turn<Q, A>> {
+        let mut state = locked(&self.state);
+        state.waiting.push_back(one);
+        let has_turn = state.running < AT_ONCE;
+        state.running += usize::from(has_turn);
+        has_turn.then(|| Turn { state: self.state.clone(), has_ended: false })
+    }
+}
+
+fn locked<Q, A>(state: &Mutex<State<Q, A>>) -> MutexGuard<'_, State<Q, A>> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Somebody who serves those who wait, until nobody does.
+struct Turn<Q, A> {
+    state: Arc<Mutex<State<Q, A>>>,
+    has_ended: bool,
+}
+
+impl<Q: Send, A: Send> Turn<Q, A> {
+    async fn serve<C: Clone + Send>(mut self, with: C, work: Arc<Work<C, Q, A>>) {
+        loop {
+            // Whoever is about to ask, asks first: that costs who is alone nothing, and many share a round.
+            tokio::task::yield_now().await;
+            let Some(round) = self.next() else { return };
+            let (questions, asked): (Vec<Q>, Vec<_>) =
+                round.into_iter().map(|one| (one.question, one.answer)).unzip();
+            for (answer, asked) in work(with.clone(), questions).await.into_iter().zip(asked) {
+                // Who has gone needs no answer.
+                drop(asked.send(answer));
+            }
+        }
+    }
+
+    /// Those of the next round; none if nobody waits, which ends this turn.
+    fn next(&mut self) -> Option<Vec<Waiting<Q, A>>> {
+        let mut state = locked(&self.state);
+        let mut round = Vec::new();
+        while round.len() < MOST
+            && let Some(one) = state.waiting.pop_front()
+        {
+            if !one.answer.is_closed() {
+                round.push(one);
+            }
+        }
+        if round.is_empty() {
+            state.running -= 1;
+            self.has_ended = true;
+            return None;
+        }
+        Some(round)
+    }
+}
+
+/// A turn that broke leaves nobody waiting for it.
+impl<Q, A> Drop for Turn<Q, A> {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            let mut state = locked(&self.state);
+            state.running -= 1;
+            if state.running == 0 {
+                state.waiting.clear();
+            }
+        }
+    }
+}
+
+/// Rows by their keys, looked up in rounds.
+#[derive(Debug)]
+pub(crate) struct Lookup<C, K, V>(Rounds<C, Vec<K>, Found<K, V>>);
+
+/// What was found, shared by all who asked in a round.
+type Found<K, V> = Result<Arc<HashMap<K, V>>, FaultKind>;
+
+impl<C, K, V> Lookup<C, K, V>
+where
+    C: Clone + Send + 'static,
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    /// `read` will be asked once for the keys of everybody in a round, each of them once.
+    pub(crate) fn of<F>(read: impl Fn(C, Vec<K>) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<HashMap<K, V>, Fault>> + Send + 'static,
+    {
+        Self(Rounds::of(move |with, asked: Vec<Vec<K>>| {
+            let count = asked.len();
+            let keys: HashSet<K> = asked.into_iter().flatten().collect();
+            let read = read(with, keys.into_iter().collect());
+            Box::pin(async move {
+                let found = read.await.map(Arc::new).map_err(|fault| {
+                    // One fault fails many requests: it is logged once here, and each of them tells its kind.
+                    tracing::error!(?fault, "a round could not be read");
+                    fault.kind()
+                });
+                vec![found; count]
+            })
+        }))
+    }
+
+    /// What there is under these keys.
+    pub(crate) async fn all(&self, with: &C, keys: Vec<K>) -> Result<HashMap<K, V>, Fault> {
+        let found = self.0.ask(with, keys.clone()).await?.map_err(Fault::of)?;
+        Ok(keys.into_iter().filter_map(|key| Some((key.clone(), found.get(&key)?.clone()))).collect())
+    }
+
+    /// What there is under this key.
+    pub(crate) async fn one(&self, with: &C, key: K) -> Result<Option<V>, Fault> {
+        let found = self.0.ask(with, vec![key.clone()]).await?.map_err(Fault::of)?;
+        Ok(found.get(&key).cloned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::future::join_all;
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_comes_while_rounds_are_under_way_shares_the_next_one() {
+        let sizes = Arc::new(Mutex::new(Vec::new()));
+        let rounds = Rounds::of(|sizes: Arc<Mutex<Vec<usize>>>, questions: Vec<usize>| {
+            sizes.lock().unwrap().push(questions.len());
+            Box::pin(async { questions.into_iter().map(|question| question * 2).collect() })
+        });
+        let asks = (0..100).map(|question| rounds.ask(&sizes, question));
+        let answers: Vec<usize> = join_all(asks).await.into_iter().map(Result::unwrap).collect();
+        assert_eq!(answers, (0..100).map(|question| question * 2).collect::<Vec<_>>());
+        assert_eq!(*sizes.lock().unwrap(), [64, 36]);
+    }
+
+    /// Lets everybody else do what can be done now.
+    async fn others_go_on() {
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_begins_for_who_has_gone_and_what_began_goes_on() {
+        let shared = Arc::new((Notify::new(), Mutex::new(Vec::new())));
+        let rounds = Rounds::of(|shared: Arc<(Notify, Mutex<Vec<&str>>)>, questions: Vec<&'static str>| {
+            Box::pin(async move {
+                shared.0.notified().await;
+                shared.1.lock().unwrap().extend(questions.iter().copied());
+                vec![(); questions.len()]
+            })
+        });
+        let mut begun = Vec::new();
+        for question in ["first", "second", "late"] {
+            let mut asking = Box::pin(rounds.ask(&shared, question));
+            assert!(futures_util::poll!(&mut asking).is_pending());
+            others_go_on().await;
+            begun.push(asking);
+        }
+        drop(begun.split_off(1));
+        for _ in 0..2 {
+            shared.0.notify_one();
+            others_go_on().await;
+        }
+        assert!(begun.remove(0).await.is_ok());
+        assert_eq!(*shared.1.lock().unwrap(), ["first", "second"]);
+    }
+
+    #[tokio::test]
+    async fn a_round_that_breaks_fails_those_in_it_and_the_next_one_goes_on() {
+        let rounds = Rounds::of(|(), questions: Vec<bool>| {
+            Box::pin(async move {
+                assert!(!questions.contains(&false), "as it is meant to");
+                questions
+            })
+        });
+        assert!(rounds.ask(&(), false).await.is_err());
+        assert!(rounds.ask(&(), true).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_key_is_looked_up_once_for_all_who_ask_for_it() {
+        let looked_up = Arc::new(AtomicUsize::new(0));
+        let lookup = Lookup::of(|looked_up: Arc<AtomicUsize>, keys: Vec<u8>| async move {
+            looked_up.fetch_add(keys.len(), Ordering::Relaxed);
+            Ok(keys.into_iter().filter(|key| *key != 3).map(|key| (key, key + 100)).collect())
+        });
+        let found = join_all((0..40_u8).map(|asker| lookup.one(&looked_up, asker % 4))).await;
+        for (asker, found) in (0..40_u8).zip(found) {
+            let key = asker % 4;
+            assert_eq!(found.unwrap(), (key != 3).then_some(key + 100));
+        }
+        assert_eq!(looked_up.load(Ordering::Relaxed), 4);
+        assert_eq!(lookup.all(&looked_up, vec![1, 3]).await.unwrap(), HashMap::from([(1, 101)]));
+    }
+}
