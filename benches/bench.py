@@ -13,7 +13,7 @@ import options as asked
 import report
 import usage
 from contenders import Limit, Peer, Regulars, Schema
-from regulars import BINARY, check
+from regulars import BINARY, check, psql
 
 
 def machine():
@@ -104,6 +104,8 @@ def main():
     options = asked.parse()
     if not options.no_peer and "POSTGRAPHILE" not in os.environ:
         options.no_peer = True
+    psql("postgres", "CREATE EXTENSION pg_stat_statements")
+    measure.counting("none")
     results = grow(options) if options.mode == "growth" else compare(options)
     results["failures"] = measure.failures
     report.keep(options.mode, results)

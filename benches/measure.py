@@ -95,22 +95,23 @@ def tell(contender, case, connections, one):
 
 
 def counting(what):
+    """Which statements PostgreSQL counts: it does in runs of their own, since that takes some of the speed."""
     psql("postgres", f"ALTER SYSTEM SET pg_stat_statements.track = '{what}'")
     psql("postgres", "SELECT pg_reload_conf()")
     time.sleep(0.5)
 
 
 def statements(contender, case):
-    """Statements that the database was sent for each request, what the worker does afterwards among them."""
+    """Statements that the database was sent for each request, what the worker does afterwards among them, but without those
+    that begin and end transactions: of prepared ones the server counts only the first."""
     contender.choose(case)
-    psql("postgres", "CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
     counting("top")
     psql("postgres", "SELECT pg_stat_statements_reset()")
     driven = contender.drive(case, COUNT_CONNECTIONS, LOOK_SECONDS)
     contender.rest()
     of_database = f"dbid = (SELECT oid FROM pg_database WHERE datname = '{contender.database_name(case)}')"
-    calls = f"SELECT sum(calls) FROM pg_stat_statements WHERE {of_database} AND query NOT LIKE '%/* bench */%'"
-    calls = int(psql("postgres", calls) or 0)
+    counted = "query NOT LIKE '%/* bench */%' AND query !~* '^(begin|commit|rollback|savepoint|release)'"
+    calls = int(psql("postgres", f"SELECT sum(calls) FROM pg_stat_statements WHERE {of_database} AND {counted}") or 0)
     counting("none")
     return calls / driven.requests
 

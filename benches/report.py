@@ -219,8 +219,8 @@ def markdown(results, growth):
 
 
 BESIDES = """The processor's time is of all processes of the server, and of all of PostgreSQL, while the client ran. Statements
-are those that clients of the database sent, `BEGIN` and `COMMIT` among them, at 16 connections, and with what the worker does
-of it afterwards; SQLite tells of none. *At rest after* is how long server and database were at work after the last answer.
+are those that clients of the database sent at 16 connections, with what the worker does of it afterwards and without `BEGIN`
+and `COMMIT`; SQLite tells of none. *At rest after* is how long server and database were at work after the last answer.
 p50 and p99 of pgbench are from a run of their own, since its log takes some of its speed."""
 
 
