@@ -55,11 +55,14 @@ def end_wrk(process, patience=60):
 
 def read_wrk(text):
     def milliseconds(percent):
-        number, unit = re.search(rf"^\s+{percent}%\s+([\d.]+)(us|ms|s|m)$", text, re.MULTILINE).groups()
+        # Units of one letter are padded.
+        number, unit = re.search(rf"^\s+{percent}%\s+([\d.]+)(us|ms|s|m) *$", text, re.MULTILINE).groups()
         return float(number) * UNITS[unit]
 
     done, size, unit = re.search(r"(\d+) requests in .*?, ([\d.]+)(B|KB|MB|GB) read", text).groups()
     requests = int(done)
+    if not requests:
+        sys.exit(f"nothing was answered:\n{text}")
     broken = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text)
     refused = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
     failed = (sum(map(int, broken.groups())) if broken else 0) + (int(refused.group(1)) if refused else 0)
@@ -68,7 +71,7 @@ def read_wrk(text):
         rate=float(re.search(r"Requests/sec:\s+([\d.]+)", text).group(1)),
         p50=milliseconds(50),
         p99=milliseconds(99),
-        bytes=float(size) * BYTES[unit] / requests if requests else 0.0,
+        bytes=float(size) * BYTES[unit] / requests,
         failed=failed,
     )
 

@@ -8,6 +8,7 @@ MODES = {
     "quick": dict(rounds=1, seconds=3.0, connections=(64, 16)),
     "growth": dict(rounds=3, seconds=5.0, connections=(64,)),
 }
+CUSTOMERS = 100_000
 SIZES = (10_000, 100_000, 1_000_000)
 
 DESCRIPTION = """How fast Regulars is: beside PostgreSQL itself (pgbench on the least schema that is correct), and beside
@@ -52,7 +53,7 @@ def parse(arguments=None):
     parser.add_argument("--connections", type=numbers, metavar="N,…")
     parser.add_argument("--seconds", type=seconds, metavar="S", help="of each measurement")
     parser.add_argument("--rounds", type=whole, metavar="N")
-    parser.add_argument("--customers", type=whole, metavar="N", help="of the shop, 100,000 by default; others are for tries")
+    parser.add_argument("--customers", type=whole, default=CUSTOMERS, metavar="N", help="of the shop; other than 100,000 is for tries")
     parser.add_argument("--sizes", type=numbers, default=SIZES, metavar="N,…", help="of growth")
     parser.add_argument("--no-peer", action="store_true", help="leave PostGraphile out")
     parser.add_argument("--no-limit", action="store_true", help="leave pgbench out")
@@ -62,9 +63,14 @@ def parse(arguments=None):
     for name, value in MODES[options.mode].items():
         if getattr(options, name) is None:
             setattr(options, name, value)
-    options.customers = options.customers or 100_000
     if options.mode == "growth":
         options.only = tuple(case for case in options.only if case != "typename")
+    chosen = (options.only, options.connections, options.customers, options.no_peer, options.no_limit, options.no_sqlite)
+    options.whole = chosen == (CASES, MODES["full"]["connections"], CUSTOMERS, False, False, False)
+    if options.mode == "growth":
+        options.whole = set(options.sizes) == set(SIZES) and len(options.only) == 3 and 64 in options.connections
+    if options.write and not (options.whole and options.mode != "quick"):
+        parser.error("only what was measured in full is written: --write goes with rounds and seconds alone")
     options.no_sqlite = options.no_sqlite or options.mode != "full"
     options.no_peer = options.no_peer or options.mode == "growth"
     options.no_limit = options.no_limit or options.mode == "growth"
