@@ -190,10 +190,12 @@ def told(results):
     """When, where and how."""
     machine = results["machine"]
     taken = f"{results['rounds']} round{'s' if results['rounds'] > 1 else ''} of {results['seconds']:.0f} s in turns"
+    shops = results.get("sizes") or [results["customers"]]
+    of = f"{' and '.join(f'{size:,}' for size in shops)} customers" if len(shops) < 3 else "the customers named"
     return (
         f"{results['date']}, {machine['processor']}, {machine['cores']} cores shared by client, server and database, "
         f"{machine['memory']} GB, {machine['system']}; {', '.join(results['versions'])}. {taken}; medians, and the least and "
-        f"the most in brackets. A shop of {results['customers']:,} customers with ten entries each; fsync on."
+        f"the most in brackets. A shop of {of} with ten entries each; fsync on."
     )
 
 
