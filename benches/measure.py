@@ -1,6 +1,7 @@
 """Measurements: one, rounds of them in turns, and what takes a run of its own."""
 
 import http.client
+import os
 import socket
 import time
 
@@ -27,12 +28,10 @@ def once(contender, case, connections, seconds):
     """One measurement with all that it took; the next may follow at once."""
     contender.choose(case)
     before = contender.done(case)
-    server = usage.cpu_seconds(contender.process) if contender.process else 0
-    database = usage.cpu_seconds(DATABASE_PROCESS)
+    taken = Taken(contender)
     with usage.Resident(contender.process) as resident:
         driven = contender.drive(case, connections, seconds)
-    server = usage.cpu_seconds(contender.process) - server if contender.process else 0
-    database = usage.cpu_seconds(DATABASE_PROCESS) - database
+    server, database, others = taken.by_now()
     rested = contender.rest()
     account(contender, case, f"at {connections}", connections, driven, before)
     return {
@@ -42,9 +41,28 @@ def once(contender, case, connections, seconds):
         "requests": driven.requests,
         "server_us": server * 1e6 / driven.requests,
         "database_us": database * 1e6 / driven.requests if contender.engine == "PostgreSQL" else None,
+        "others": others,
         "resident": resident.most,
         "rested": rested,
     }
+
+
+class Taken:
+    """Seconds of the processors from here on."""
+
+    def __init__(self, contender):
+        self.contender, self.begun = contender, time.monotonic()
+        self.before = self.now()
+
+    def now(self):
+        server = usage.cpu_seconds(self.contender.process) if self.contender.process else 0.0
+        return server, usage.cpu_seconds(DATABASE_PROCESS), usage.clients_seconds(), usage.busy_seconds()
+
+    def by_now(self):
+        """By the server, by the database, and the share of the machine, in per cent, that whoever else took."""
+        server, database, client, busy = (now - before for now, before in zip(self.now(), self.before))
+        others = (busy - server - database - client) / (time.monotonic() - self.begun) / os.cpu_count()
+        return server, database, max(0.0, 100 * others)
 
 
 def account(contender, case, how, connections, driven, before):
@@ -89,7 +107,8 @@ def tell(contender, case, connections, one):
     database = f" + {one['database_us']:.0f}" if one["database_us"] is not None else ""
     print(
         f"  {case:<8} {connections:>3}  {contender.name:<20} {one['rate']:>8,.0f}/s  {latency}"
-        f"{one['server_us']:.0f}{database} µs of processor, {one['resident']:.0f} MB, at rest after {one['rested']:.1f} s",
+        f"{one['server_us']:.0f}{database} µs of processor, {one['resident']:.0f} MB, at rest after {one['rested']:.1f} s, "
+        f"others took {one['others']:.0f} %",
         flush=True,
     )
 
@@ -123,7 +142,7 @@ def details(contenders, options):
         if contender.engine != "PostgreSQL":
             continue
         for case in options.only:
-            if case == "typename":
+            if case == "typename" and isinstance(contender, Limit):
                 continue
             counted[f"{contender.name} {case}"] = statements(contender, case)
             print(f"  {contender.name}, {case}: {counted[f'{contender.name} {case}']:.1f} statements for each", flush=True)

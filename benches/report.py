@@ -195,7 +195,16 @@ def told(results):
     return (
         f"{results['date']}, {machine['processor']}, {machine['cores']} cores shared by client, server and database, "
         f"{machine['memory']} GB, {machine['system']}; {', '.join(results['versions'])}. {taken}; medians, and the least and "
-        f"the most in brackets. A shop of {of} with ten entries each; fsync on."
+        f"the most in brackets. A shop of {of} with ten entries each; fsync on. {disturbed(results)}"
+    )
+
+
+def disturbed(results):
+    """What else the machine did: above a few per cent the figures tell of that as much as of what was measured."""
+    shares = [one["others"] for row in results["measured"] for one in row["rounds"]]
+    return (
+        f"Whatever else ran, kernel threads among it, took {statistics.median(shares):.0f} % of the machine in the middle "
+        f"measurement and {max(shares):.0f} % in the worst."
     )
 
 

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import resource
 import threading
 import time
 
@@ -36,6 +37,18 @@ def cpu_seconds(root):
         if fields := stat(pid):
             ticks += sum(map(int, fields[11:15]))
     return ticks / TICKS
+
+
+def busy_seconds():
+    """Of all processors together, by whomever, what the host took of them among it."""
+    user, nice, system, _idle, _waiting, irq, soft, stolen = map(int, pathlib.Path("/proc/stat").read_text().split()[1:9])
+    return (user + nice + system + irq + soft + stolen) / TICKS
+
+
+def clients_seconds():
+    """Of all clients that were waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def memory(root, name):
