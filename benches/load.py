@@ -29,6 +29,8 @@ class Driven:
     bytes: float | None = None
     # Requests that got no right answer, as far as the client can tell.
     failed: int = 0
+    # Answers that took more than two seconds.
+    late: int = 0
 
 
 def finish(process, patience):
@@ -65,14 +67,15 @@ def read_wrk(text):
         sys.exit(f"nothing was answered:\n{text}")
     broken = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text)
     refused = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
-    failed = (sum(map(int, broken.groups())) if broken else 0) + (int(refused.group(1)) if refused else 0)
+    *lost, late = map(int, broken.groups()) if broken else (0, 0)
     return Driven(
         requests=requests,
         rate=float(re.search(r"Requests/sec:\s+([\d.]+)", text).group(1)),
         p50=milliseconds(50),
         p99=milliseconds(99),
         bytes=float(size) * BYTES[unit] / requests,
-        failed=failed,
+        failed=sum(lost) + (int(refused.group(1)) if refused else 0),
+        late=late,
     )
 
 

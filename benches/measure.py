@@ -39,6 +39,7 @@ def once(contender, case, connections, seconds):
         "p50": driven.p50,
         "p99": driven.p99,
         "requests": driven.requests,
+        "late": driven.late,
         "server_us": server * 1e6 / driven.requests,
         "database_us": database * 1e6 / driven.requests if contender.engine == "PostgreSQL" else None,
         "others": others,
@@ -108,7 +109,7 @@ def tell(contender, case, connections, one):
     print(
         f"  {case:<8} {connections:>3}  {contender.name:<20} {one['rate']:>8,.0f}/s  {latency}"
         f"{one['server_us']:.0f}{database} µs of processor, {one['resident']:.0f} MB, at rest after {one['rested']:.1f} s, "
-        f"others took {one['others']:.0f} %",
+        f"others took {one['others']:.0f} %" + (f", {one['late']} later than 2 s" if one["late"] else ""),
         flush=True,
     )
 

@@ -199,6 +199,13 @@ def told(results):
     )
 
 
+def late(results):
+    """Answers that nobody would wait for."""
+    for row in results["measured"]:
+        if count := sum(one["late"] for one in row["rounds"]):
+            yield f"{count} answers of {row['contender']} to {row['case']} at {row['connections']} took more than two seconds."
+
+
 def disturbed(results):
     """What else the machine did: above a few per cent the figures tell of that as much as of what was measured."""
     shares = [one["others"] for row in results["measured"] for one in row["rounds"]]
@@ -217,6 +224,7 @@ def markdown(results, growth):
     parts += ["\n".join(f"- {case}: {what}" for case, what in CASES.items())]
     parts += ["## Wishes", table(("", "wanted", "found", ""), [wish.row() for wish in wishes(figures, growth)])]
     parts += ["## Beside PostgreSQL itself and PostGraphile", beside(figures)]
+    parts += ["\n".join(f"- {line}" for line in late(results))]
     parts += ["## What a request takes", costs(figures), BESIDES]
     if found := sqlite(figures):
         parts += ["## SQLite", found]
