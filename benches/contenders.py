@@ -134,7 +134,7 @@ class Regulars:
         while self.behind():
             if time.monotonic() - begun > 120:
                 check(False, f"{self.name}: no event waits after two minutes")
-            time.sleep(0.1)
+            time.sleep(0.25)
         return time.monotonic() - begun + usage.rest(self.roots())
 
     def sample(self, case):
