@@ -3,14 +3,16 @@
 use std::ops::Deref;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use entity::id::{AccountId, CustomerId};
-use entity::{api_key, customer, points_account, points_entry};
+use entity::id::{CustomerId, SessionId};
+use entity::{api_key, customer, points_entry};
 use tokio::task::JoinSet;
 
 use crate::auth::api_keys::{self, Uses};
 use crate::auth::keys::{self, Keys};
 use crate::auth::passwords::Passwords;
-use crate::auth::session_cache::SessionCache;
+use crate::auth::remembered::Remembered;
+use crate::auth::tokens::Subject;
+use crate::auth::viewer::Viewer;
 use crate::billing::payments::{PaymentError, Payments};
 use crate::billing::sandbox::Sandbox;
 use crate::billing::setup::{self, Till};
@@ -18,17 +20,18 @@ use crate::clock::{Clock, IdGen};
 use crate::config::Config;
 use crate::customers;
 use crate::db::{self, Db};
+use crate::graphql::documents::Documents;
 use crate::messages::hook::Hook;
 use crate::messages::mailer::Mailer;
 use crate::messages::templates::built_in;
 use crate::messages::words::Words;
 use crate::notices::{self, Notices};
 use crate::points::ledger::{Submission, Submitted, submit_round};
-use crate::points::store::{self, Span};
+use crate::points::lookups::{self, AccountRows, Span, WithNewest};
 use crate::rounds::{Lookup, Rounds};
 use crate::settings::{self, ShopSettings};
 use crate::throttle::Throttle;
-use crate::tiers::{self, TierRows};
+use crate::tiers::{self, TierOf, TierRows};
 
 /// A handle to the application; cheap to clone.
 #[derive(Clone, Debug)]
@@ -49,8 +52,10 @@ pub struct Parts {
     pub keys: Keys,
     /// Hashes passwords.
     pub passwords: Passwords,
-    /// Sessions that are known to be open.
-    pub(crate) sessions: SessionCache,
+    /// Sessions that are known to be open, and whose.
+    pub(crate) known_sessions: Remembered<SessionId, (Subject, Viewer)>,
+    /// API keys that are known to be in force, by the hash of the whole key.
+    pub(crate) known_keys: Remembered<Vec<u8>, api_keys::Known>,
     /// When the use of an API key was noted last.
     pub key_uses: Uses,
     /// Who asked how often.
@@ -65,6 +70,8 @@ pub struct Parts {
     pub words: Words,
     /// What requests do together.
     pub(crate) shared: Shared,
+    /// What requests ask, as it was parsed.
+    pub(crate) documents: Documents,
     /// Who takes the money for memberships; nobody, if the shop did not say.
     till: Till,
     settings: RwLock<Arc<ShopSettings>>,
@@ -76,9 +83,9 @@ pub(crate) struct Shared {
     /// By what is shown of them.
     pub(crate) api_keys: Lookup<App, String, api_key::Model>,
     pub(crate) customers: Lookup<App, CustomerId, customer::Model>,
-    pub(crate) accounts: Lookup<App, AccountId, points_account::Model>,
+    pub(crate) accounts: Lookup<App, WithNewest, AccountRows>,
     pub(crate) entries: Lookup<App, Span, Vec<points_entry::Model>>,
-    pub(crate) tiers: Lookup<App, CustomerId, TierRows>,
+    pub(crate) tiers: Lookup<App, TierOf, TierRows>,
     pub(crate) postings: Rounds<App, Submission, Submitted>,
 }
 
@@ -87,10 +94,10 @@ impl Default for Shared {
         Self {
             api_keys: Lookup::of(api_keys::by_prefix),
             customers: Lookup::of(customers::by_id),
-            accounts: Lookup::of(store::accounts),
-            entries: Lookup::of(store::entries),
+            accounts: Lookup::of(lookups::accounts),
+            entries: Lookup::of(lookups::entries),
             tiers: Lookup::of(tiers::tier_rows),
-            postings: Rounds::of(|app, batch| Box::pin(submit_round(app, batch))),
+            postings: Rounds::of(1, |app, batch| Box::pin(submit_round(app, batch))),
         }
     }
 }
@@ -126,12 +133,14 @@ impl App {
             ids,
             keys: Keys::default(),
             passwords: Passwords::new(config.password_hashes),
-            sessions: SessionCache::default(),
+            known_sessions: Remembered::default(),
+            known_keys: Remembered::default(),
             key_uses: Uses::default(),
             mailer: Mailer::new(&config)?,
             hook: config.message_hook.as_ref().map(Hook::new).transpose()?,
             words: Words::embedded()?,
             shared: Shared::default(),
+            documents: Documents::default(),
             till,
             config,
             settings: RwLock::new(Arc::new(settings)),

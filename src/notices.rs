@@ -16,6 +16,7 @@ use tokio::sync::{Notify, broadcast};
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::auth::tokens::Subject;
 use line::Line;
 pub(crate) use line::{listen, written};
 
@@ -34,6 +35,8 @@ pub enum Notice {
     SettingsChanged,
     /// Keys of the server were made, retired or deleted.
     KeysChanged,
+    /// An API key was rotated or revoked.
+    ApiKeysChanged,
     /// A session was revoked.
     SessionEnded(SessionId),
     /// All sessions of a customer or member of staff were revoked, or the person was disabled or has another role.
@@ -52,6 +55,7 @@ impl Notice {
             Self::JobsDue => line::JOBS,
             Self::SettingsChanged
             | Self::KeysChanged
+            | Self::ApiKeysChanged
             | Self::SessionEnded(_)
             | Self::StandingChanged { .. } => line::CHANGES,
         }
@@ -157,15 +161,20 @@ impl App {
             Notice::JobsDue => return self.notices.jobs.notify_one(),
             Notice::SettingsChanged => self.notices.settings.notify_one(),
             Notice::KeysChanged => self.notices.keys.notify_one(),
-            Notice::SessionEnded(session) => self.sessions.forget(*session),
-            Notice::StandingChanged { audience, subject } => self.sessions.forget_all_of(*audience, *subject),
+            Notice::ApiKeysChanged => self.known_keys.clear(),
+            Notice::SessionEnded(session) => self.known_sessions.forget(session),
+            Notice::StandingChanged { audience, subject } => {
+                let is_theirs = |known: &Subject| known.audience == *audience && known.id == *subject;
+                self.known_sessions.forget_where(|(known, _)| is_theirs(known));
+            }
         }
         self.notices.publish(Heard::Notice(notice));
     }
 
     /// Looks at everything again: notices may have been missed.
     fn hear_of_gap(&self) {
-        self.sessions.clear();
+        self.known_sessions.clear();
+        self.known_keys.clear();
         self.notices.jobs.notify_one();
         self.notices.settings.notify_one();
         self.notices.keys.notify_one();
@@ -203,6 +212,7 @@ mod tests {
             Notice::JobsDue,
             Notice::SettingsChanged,
             Notice::KeysChanged,
+            Notice::ApiKeysChanged,
             Notice::SessionEnded(SessionId(subject)),
             Notice::StandingChanged { audience: Audience::Staff, subject },
         ] {

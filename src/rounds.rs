@@ -14,8 +14,6 @@ use tokio::sync::oneshot;
 
 use crate::error::{Fault, FaultKind};
 
-/// Rounds of one kind at once: one is made ready while the database works on the other.
-const AT_ONCE: usize = 2;
 /// Questions of one round.
 const MOST: usize = 64;
 
@@ -24,6 +22,8 @@ type Work<C, Q, A> = dyn Fn(C, Vec<Q>) -> BoxFuture<'static, Vec<A>> + Send + Sy
 
 /// Rounds of one kind, in which questions `Q` are answered with the help of `C`.
 pub(crate) struct Rounds<C, Q, A> {
+    /// How many at once.
+    turns: usize,
     state: Arc<Mutex<State<Q, A>>>,
     work: Arc<Work<C, Q, A>>,
 }
@@ -51,34 +51,49 @@ where
     Q: Send + 'static,
     A: Send + 'static,
 {
-    /// None yet; `work` will do them.
-    pub(crate) fn of(work: impl Fn(C, Vec<Q>) -> BoxFuture<'static, Vec<A>> + Send + Sync + 'static) -> Self {
+    /// None yet; `work` will do them, `turns` of them at once: with two, one is made ready while the database works on the
+    /// other; with one, rounds are larger.
+    pub(crate) fn of(
+        turns: usize,
+        work: impl Fn(C, Vec<Q>) -> BoxFuture<'static, Vec<A>> + Send + Sync + 'static,
+    ) -> Self {
         let state = State { waiting: VecDeque::new(), running: 0 };
-        Self { state: Arc::new(Mutex::new(state)), work: Arc::new(work) }
+        Self { turns, state: Arc::new(Mutex::new(state)), work: Arc::new(work) }
     }
 
     /// Asks in the next round. A round goes on when somebody who asked has gone, but nothing begins for whoever went before
     /// it.
-    pub(crate) async fn ask(&self, with: &C, question: Q) -> Result<A, Fault> {
+    pub(crate) fn ask(&self, with: &C, question: Q) -> Asked<A> {
         let (answer, answered) = oneshot::channel();
         if let Some(turn) = self.enter(Waiting { question, answer }) {
             tokio::spawn(turn.serve(with.clone(), self.work.clone()));
         }
-        answered.await.map_err(|_broken| Fault::internal("a round broke"))
+        Asked(answered)
     }
 
     /// One more that waits; a turn to serve, if fewer do than may.
     fn enter(&self, one: Waiting<Q, A>) -> Option<Turn<Q, A>> {
         let mut state = locked(&self.state);
         state.waiting.push_back(one);
-        let has_turn = state.running < AT_ONCE;
+        let has_turn = state.running < self.turns;
         state.running += usize::from(has_turn);
         has_turn.then(|| Turn { state: self.state.clone(), has_ended: false })
     }
 }
 
-fn locked<Q, A>(state: &Mutex<State<Q, A>>) -> MutexGuard<'_, State<Q, A>> {
+fn locked<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A question that waits for its round, or is being answered; who drops it has gone.
+#[derive(Debug)]
+pub(crate) struct Asked<A>(oneshot::Receiver<A>);
+
+impl<A> Asked<A> {
+    /// The answer.
+    pub(crate) async fn answer(self) -> Result<A, Fault> {
+        self.0.await.map_err(|_broken| Fault::internal("a round broke"))
+    }
 }
 
 /// Somebody who serves those who wait, until nobody does.
@@ -137,7 +152,7 @@ impl<Q, A> Drop for Turn<Q, A> {
 
 /// Rows by their keys, looked up in rounds.
 #[derive(Debug)]
-pub(crate) struct Lookup<C, K, V>(Rounds<C, Vec<K>, Found<K, V>>);
+pub(crate) struct Lookup<C, K, V>(Rounds<C, K, Found<K, V>>);
 
 /// What was found, shared by all who asked in a round.
 type Found<K, V> = Result<Arc<HashMap<K, V>>, FaultKind>;
@@ -153,9 +168,9 @@ where
     where
         F: Future<Output = Result<HashMap<K, V>, Fault>> + Send + 'static,
     {
-        Self(Rounds::of(move |with, asked: Vec<Vec<K>>| {
+        Self(Rounds::of(2, move |with, asked: Vec<K>| {
             let count = asked.len();
-            let keys: HashSet<K> = asked.into_iter().flatten().collect();
+            let keys: HashSet<K> = asked.into_iter().collect();
             let read = read(with, keys.into_iter().collect());
             Box::pin(async move {
                 let found = read.await.map(Arc::new).map_err(|fault| {
@@ -168,16 +183,51 @@ where
         }))
     }
 
-    /// What there is under these keys.
-    pub(crate) async fn all(&self, with: &C, keys: Vec<K>) -> Result<HashMap<K, V>, Fault> {
-        let found = self.0.ask(with, keys.clone()).await?.map_err(Fault::of)?;
-        Ok(keys.into_iter().filter_map(|key| Some((key.clone(), found.get(&key)?.clone()))).collect())
-    }
-
     /// What there is under this key.
     pub(crate) async fn one(&self, with: &C, key: K) -> Result<Option<V>, Fault> {
-        let found = self.0.ask(with, vec![key.clone()]).await?.map_err(Fault::of)?;
-        Ok(found.get(&key).cloned())
+        self.ask(with, key).answer().await
+    }
+
+    /// Asks what there is under this key.
+    pub(crate) fn ask(&self, with: &C, key: K) -> AskedFor<K, V> {
+        AskedFor { asked: self.0.ask(with, key.clone()), key }
+    }
+}
+
+/// What is being looked up.
+#[derive(Debug)]
+pub(crate) struct AskedFor<K, V> {
+    key: K,
+    asked: Asked<Found<K, V>>,
+}
+
+impl<K: Eq + Hash, V: Clone> AskedFor<K, V> {
+    /// What there is.
+    pub(crate) async fn answer(self) -> Result<Option<V>, Fault> {
+        let found = self.asked.answer().await?.map_err(Fault::of)?;
+        Ok(found.get(&self.key).cloned())
+    }
+}
+
+/// What one request looks up before its fields ask for it, each key of it once: asked for together with what leads there.
+#[derive(Debug)]
+pub(crate) struct Ahead<K, V>(Mutex<HashMap<K, AskedFor<K, V>>>);
+
+impl<K, V> Default for Ahead<K, V> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Clone + Eq + Hash, V> Ahead<K, V> {
+    /// Keeps what is being looked up for whoever takes it; what nobody took before is out of date.
+    pub(crate) fn keep(&self, asked: AskedFor<K, V>) {
+        locked(&self.0).insert(asked.key.clone(), asked);
+    }
+
+    /// What was asked for under this key.
+    pub(crate) fn take(&self, key: &K) -> Option<AskedFor<K, V>> {
+        locked(&self.0).remove(key)
     }
 }
 
@@ -193,11 +243,11 @@ mod tests {
     #[tokio::test]
     async fn whoever_comes_while_rounds_are_under_way_shares_the_next_one() {
         let sizes = Arc::new(Mutex::new(Vec::new()));
-        let rounds = Rounds::of(|sizes: Arc<Mutex<Vec<usize>>>, questions: Vec<usize>| {
+        let rounds = Rounds::of(2, |sizes: Arc<Mutex<Vec<usize>>>, questions: Vec<usize>| {
             sizes.lock().unwrap().push(questions.len());
             Box::pin(async { questions.into_iter().map(|question| question * 2).collect() })
         });
-        let asks = (0..100).map(|question| rounds.ask(&sizes, question));
+        let asks = (0..100).map(|question| rounds.ask(&sizes, question).answer());
         let answers: Vec<usize> = join_all(asks).await.into_iter().map(Result::unwrap).collect();
         assert_eq!(answers, (0..100).map(|question| question * 2).collect::<Vec<_>>());
         assert_eq!(*sizes.lock().unwrap(), [64, 36]);
@@ -213,39 +263,38 @@ mod tests {
     #[tokio::test]
     async fn nothing_begins_for_who_has_gone_and_what_began_goes_on() {
         let shared = Arc::new((Notify::new(), Mutex::new(Vec::new())));
-        let rounds = Rounds::of(|shared: Arc<(Notify, Mutex<Vec<&str>>)>, questions: Vec<&'static str>| {
-            Box::pin(async move {
-                shared.0.notified().await;
-                shared.1.lock().unwrap().extend(questions.iter().copied());
-                vec![(); questions.len()]
-            })
-        });
+        let rounds =
+            Rounds::of(2, |shared: Arc<(Notify, Mutex<Vec<&str>>)>, questions: Vec<&'static str>| {
+                Box::pin(async move {
+                    shared.0.notified().await;
+                    shared.1.lock().unwrap().extend(questions.iter().copied());
+                    vec![(); questions.len()]
+                })
+            });
         let mut begun = Vec::new();
         for question in ["first", "second", "late"] {
-            let mut asking = Box::pin(rounds.ask(&shared, question));
-            assert!(futures_util::poll!(&mut asking).is_pending());
+            begun.push(rounds.ask(&shared, question));
             others_go_on().await;
-            begun.push(asking);
         }
         drop(begun.split_off(1));
         for _ in 0..2 {
             shared.0.notify_one();
             others_go_on().await;
         }
-        assert!(begun.remove(0).await.is_ok());
+        assert!(begun.remove(0).answer().await.is_ok());
         assert_eq!(*shared.1.lock().unwrap(), ["first", "second"]);
     }
 
     #[tokio::test]
     async fn a_round_that_breaks_fails_those_in_it_and_the_next_one_goes_on() {
-        let rounds = Rounds::of(|(), questions: Vec<bool>| {
+        let rounds = Rounds::of(2, |(), questions: Vec<bool>| {
             Box::pin(async move {
                 assert!(!questions.contains(&false), "as it is meant to");
                 questions
             })
         });
-        assert!(rounds.ask(&(), false).await.is_err());
-        assert!(rounds.ask(&(), true).await.unwrap());
+        assert!(rounds.ask(&(), false).answer().await.is_err());
+        assert!(rounds.ask(&(), true).answer().await.unwrap());
     }
 
     #[tokio::test]
@@ -261,6 +310,22 @@ mod tests {
             assert_eq!(found.unwrap(), (key != 3).then_some(key + 100));
         }
         assert_eq!(looked_up.load(Ordering::Relaxed), 4);
-        assert_eq!(lookup.all(&looked_up, vec![1, 3]).await.unwrap(), HashMap::from([(1, 101)]));
+    }
+
+    #[tokio::test]
+    async fn what_was_asked_ahead_is_taken_once_and_is_what_was_asked_last() {
+        let counter = Arc::new(AtomicUsize::new(0));
+        let lookup = Lookup::of(|counter: Arc<AtomicUsize>, keys: Vec<&'static str>| async move {
+            let count = counter.fetch_add(1, Ordering::Relaxed);
+            Ok(keys.into_iter().map(|key| (key, count)).collect())
+        });
+        let ahead = Ahead::default();
+        for _ in 0..2 {
+            ahead.keep(lookup.ask(&counter, "Joan"));
+            others_go_on().await;
+        }
+        assert!(ahead.take(&"Ada").is_none());
+        assert_eq!(ahead.take(&"Joan").unwrap().answer().await.unwrap(), Some(1));
+        assert!(ahead.take(&"Joan").is_none());
     }
 }

@@ -15,7 +15,7 @@ use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::viewer::{Scope, Viewer};
-use super::{Unauthenticated, secret};
+use super::{Authenticated, Credential, Unauthenticated, secret};
 use crate::app::App;
 use crate::db::dialect::is_among_texts;
 use crate::error::Fault;
@@ -46,12 +46,12 @@ struct Use {
 impl Uses {
     /// Keeps that a key was right at `now`. Answers whether that is to be noted, having been noted last at `noted`; if so,
     /// it counts as noted.
-    fn was_right(&self, hash: Vec<u8>, noted: Option<Instant>, now: Instant) -> bool {
+    fn was_right(&self, hash: &[u8], noted: Option<Instant>, now: Instant) -> bool {
         let mut uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = std::cmp::max(uses.get(&hash).map(|of| of.noted), noted);
+        let last = std::cmp::max(uses.get(hash).map(|of| of.noted), noted);
         let due = last.is_none_or(|last| now - last >= NOTE_EVERY);
         let noted = last.filter(|_| !due).unwrap_or(now);
-        uses.insert(hash, Use { last: now, noted });
+        uses.insert(hash.to_vec(), Use { last: now, noted });
         due
     }
 
@@ -72,28 +72,59 @@ fn prefix_of(credentials: &str) -> Option<&str> {
     (secret.len() == SECRET + 1 && secret.starts_with('_')).then_some(prefix)
 }
 
-/// Whose key this is, if it is in force; `stranger` is what a key gets that was not right here of late.
+/// What finds a key and proves it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Proof {
+    prefix: String,
+    hash: Vec<u8>,
+}
+
+/// A key that was found to be in force: whose, and when a use of it was last noted.
+pub(crate) type Known = (Viewer, Option<Instant>);
+
+/// Whose key this is, if it is in force, as far as is known; `stranger` is what a key gets that was not right here of late.
 pub(crate) async fn viewer(
     app: &App,
     credentials: &str,
     stranger: Result<(), Fault>,
-) -> Result<Viewer, Unauthenticated> {
+) -> Result<Authenticated, Unauthenticated> {
     let prefix = prefix_of(credentials).ok_or(Unauthenticated::Rejected)?;
     let (hash, now) = (secret::hash(credentials), app.clock.now());
+    if let Some((viewer, noted)) = app.known_keys.get(&hash, now, |read| app.notices.cover(read)) {
+        was_right(app, &viewer, &hash, noted, now);
+        let proof = Proof { prefix: prefix.to_owned(), hash };
+        return Ok(Authenticated { viewer, remembered: Some(Credential::ApiKey(proof)) });
+    }
     if !app.key_uses.is_known(&hash, now) {
         stranger?;
     }
-    let found = app.shared.api_keys.one(app, prefix.to_owned()).await?;
-    let row = found.ok_or(Unauthenticated::Rejected)?;
+    Ok(look_up(app, Proof { prefix: prefix.to_owned(), hash }).await?.into())
+}
+
+/// Asks the database for a key, and remembers the answer. What this reads changes together with
+/// [`Notice::ApiKeysChanged`](crate::notices::Notice::ApiKeysChanged).
+pub(super) async fn look_up(app: &App, Proof { prefix, hash }: Proof) -> Result<Viewer, Unauthenticated> {
+    let (reading, now) = (app.known_keys.begin_reading(), app.clock.now());
+    let row = app.shared.api_keys.one(app, prefix).await?.ok_or(Unauthenticated::Rejected)?;
     if !secret::same(&row.secret_hash, &hash) || !is_in_force(&row, now) {
+        app.known_keys.forget(&hash);
         return Err(Unauthenticated::Rejected);
     }
     let names: Vec<String> = serde_json::from_value(row.scopes)?;
     let scopes = names.iter().filter_map(|name| Scope::parse(name)).collect();
-    if app.key_uses.was_right(hash, row.last_used_at, now) {
-        tokio::spawn(note_use(app.clone(), row.id, now));
+    let viewer = Viewer::Shop { key: row.id, owner: row.owner_id, scopes };
+    was_right(app, &viewer, &hash, row.last_used_at, now);
+    app.known_keys.remember(reading, hash, (viewer.clone(), row.last_used_at), row.expires_at);
+    Ok(viewer)
+}
+
+/// Keeps that a key was used, and notes it now and then.
+fn was_right(app: &App, viewer: &Viewer, hash: &[u8], noted: Option<Instant>, now: Instant) {
+    if let Viewer::Shop { key, .. } = viewer
+        && app.key_uses.was_right(hash, noted, now)
+    {
+        tokio::spawn(note_use(app.clone(), *key, now));
     }
-    Ok(Viewer::Shop { key: row.id, owner: row.owner_id, scopes })
 }
 
 /// Keys by what is shown of them.
@@ -167,10 +198,10 @@ mod tests {
         let uses = Uses::default();
         let key = || vec![1];
         let start = Instant::from_timestamp(1_800_000_000, 0).unwrap();
-        let due = |seconds| uses.was_right(key(), None, start + TimeDelta::seconds(seconds));
+        let due = |seconds| uses.was_right(&key(), None, start + TimeDelta::seconds(seconds));
         assert_eq!([due(0), due(1), due(59), due(60), due(61)], [true, false, false, true, false]);
         let noted_elsewhere = Some(start + TimeDelta::seconds(100));
-        assert!(!uses.was_right(key(), noted_elsewhere, start + TimeDelta::seconds(130)));
+        assert!(!uses.was_right(&key(), noted_elsewhere, start + TimeDelta::seconds(130)));
     }
 
     #[test]
@@ -178,8 +209,8 @@ mod tests {
         let uses = Uses::default();
         let start = Instant::from_timestamp(1_800_000_000, 0).unwrap();
         let at = |seconds| start + TimeDelta::seconds(seconds);
-        uses.was_right(vec![1], None, at(0));
-        uses.was_right(vec![1], None, at(50));
+        uses.was_right(&[1], None, at(0));
+        uses.was_right(&[1], None, at(50));
         assert_eq!([50, 109, 110].map(|seconds| uses.is_known(&[1], at(seconds))), [true, true, false]);
         assert!(!uses.is_known(&[2], at(50)));
     }

@@ -20,9 +20,9 @@ pub(crate) mod prune;
 mod published;
 pub(crate) mod reauthenticate;
 mod release;
+pub(crate) mod remembered;
 pub mod rotation;
 pub(crate) mod secret;
-pub(crate) mod session_cache;
 pub mod sessions;
 pub(crate) mod sign_in;
 pub mod staff;
@@ -84,8 +84,15 @@ impl<E: Into<Fault>> From<E> for Unauthenticated {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authenticated {
     viewer: Viewer,
-    /// Whose standing was remembered rather than read.
-    remembered: Option<Subject>,
+    /// What was remembered of rather than read.
+    remembered: Option<Credential>,
+}
+
+/// Credentials that were proved, of which the database alone knows whether they are in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Credential {
+    Session(Subject),
+    ApiKey(api_keys::Proof),
 }
 
 impl Authenticated {
@@ -102,7 +109,8 @@ impl Authenticated {
     /// As the database has it now, which everything but a query asks for.
     pub async fn confirmed(self, app: &App) -> Result<Viewer, Unauthenticated> {
         match self.remembered {
-            Some(subject) => sessions::look_up(app, subject).await,
+            Some(Credential::Session(subject)) => sessions::look_up(app, subject).await,
+            Some(Credential::ApiKey(proof)) => api_keys::look_up(app, proof).await,
             None => Ok(self.viewer),
         }
     }
@@ -133,7 +141,7 @@ pub async fn authenticate(
     }
     let credentials = credentials.trim_start();
     if api_keys::is_shaped(credentials) {
-        return Ok(api_keys::viewer(app, credentials, stranger).await?.into());
+        return api_keys::viewer(app, credentials, stranger).await;
     }
     sessions::viewer(app, credentials, stranger).await
 }

@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use super::tokens::{self, Subject};
 use super::viewer::Viewer;
-use super::{AuthError, Authenticated, Unauthenticated, keys, secret};
+use super::{AuthError, Authenticated, Credential, Unauthenticated, keys, secret};
 use crate::app::App;
 use crate::error::{Fault, Outcome, refuse, refuse_recorded};
 use crate::notices::Notice;
@@ -257,9 +257,12 @@ pub(crate) async fn viewer(
     let now = app.clock.now();
     let subject =
         tokens::verify(&key, &app.config.public_url, now, token).ok_or(Unauthenticated::Rejected)?;
-    let covered = |read| app.notices.cover(read);
-    if let Some(viewer) = app.sessions.get(subject, now, covered) {
-        return Ok(Authenticated { viewer, remembered: Some(subject) });
+    // A token of somebody else for a known session is not known.
+    if let Some((known, viewer)) =
+        app.known_sessions.get(&subject.session, now, |read| app.notices.cover(read))
+        && known == subject
+    {
+        return Ok(Authenticated { viewer, remembered: Some(Credential::Session(subject)) });
     }
     if is_limited {
         // Signed by us, but its session may have ended: what follows from that is bounded all the same.
@@ -271,12 +274,12 @@ pub(crate) async fn viewer(
 /// Asks the database for the session and the person of a token that was verified, and remembers the answer. What this
 /// reads changes together with [`Notice::SessionEnded`] or [`Notice::StandingChanged`].
 pub(super) async fn look_up(app: &App, subject: Subject) -> Result<Viewer, Unauthenticated> {
-    let reading = app.sessions.begin_reading();
+    let reading = app.known_sessions.begin_reading();
     let Some((viewer, ends)) = read_standing(app, subject).await? else {
-        app.sessions.forget(subject.session);
+        app.known_sessions.forget(&subject.session);
         return Err(Unauthenticated::Rejected);
     };
-    app.sessions.remember(reading, subject, viewer.clone(), ends);
+    app.known_sessions.remember(reading, subject.session, (subject, viewer.clone()), Some(ends));
     Ok(viewer)
 }
 

@@ -126,7 +126,8 @@ fn prepare(app: &App, carries: Carries, mut request: Request) -> Result<Prepared
     limits::check_source(limits, &request.query).map_err(|much| too_much(&much))?;
     let name = request.operation_name.clone();
     let variables = std::mem::take(&mut request.variables);
-    let document = request.parsed_query().map_err(|error| refused(unparsed(error), None))?;
+    let parsed = app.documents.parse(&mut request);
+    let document = parsed.map_err(|error| refused(unparsed(error), None))?;
     let Some(selected) = limits::selected(document, name.as_deref()) else {
         let message = "The document has several operations or none of this operationName.";
         return Err(refused(error("BAD_USER_INPUT", message), None));

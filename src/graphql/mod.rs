@@ -1,6 +1,7 @@
 //! The GraphQL API as a whole: roots, who may call what, scalars, ids, pages and limits. Types live with their slice.
 
 pub mod access;
+pub mod documents;
 pub mod execute;
 pub mod fault;
 pub mod global_id;
@@ -37,14 +38,14 @@ use crate::onboarding::api::{OnboardingMutation, OnboardingQuery};
 use crate::orders::api::{OrdersMutation, OrdersQuery};
 use crate::packing::api::{PackingMutation, PackingQuery};
 use crate::points::api::{
-    AdjustmentsMutation, AdjustmentsQuery, LiabilityQuery, PointsMutation, PointsQuery,
+    AccountsAhead, AdjustmentsMutation, AdjustmentsQuery, LiabilityQuery, PointsMutation, PointsQuery,
 };
 use crate::referrals::api::{ReferralsMutation, ReferralsQuery};
 use crate::rewards::api::{
     CouponsMutation, CouponsQuery, RewardCodesMutation, RewardsMutation, RewardsQuery,
 };
 use crate::settings::api::{SettingsMutation, SettingsQuery};
-use crate::tiers::api::{TierMutation, TierQuery};
+use crate::tiers::api::{TierMutation, TierQuery, TiersAhead};
 
 /// Reading.
 ///
@@ -146,10 +147,11 @@ pub fn sdl() -> String {
 /// Gives `request` its loaders: they live as long as it does, so that nothing they keep is seen by another viewer.
 pub fn request_data(app: &App, request: Request) -> Request {
     request
+        .data(AccountsAhead::default())
+        .data(TiersAhead::default())
         .data(crate::orders::api::loader(app))
         .data(crate::earning::api::loader(app))
         .data(crate::catalog::api::loader(app))
-        .data(crate::customers::api::loader(app))
         .data(crate::referrals::api::loader(app))
         .data(crate::tiers::api::loader(app))
         .data(crate::rewards::api::loader(app))

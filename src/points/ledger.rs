@@ -255,7 +255,7 @@ pub(crate) type Submitted = Outcome<Option<Once<Posting>>, PointsError>;
 pub(crate) async fn submit(app: &App, submission: Submission) -> Outcome<Once<Posting>, PointsError> {
     let mut waiting = Waiting::begin();
     loop {
-        if let Some(once) = app.shared.postings.ask(app, submission.clone()).await?? {
+        if let Some(once) = app.shared.postings.ask(app, submission.clone()).answer().await?? {
             return Ok(once);
         }
         waiting.pause().await?;

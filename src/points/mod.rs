@@ -17,6 +17,7 @@ pub(crate) mod jobs;
 mod joins;
 pub(crate) mod ledger;
 pub(crate) mod liability;
+pub(crate) mod lookups;
 pub(crate) mod merges;
 
 pub mod opening;
@@ -25,7 +26,7 @@ mod preview;
 pub mod programme;
 mod returns;
 pub(crate) mod rules;
-pub(crate) mod store;
+mod store;
 pub(crate) mod tax;
 pub mod verify;
 mod warnings;

@@ -1,6 +1,6 @@
 //! The rows of the ledger: what a batch locks and loads, and what it writes, one statement a table.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use entity::id::{AccountId, HoldId, LineId, LotId, ReferralId};
 use entity::points_entry::EntryKind;
@@ -9,8 +9,8 @@ use entity::points_lot::LotState;
 use entity::{Instant, points_account, points_consumption, points_entry, points_hold, points_lot};
 use sea_orm::sea_query::ArrayType;
 use sea_orm::{
-    ActiveEnum, ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, ExprTrait, FromQueryResult,
-    IdenStatic, Iterable, QueryFilter, QueryOrder, QuerySelect, Statement, Value,
+    ActiveEnum, ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, ExprTrait, IdenStatic,
+    Iterable, QueryFilter, QueryOrder, QuerySelect, Statement, Value,
 };
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -18,13 +18,13 @@ use uuid::Uuid;
 use super::account::{Account, Tracked};
 use super::imported::Activity;
 use super::inactivity::is_activity;
-use crate::app::App;
+use super::lookups::Span;
 use crate::db::bulk::Rows;
 use crate::db::dialect::is_among;
 use crate::error::Fault;
 use crate::tx::Tx;
 
-fn uuids<T: Copy + Into<Uuid>>(ids: &BTreeSet<T>) -> impl Iterator<Item = Uuid> {
+pub(super) fn uuids<T: Copy + Into<Uuid>>(ids: &BTreeSet<T>) -> impl Iterator<Item = Uuid> {
     ids.iter().map(|id| (*id).into())
 }
 
@@ -40,47 +40,8 @@ pub(crate) async fn lock(tx: &Tx, ids: &BTreeSet<AccountId>) -> Result<Vec<point
     Ok(rows)
 }
 
-/// Accounts by their ids.
-pub(crate) async fn accounts(
-    app: App,
-    ids: Vec<AccountId>,
-) -> Result<HashMap<AccountId, points_account::Model>, Fault> {
-    let db = &app.db.read;
-    let among = is_among(db.get_database_backend(), "id", ids.into_iter().map(Uuid::from));
-    let rows = points_account::Entity::find().filter(among).all(db).await?;
-    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
-}
-
-/// Entries of one account by their numbers, both ends included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Span {
-    pub(crate) account: AccountId,
-    pub(crate) from: i64,
-    pub(crate) until: i64,
-}
-
-/// The entries of each of these spans, the oldest first.
-pub(crate) async fn entries(
-    app: App,
-    spans: Vec<Span>,
-) -> Result<HashMap<Span, Vec<points_entry::Model>>, Fault> {
-    let db = &app.db.read;
-    let rows = db.query_all_raw(within(db.get_database_backend(), &spans)).await?;
-    let mut found: HashMap<Span, Vec<points_entry::Model>> = HashMap::new();
-    for row in &rows {
-        let asked: i64 = row.try_get("", "asked")?;
-        let span = usize::try_from(asked).ok().and_then(|asked| spans.get(asked));
-        let span = span.ok_or_else(|| Fault::internal("entries of a span that nobody asked for"))?;
-        found.entry(*span).or_default().push(points_entry::Model::from_query_result(row, "")?);
-    }
-    for entries in found.values_mut() {
-        entries.sort_unstable_by_key(|entry| entry.seq);
-    }
-    Ok(found)
-}
-
 /// Asks for the entries within `spans`, each with the place of its span as `asked`.
-fn within(backend: DbBackend, spans: &[Span]) -> Statement {
+pub(super) fn within(backend: DbBackend, spans: &[Span]) -> Statement {
     let columns: Vec<String> =
         points_entry::Column::iter().map(|column| format!("e.{}", column.as_str())).collect();
     let columns = columns.join(", ");

@@ -15,4 +15,4 @@ mod standing;
 pub(crate) use counted::{Earned, Spent, count_earned, count_spent, move_to_customer};
 pub(crate) use due::{RECOMPUTE, SWEEP, recompute, recompute_all, sweep};
 pub(crate) use given::{Brought, bring};
-pub(crate) use settle::{TierRows, held, merge, tier_rows};
+pub(crate) use settle::{TierOf, TierRows, held, merge, tier_rows};

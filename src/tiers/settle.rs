@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{Days, TimeDelta};
 use entity::customer_tier::{Column, Entity, Model};
-use entity::id::CustomerId;
+use entity::id::{AccountId, CustomerId};
 use entity::tier_change::TierCause;
 use entity::{Instant, customer_tier};
 use sea_orm::{ActiveEnum, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
@@ -72,13 +72,13 @@ pub(super) async fn settle(
         return Ok(());
     }
     let calendar = Calendar { now: tx.now(), zone: tx.settings().time_zone };
-    let accounts = customers.iter().map(|customer| Owner::Customer(*customer).account());
+    let accounts = customers.iter().map(|customer| account(*customer));
     let mut counted = counted(tx.db(), programme, accounts, calendar.today()).await?;
     let mut rows = stored(tx.db(), &customers).await?;
     let mut written = Written::new();
     for customer in customers {
         let before = rows.remove(&customer).unwrap_or_else(|| untouched(customer, tx.now()));
-        let counted = counted.remove(&Owner::Customer(customer).account()).unwrap_or_default();
+        let counted = counted.remove(&account(customer)).unwrap_or_default();
         let standing = standing(programme, &before).next(programme, &counted, calendar);
         written.add(tx, &before, &standing, why);
     }
@@ -128,24 +128,37 @@ pub(super) async fn stored(
     Ok(rows.into_iter().map(|row| (row.customer_id, row)).collect())
 }
 
+/// The tier of a customer, with what counts for it or without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct TierOf {
+    pub(crate) customer: CustomerId,
+    pub(crate) counted: bool,
+}
+
 /// What a customer's tier is made of, as it is stored.
 pub(crate) type TierRows = (Option<Model>, Counted);
 
 /// What the tiers of these customers are made of, in the programme in force.
-pub(crate) async fn tier_rows(
-    app: App,
-    customers: Vec<CustomerId>,
-) -> Result<HashMap<CustomerId, TierRows>, Fault> {
+pub(crate) async fn tier_rows(app: App, asked: Vec<TierOf>) -> Result<HashMap<TierOf, TierRows>, Fault> {
     let (db, settings) = (&app.db.read, app.settings());
-    let calendar = Calendar { now: app.clock.now(), zone: settings.time_zone };
-    let accounts = customers.iter().map(|customer| Owner::Customer(*customer).account());
-    let mut counted = counted(db, &settings.tiers, accounts, calendar.today()).await?;
-    let mut stored = stored(db, &customers.iter().copied().collect()).await?;
-    let mut rows = |customer: CustomerId| {
-        let counted = counted.remove(&Owner::Customer(customer).account()).unwrap_or_default();
-        (customer, (stored.remove(&customer), counted))
+    let customers: BTreeSet<CustomerId> = asked.iter().map(|one| one.customer).collect();
+    let stored = stored(db, &customers).await?;
+    let accounts: BTreeSet<_> =
+        asked.iter().filter(|one| one.counted).map(|one| account(one.customer)).collect();
+    let mut counts = BTreeMap::new();
+    if !accounts.is_empty() {
+        let today = Calendar { now: app.clock.now(), zone: settings.time_zone }.today();
+        counts = counted(db, &settings.tiers, accounts, today).await?;
+    }
+    let rows = |one: TierOf| {
+        let counted = counts.get(&account(one.customer)).filter(|_| one.counted).cloned().unwrap_or_default();
+        (one, (stored.get(&one.customer).cloned(), counted))
     };
-    Ok(customers.iter().map(|customer| rows(*customer)).collect())
+    Ok(asked.into_iter().map(rows).collect())
+}
+
+fn account(customer: CustomerId) -> AccountId {
+    Owner::Customer(customer).account()
 }
 
 /// Somebody who never had a tier.

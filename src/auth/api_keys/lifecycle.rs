@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::audit::{self, Entry};
 use crate::auth::viewer::Scope;
 use crate::error::{Fault, Outcome, refuse};
+use crate::notices::Notice;
 use crate::tx::Tx;
 
 /// Why a key was not rotated or revoked.
@@ -140,6 +141,7 @@ pub(crate) async fn rotate(tx: &Tx, rotate: &Rotate) -> Outcome<ApiKeyId, KeyErr
         replaced_by: Set(None),
     };
     let successor = successor.insert(tx.db()).await?;
+    tx.tell(Notice::ApiKeysChanged);
     let detail =
         json!({ "graceMinutes": rotate.grace_minutes, "before": told(&old), "after": told(&successor) });
     record(tx, "api_key.rotate", old.id, detail).await?;
@@ -165,6 +167,7 @@ pub(crate) async fn revoke(tx: &Tx, revoke: &Revoke) -> Outcome<ApiKeyId, KeyErr
     if revoked.rows_affected == 0 {
         return refuse(KeyError::Ended);
     }
+    tx.tell(Notice::ApiKeysChanged);
     record(tx, "api_key.revoke", row.id, json!({ "before": told(&row) })).await?;
     Ok(row.id)
 }

@@ -1,15 +1,14 @@
 //! Carts as callers see them.
 
-use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use entity::Instant;
 use entity::cart::Model;
 
+use crate::app::App;
 use crate::audit::reads::Person;
 use crate::carts::CartLine as Stored;
-use crate::customers::api::{Customer, CustomerLoader, CustomerRow, note_read};
+use crate::customers::api::{Customer, note_read};
 use crate::customers::email::EmailAddress;
-use crate::error::Fault;
 use crate::graphql::access::AllowedAs;
 use crate::graphql::fault::ApiError;
 use crate::graphql::global_id::{NodeType, global_id};
@@ -72,8 +71,8 @@ impl Cart {
     #[graphql(guard = "AllowedAs(\"customer\")")]
     async fn customer(&self, ctx: &Context<'_>) -> Result<Option<Customer>, ApiError> {
         let Some(customer) = self.0.customer_id else { return Ok(None) };
-        let loader = ctx.data_unchecked::<DataLoader<CustomerLoader>>();
-        let found = loader.load_one(CustomerRow(customer)).await.map_err(Fault::of)?;
+        let app = ctx.data_unchecked::<App>();
+        let found = app.shared.customers.one(app, customer).await?;
         Ok(found.map(|row| Customer::shown(ctx, row)))
     }
 

@@ -15,7 +15,7 @@ use super::{key, product_of, sees_all, viewer};
 use crate::app::App;
 use crate::auth::viewer::Viewer;
 use crate::catalog::waitlist::{self, Wait, WaitlistError};
-use crate::customers::api::{Customer, CustomerLoader, CustomerRow, changeable};
+use crate::customers::api::{Customer, changeable};
 use crate::error::{Fault, Outcome, split};
 use crate::graphql::access::{Allowed, AllowedAs};
 use crate::graphql::fault::ApiError;
@@ -40,8 +40,8 @@ impl WaitlistEntry {
     /// Who waits; needs what `customer` needs.
     #[graphql(guard = "AllowedAs(\"customer\")")]
     async fn customer(&self, ctx: &Context<'_>) -> Result<Option<Customer>, ApiError> {
-        let loader = ctx.data_unchecked::<DataLoader<CustomerLoader>>();
-        let found = loader.load_one(CustomerRow(self.0.customer_id)).await.map_err(Fault::of)?;
+        let app = ctx.data_unchecked::<App>();
+        let found = app.shared.customers.one(app, self.0.customer_id).await?;
         Ok(found.map(|row| Customer::shown(ctx, row)))
     }
 

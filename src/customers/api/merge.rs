@@ -119,7 +119,7 @@ impl MergeQuery {
             conflicts: conflicts.into_iter().map(Into::into).collect(),
             orders: i32::try_from(orders)?,
             addresses: i32::try_from(addresses)?,
-            points: points.map(PointsAccount),
+            points: points.map(PointsAccount::from),
             user_errors: refusals.into_iter().map(user_error).collect(),
         })
     }

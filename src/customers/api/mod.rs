@@ -2,7 +2,6 @@
 
 pub mod address;
 mod addresses;
-mod loaders;
 mod lookup;
 mod merge;
 mod payload;
@@ -15,8 +14,6 @@ use async_graphql::{Context, ID, MergedObject};
 use chrono::NaiveDate;
 use entity::id::CustomerId;
 
-pub(crate) use self::loaders::CustomerRow;
-pub use self::loaders::{CustomerLoader, loader};
 pub(crate) use self::types::note_read;
 pub use self::types::{Customer, Guest};
 use super::CustomerBy;
@@ -26,6 +23,9 @@ use crate::graphql::fault::ApiError;
 use crate::graphql::global_id::{NodeType, local_id};
 use crate::graphql::scalars::IdempotencyKey;
 use crate::idempotency::Key;
+use crate::points::api::account_ahead;
+use crate::points::orders::Owner;
+use crate::tiers::api::tier_ahead;
 
 /// Queries about customers.
 #[derive(Debug, Default, MergedObject)]
@@ -106,5 +106,10 @@ pub(crate) async fn shown(ctx: &Context<'_>, customer: CustomerId) -> Result<Opt
 
 async fn found(ctx: &Context<'_>, by: &CustomerBy) -> Result<Option<Customer>, ApiError> {
     let app = ctx.data_unchecked::<App>();
+    if let CustomerBy::Id(id) = by {
+        let shown = ctx.look_ahead();
+        account_ahead(ctx, shown.field("points"), Owner::Customer(*id).account());
+        tier_ahead(ctx, &shown.field("tier"), *id);
+    }
     Ok(super::look_up(app, by).await?.map(|row| Customer::shown(ctx, row)))
 }

@@ -217,7 +217,7 @@ impl Customer {
     /// The points account; needs what `customer` needs; null only for somebody who takes no part in the programme.
     #[graphql(guard = "AllowedAs(\"customer\")")]
     async fn points(&self, ctx: &Context<'_>) -> Result<Option<PointsAccount>, ApiError> {
-        account_of(ctx.data_unchecked::<App>(), Owner::Customer(self.0.id).account()).await
+        account_of(ctx, Owner::Customer(self.0.id).account()).await
     }
 
     /// The tier, what keeps it and what leads to the next; needs what `customer` needs; null if the shop has no tiers.
@@ -360,7 +360,7 @@ impl Guest {
     /// The points account; needs what `customer` needs; null only for somebody who takes no part in the programme.
     #[graphql(guard = "AllowedAs(\"customer\")")]
     async fn points(&self, ctx: &Context<'_>) -> Result<Option<PointsAccount>, ApiError> {
-        account_of(ctx.data_unchecked::<App>(), Owner::Guest(self.0.id).account()).await
+        account_of(ctx, Owner::Guest(self.0.id).account()).await
     }
 
     /// What may be sent to the guest, for each purpose on each channel; needs what `guest` needs.

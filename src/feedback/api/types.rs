@@ -1,6 +1,5 @@
 //! Reviews as callers see them.
 
-use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, Enum, ID, Object};
 use entity::Instant;
 use entity::customer;
@@ -8,11 +7,11 @@ use entity::id::CustomerId;
 use entity::review::{Model, ReviewState as StoredState};
 
 use super::viewer;
+use crate::app::App;
 use crate::audit::reads::Person;
 use crate::auth::viewer::Viewer;
 use crate::catalog::api::{Product, product_of};
-use crate::customers::api::{CustomerLoader, CustomerRow, note_read};
-use crate::error::Fault;
+use crate::customers::api::note_read;
 use crate::feedback::reviews::author;
 use crate::graphql::access::Operation;
 use crate::graphql::fault::ApiError;
@@ -116,8 +115,7 @@ impl Review {
 
 impl Review {
     async fn writer(&self, ctx: &Context<'_>) -> Result<Option<customer::Model>, ApiError> {
-        let loader = ctx.data_unchecked::<DataLoader<CustomerLoader>>();
-        let id = CustomerRow(CustomerId(self.0.person_id.0));
-        Ok(loader.load_one(id).await.map_err(Fault::of)?)
+        let app = ctx.data_unchecked::<App>();
+        Ok(app.shared.customers.one(app, CustomerId(self.0.person_id.0)).await?)
     }
 }

@@ -9,7 +9,6 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use super::inputs::PointsAdjustInput;
 use super::mutations::{PointsErrorCode, PointsPayload, readable, refusal, unreadable};
-use super::types::posted_account;
 use crate::app::App;
 use crate::auth::viewer::{Permission, Viewer};
 use crate::error::{Fault, Outcome, split};
@@ -152,11 +151,11 @@ impl AdjustmentsMutation {
         let key = key(ctx, "pointsAdjust", input.idempotency_key);
         match split(app.write_once(&key, &command, adjustments::adjust).await)? {
             Ok(Once { value: Adjusted::Moved(posting), replayed }) => {
-                PointsPayload::moved(app, account, Once { value: posting, replayed }).await
+                Ok(PointsPayload::moved(account, Once { value: posting, replayed }))
             }
             Ok(Once { value: Adjusted::Waiting(id), replayed }) => {
                 let found = Some(read(app, id).await?);
-                let account = posted_account(app, account).await?;
+                let account = Some(account);
                 Ok(PointsPayload { adjustment: found, account, replayed, ..PointsPayload::default() })
             }
             Err(error) => Ok(refused(error, "customerId")),
@@ -210,7 +209,7 @@ async fn decide(
     Ok(PointsPayload {
         points: posting.map(|posting| posting.points),
         adjustment: Some(found),
-        account: posted_account(app, AccountId(owner)).await?,
+        account: Some(AccountId(owner)),
         replayed,
         ..PointsPayload::default()
     })

@@ -1,5 +1,6 @@
 //! Points over GraphQL.
 
+mod account;
 mod adjustments;
 mod inputs;
 mod liability;
@@ -8,9 +9,10 @@ mod queries;
 mod tax;
 mod types;
 
+pub(crate) use account::{AccountsAhead, account_ahead};
+pub use account::{PointsAccount, account_of};
 pub use adjustments::{AdjustmentsMutation, AdjustmentsQuery};
 pub use liability::LiabilityQuery;
 pub use mutations::PointsMutation;
 pub use queries::PointsQuery;
 pub use tax::TaxOfRate;
-pub use types::{PointsAccount, account_of};

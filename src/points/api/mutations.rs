@@ -1,15 +1,16 @@
 //! Mutations of points: parse, submit one command to the ledger, wrap.
 
-use async_graphql::{Context, Enum, ID, Object, SimpleObject};
+use async_graphql::{ComplexObject, Context, Enum, ID, Object, SimpleObject};
 use entity::id::{AccountId, HoldId, LotId};
 use entity::{points_hold, points_lot};
 use sea_orm::EntityTrait;
 
+use super::account::{PointsAccount, posted_account};
 use super::adjustments::PointsAdjustment;
 use super::inputs::{
     PointsActivateInput, PointsEarnInput, PointsHoldEndInput, PointsHoldInput, PointsRedeemInput,
 };
-use super::types::{PointsAccount, PointsHold, posted_account};
+use super::types::PointsHold;
 use crate::app::App;
 use crate::auth::viewer::Viewer;
 use crate::earning::{self, EventError, Stated};
@@ -66,20 +67,37 @@ pub enum PointsErrorCode {
 
 /// What a mutation of points did.
 #[derive(Debug, Default, SimpleObject)]
+#[graphql(complex)]
 pub(super) struct PointsPayload {
     /// Points that moved; below 0 if they were taken; null if none did.
     pub(super) points: Option<i32>,
-    /// The hold it made or changed.
-    pub(super) hold: Option<PointsHold>,
+    #[graphql(skip)]
+    pub(super) hold: Option<HoldId>,
     /// The adjustment that waits for a second person, or was decided.
     pub(super) adjustment: Option<PointsAdjustment>,
-    /// The account as it is now; needs what `customer` needs.
-    #[graphql(guard = "AllowedAs(\"customer\")")]
-    pub(super) account: Option<PointsAccount>,
+    #[graphql(skip)]
+    pub(super) account: Option<AccountId>,
     /// Whether an earlier request with this key did it.
     pub(super) replayed: bool,
     /// Why nothing was done.
     pub(super) user_errors: Vec<UserError<PointsErrorCode>>,
+}
+
+#[ComplexObject]
+impl PointsPayload {
+    /// The hold it made or changed.
+    async fn hold(&self, ctx: &Context<'_>) -> Result<Option<PointsHold>, ApiError> {
+        let Some(hold) = self.hold else { return Ok(None) };
+        let found = points_hold::Entity::find_by_id(hold).one(&ctx.data_unchecked::<App>().db.read).await?;
+        Ok(found.map(PointsHold))
+    }
+
+    /// The account as it is now; needs what `customer` needs.
+    #[graphql(guard = "AllowedAs(\"customer\")")]
+    async fn account(&self, ctx: &Context<'_>) -> Result<Option<PointsAccount>, ApiError> {
+        let Some(account) = self.account else { return Ok(None) };
+        posted_account(ctx, account).await
+    }
 }
 
 impl PointsPayload {
@@ -91,18 +109,9 @@ impl PointsPayload {
     }
 
     /// Points moved.
-    pub(super) async fn moved(app: &App, account: AccountId, once: Once<Posting>) -> Result<Self, ApiError> {
-        let hold = match once.value.hold {
-            Some(hold) => points_hold::Entity::find_by_id(hold).one(&app.db.read).await?.map(PointsHold),
-            None => None,
-        };
-        Ok(Self {
-            points: Some(once.value.points),
-            hold,
-            account: posted_account(app, account).await?,
-            replayed: once.replayed,
-            ..Self::default()
-        })
+    pub(super) fn moved(account: AccountId, once: Once<Posting>) -> Self {
+        let Once { value: Posting { points, hold, .. }, replayed } = once;
+        Self { points: Some(points), hold, account: Some(account), replayed, ..Self::default() }
     }
 
     /// The same for every id that names nothing of the caller's.
@@ -159,7 +168,7 @@ async fn run(
     };
     let command = Command { account, act, by: viewer.actor(), effective_at: None, imported: false };
     match split(submit(app, Submission { key, command }).await)? {
-        Ok(once) => PointsPayload::moved(app, account, once).await,
+        Ok(once) => Ok(PointsPayload::moved(account, once)),
         Err(reason) => Ok(refusal(reason, named)),
     }
 }
@@ -170,7 +179,7 @@ async fn state(ctx: &Context<'_>, key: IdempotencyKey, stated: Stated) -> Result
     let scope = ctx.data_unchecked::<Viewer>().key_scope();
     let key = Key { scope, key: key.0, operation: "pointsEarn" };
     match split(app.write_once(&key, &stated, earning::event).await)? {
-        Ok(once) => PointsPayload::moved(app, stated.account, once).await,
+        Ok(once) => Ok(PointsPayload::moved(stated.account, once)),
         Err(EventError::Unknown) => {
             let message = "No rule in force is for this event.";
             Ok(PointsPayload::refused(PointsErrorCode::EventUnknown, Some("event"), message))

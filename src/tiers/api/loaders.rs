@@ -1,4 +1,4 @@
-//! Tiers of many customers in a constant number of statements.
+//! How the tiers of many customers came to be, in one statement.
 
 use std::collections::HashMap;
 
@@ -6,12 +6,12 @@ use async_graphql::Context;
 use async_graphql::dataloader::{DataLoader, Loader};
 use entity::id::CustomerId;
 
-use super::types::{CustomerTier, TierChange, changes_of_all, tiers_of};
+use super::types::{TierChange, changes_of_all};
 use crate::app::App;
 use crate::error::{Fault, FaultKind};
 use crate::graphql::fault::ApiError;
 
-/// Loads the tiers of customers.
+/// Loads how tiers came to be.
 #[derive(Debug)]
 pub struct TierLoader {
     app: App,
@@ -20,22 +20,6 @@ pub struct TierLoader {
 /// A loader for one request.
 pub fn loader(app: &App) -> DataLoader<TierLoader> {
     DataLoader::new(TierLoader { app: app.clone() }, tokio::spawn)
-}
-
-impl Loader<CustomerId> for TierLoader {
-    type Value = CustomerTier;
-    type Error = FaultKind;
-
-    async fn load(&self, keys: &[CustomerId]) -> Result<HashMap<CustomerId, CustomerTier>, FaultKind> {
-        match tiers_of(&self.app, keys).await {
-            Ok(tiers) => Ok(tiers.into_iter().collect()),
-            Err(fault) => {
-                // One fault fails many fields: it is logged once here, and each field tells its kind.
-                tracing::error!(?fault, "tiers could not be loaded");
-                Err(fault.kind())
-            }
-        }
-    }
 }
 
 /// How the tier of a customer came to be.
@@ -61,12 +45,4 @@ impl Loader<ChangesOf> for TierLoader {
 pub(super) async fn changes_of(ctx: &Context<'_>, customer: CustomerId) -> Result<Vec<TierChange>, ApiError> {
     let loader = ctx.data_unchecked::<DataLoader<TierLoader>>();
     Ok(loader.load_one(ChangesOf(customer)).await.map_err(Fault::of)?.unwrap_or_default())
-}
-
-/// The tier of a customer; none if the shop has no tiers.
-pub(crate) async fn tier_of(
-    ctx: &Context<'_>,
-    customer: CustomerId,
-) -> Result<Option<CustomerTier>, ApiError> {
-    Ok(ctx.data_unchecked::<DataLoader<TierLoader>>().load_one(customer).await.map_err(Fault::of)?)
 }

@@ -7,10 +7,10 @@ mod types;
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use entity::Instant;
 
-pub(crate) use self::loaders::tier_of;
 pub use self::loaders::{TierLoader, loader};
 pub use self::programme::{Tier, TierInput, TierProgramme, TierProgrammeInput};
 pub use self::types::{CustomerTier, TierChange};
+pub(crate) use self::types::{TiersAhead, tier_ahead, tier_of};
 use crate::app::App;
 use crate::auth::viewer::Viewer;
 use crate::customers::api::{Customer, reason, shown};

@@ -1,8 +1,8 @@
 //! A customer's tier as clients see it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use async_graphql::{ComplexObject, Context, Enum, SimpleObject};
+use async_graphql::{ComplexObject, Context, Enum, Lookahead, SimpleObject};
 use chrono::{DateTime, Utc};
 use entity::customer_tier;
 use entity::id::CustomerId;
@@ -18,8 +18,9 @@ use crate::db::dialect::is_among;
 use crate::error::Fault;
 use crate::graphql::fault::ApiError;
 use crate::graphql::scalars::{Date, Decimal};
+use crate::rounds::Ahead;
 use crate::tiers::programme::{TierProgramme, Window};
-use crate::tiers::settle::{TierRows, standing, untouched};
+use crate::tiers::settle::{TierOf, TierRows, standing, untouched};
 use crate::tiers::standing::{Calendar, Counted, missing_to_keep, sum, window_start, with_grace};
 
 /// Changes that a customer's tier tells of.
@@ -140,22 +141,41 @@ pub(super) async fn changes_of_all(
     Ok(changes)
 }
 
-/// The tiers of these customers; none if the shop has no tiers.
-pub(super) async fn tiers_of(
-    app: &App,
-    customers: &[CustomerId],
-) -> Result<BTreeMap<CustomerId, CustomerTier>, Fault> {
+/// The fields of a tier that need what counts.
+const COUNTED: [&str; 3] = ["counted", "missing", "missingToKeep"];
+
+/// The tier of a customer as far as it is asked for; none if the shop has no tiers.
+pub(crate) async fn tier_of(
+    ctx: &Context<'_>,
+    customer: CustomerId,
+) -> Result<Option<CustomerTier>, ApiError> {
+    let app = ctx.data_unchecked::<App>();
     let settings = app.settings();
     if settings.tiers.tiers.is_empty() {
-        return Ok(BTreeMap::new());
+        return Ok(None);
     }
+    let asked = asked(&ctx.look_ahead(), customer);
+    let asked =
+        ctx.data_unchecked::<TiersAhead>().take(&asked).unwrap_or_else(|| app.shared.tiers.ask(app, asked));
+    let (row, counted) = asked.answer().await?.unwrap_or_default();
     let calendar = Calendar { now: app.clock.now(), zone: settings.time_zone };
-    let found = app.shared.tiers.all(app, customers.to_vec()).await?;
-    let tier = |(customer, (row, counted)): (CustomerId, TierRows)| {
-        let row = row.unwrap_or_else(|| untouched(customer, calendar.now));
-        (customer, shown(&settings.tiers, &row, &counted, calendar))
-    };
-    Ok(found.into_iter().map(tier).collect())
+    let row = row.unwrap_or_else(|| untouched(customer, calendar.now));
+    Ok(Some(shown(&settings.tiers, &row, &counted, calendar)))
+}
+
+/// Tiers that a request looks up before their fields do.
+pub(crate) type TiersAhead = Ahead<TierOf, TierRows>;
+
+/// Looks up a tier that the field `tier`, of which this is the selection, will ask for.
+pub(crate) fn tier_ahead(ctx: &Context<'_>, tier: &Lookahead<'_>, customer: CustomerId) {
+    let app = ctx.data_unchecked::<App>();
+    if tier.exists() && !app.settings().tiers.tiers.is_empty() {
+        ctx.data_unchecked::<TiersAhead>().keep(app.shared.tiers.ask(app, asked(tier, customer)));
+    }
+}
+
+fn asked(tier: &Lookahead<'_>, customer: CustomerId) -> TierOf {
+    TierOf { customer, counted: COUNTED.iter().any(|field| tier.field(field).exists()) }
 }
 
 fn shown(
