@@ -33,6 +33,8 @@ use crate::tx::Tx;
 
 /// How often a worker looks without being woken.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long after it looked a worker that is told of news looks again: what comes meanwhile is numbered together.
+const BREATHE: Duration = Duration::from_millis(50);
 /// Jobs of each lane at once in one worker.
 const AT_ONCE: u64 = 8;
 
@@ -86,11 +88,12 @@ pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
             }
             Err(fault) => tracing::error!(?fault, "the worker could not look for work"),
         }
+        let looked = tokio::time::Instant::now();
         tokio::select! {
             // A sender that is gone means the same as one that says stop.
             _ = stop.wait_for(|stop| *stop) => break,
             Some(settled) = running.join_next() => told(settled),
-            () = app.notices.jobs.notified() => {}
+            () = news_of(&app, looked + BREATHE) => {}
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }
@@ -100,6 +103,12 @@ pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
     if let Err(error) = listening.await {
         tracing::error!(%error, "whoever takes in events for journeys ended");
     }
+}
+
+/// Waits until there is something to do, and not before `earliest`.
+async fn news_of(app: &App, earliest: tokio::time::Instant) {
+    app.notices.jobs.notified().await;
+    tokio::time::sleep_until(earliest).await;
 }
 
 /// Has journeys hear of news, one round at a time: rounds wait for each other, and would hold connections meanwhile. What
