@@ -16,7 +16,7 @@ use crate::auth::viewer::Viewer;
 use crate::billing::payments::{PaymentError, Payments};
 use crate::billing::sandbox::Sandbox;
 use crate::billing::setup::{self, Till};
-use crate::clock::{Clock, IdGen};
+use crate::clock::{self, Clock, IdGen};
 use crate::config::Config;
 use crate::customers;
 use crate::db::{self, Db};
@@ -113,7 +113,7 @@ impl Deref for App {
 impl App {
     /// Connects, migrates and loads what `config` names.
     pub async fn build(config: Config) -> anyhow::Result<Self> {
-        Self::build_with(config, Clock::System, IdGen::Random).await
+        Self::build_with(config, Clock::system(), IdGen::Random).await
     }
 
     /// The same with a clock and ids of the caller's.
@@ -122,6 +122,7 @@ impl App {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let db = Db::connect(&config.database).await?;
         db::migrate(&db).await?;
+        clock.agree(&db).await.map_err(|fault| anyhow::anyhow!("{fault:?}"))?;
         let settings = settings::load(&db.read).await.map_err(|fault| anyhow::anyhow!("{fault:?}"))?;
         built_in::check()?;
         let till = setup::till(&config, &db, &clock)?;
@@ -185,6 +186,7 @@ impl App {
         keeping.spawn(notices::listen(self.clone(), works));
         keeping.spawn(settings::follow(self.clone()));
         keeping.spawn(keys::follow(self.clone()));
+        keeping.spawn(clock::follow(self.clone()));
         keeping
     }
 }

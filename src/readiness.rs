@@ -2,12 +2,8 @@
 
 use std::time::Duration;
 
-use sea_orm::ConnectionTrait;
-use sea_orm::sea_query::Query;
-
 use crate::app::App;
-use crate::clock::Clock;
-use crate::db::{dialect, pending_migrations};
+use crate::db::pending_migrations;
 use crate::error::Fault;
 use crate::jobs;
 
@@ -15,8 +11,6 @@ use crate::jobs;
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How long a due job may wait before no worker seems to run.
 const LONGEST_LAG: i64 = 300_000;
-/// How far this machine's clock may be from the database's, in milliseconds.
-const LARGEST_SKEW: u64 = 60_000;
 
 /// What keeps this instance from serving, in words that name nothing inside it; empty when it is ready.
 pub async fn problems(app: &App) -> Vec<&'static str> {
@@ -43,19 +37,8 @@ async fn look(app: &App) -> Result<Vec<&'static str>, Fault> {
     if jobs::lag_millis(app).await? > LONGEST_LAG {
         found.push("the worker lags");
     }
-    if skew_millis(app).await?.unsigned_abs() > LARGEST_SKEW {
+    if !app.clock.is_right(&app.db).await? {
         found.push("the clocks of this machine and of the database differ");
     }
     Ok(found)
-}
-
-/// How far the system's clock is ahead of the database's; an `SQLite` file has no clock of its own, a manual clock no skew.
-async fn skew_millis(app: &App) -> Result<i64, Fault> {
-    if !app.db.is_postgres() || matches!(app.clock, Clock::Manual(_)) {
-        return Ok(0);
-    }
-    let asked = dialect::database_millis(app.db.read.get_database_backend());
-    let row = app.db.read.query_one(&Query::select().expr_as(asked, "now").take()).await?;
-    let theirs: i64 = row.ok_or_else(|| Fault::internal("a query without its row"))?.try_get("", "now")?;
-    Ok(app.clock.now().timestamp_millis() - theirs)
 }

@@ -1,7 +1,8 @@
 //! The schema of Regulars on SQLite and PostgreSQL: one concern a file, up and down, schema builder only.
 
 pub use sea_orm_migration::MigratorTrait;
-use sea_orm_migration::{MigrationTrait, async_trait};
+use sea_orm_migration::prelude::{DbErr, SchemaManager};
+use sea_orm_migration::{MigrationName, MigrationTrait, async_trait};
 
 mod columns;
 mod m20261121_access;
@@ -48,7 +49,7 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![
+        let all: Vec<Box<dyn MigrationTrait>> = vec![
             Box::new(m20261121_core::Migration),
             Box::new(m20261121_customers::Migration),
             Box::new(m20261121_access::Migration),
@@ -85,6 +86,31 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_feedback::Migration),
             Box::new(m20261123_job_lanes::Migration),
             Box::new(m20261123_deliveries::Migration),
-        ]
+        ];
+        all.into_iter().map(|migration| Box::new(Whole(migration)) as Box<dyn MigrationTrait>).collect()
+    }
+}
+
+/// A migration that is done as a whole or not at all, also on `SQLite`, where the library would leave half of it behind.
+struct Whole(Box<dyn MigrationTrait>);
+
+impl MigrationName for Whole {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Whole {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        self.0.up(manager).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        self.0.down(manager).await
+    }
+
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
     }
 }

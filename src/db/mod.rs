@@ -10,11 +10,15 @@ pub(crate) mod rate_limits;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use entity::Instant;
 use migration::{Migrator, MigratorTrait};
+use sea_orm::sea_query::Query;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sqlx::{Connection, PgConnection};
+
+use crate::error::Fault;
 
 /// Connections to one database: on `SQLite` one writer and several readers, on `PostgreSQL` one pool for both.
 #[derive(Clone, Debug)]
@@ -66,6 +70,17 @@ impl Db {
         self.is_postgres().then(|| self.write.get_postgres_connection_pool())
     }
 
+    /// What the database's own clock says; an `SQLite` file has none.
+    pub(crate) async fn time(&self) -> Result<Option<Instant>, Fault> {
+        if !self.is_postgres() {
+            return Ok(None);
+        }
+        let asked = dialect::database_millis(self.read.get_database_backend());
+        let row = self.read.query_one(&Query::select().expr_as(asked, "now").take()).await?;
+        let millis = row.ok_or_else(|| Fault::internal("a query without its row"))?.try_get("", "now")?;
+        Ok(Instant::from_timestamp_millis(millis))
+    }
+
     /// Closes both pools; pending work on them ends first.
     pub async fn close(self) -> anyhow::Result<()> {
         if !self.is_postgres() {
@@ -89,6 +104,11 @@ async fn sqlite(options: &DbOptions, connections: u32) -> anyhow::Result<Databas
             .statement_cache_capacity(512)
             .pragma("cache_size", "-16384")
     });
+    // SQLite ends a transaction by itself when the disk fails, which the library does not notice: it would take what follows
+    // for a part of that transaction, and nothing would ever be committed again.
+    connect.map_sqlx_sqlite_pool_opts(|pool| {
+        pool.before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
+    });
     Database::connect(connect).await.context("opening the SQLite file")
 }
 
@@ -96,7 +116,9 @@ async fn postgres(options: &DbOptions) -> anyhow::Result<DatabaseConnection> {
     let mut connect = common(options, options.max_connections);
     // A ping before every use costs a round trip; a connection that rested for long may be dead.
     connect.test_before_acquire_if_idle_for(Duration::from_secs(30));
-    connect.map_sqlx_postgres_opts(|postgres| postgres.statement_cache_capacity(512));
+    // An instance that froze, or a machine that is gone, lets go of what it holds.
+    let idle = [("idle_in_transaction_session_timeout", "5s")];
+    connect.map_sqlx_postgres_opts(move |postgres| postgres.statement_cache_capacity(512).options(idle));
     Database::connect(connect).await.context("connecting to PostgreSQL")
 }
 
@@ -134,10 +156,13 @@ pub async fn migrate_down(db: &Db) -> anyhow::Result<()> {
     Migrator::down(&db.write, None).await.context("migrating the database down")
 }
 
-/// Names of the migrations that are known here and not in the database.
+/// Names of the migrations that are known here and not in the database. Those of a newer program do not matter: what it
+/// adds is of no concern to an instance that runs already.
 pub async fn pending_migrations(db: &Db) -> anyhow::Result<Vec<String>> {
-    let pending = Migrator::get_pending_migrations(&db.read).await?;
-    Ok(pending.iter().map(|migration| migration.name().to_owned()).collect())
+    let applied = Migrator::get_migration_models(&db.read).await?;
+    let is_pending = |name: &&str| applied.iter().all(|applied| applied.version != *name);
+    let known = Migrator::migrations();
+    Ok(known.iter().map(|migration| migration.name()).filter(is_pending).map(str::to_owned).collect())
 }
 
 /// Held while migrating, on a connection beside the pool: a pool of one would starve the migration. The server frees it
