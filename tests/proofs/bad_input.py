@@ -21,6 +21,7 @@ from regulars import (
     psql,
     raw_request,
     run,
+    small_disk,
     start,
     verify,
     whole_orders,
@@ -202,21 +203,6 @@ def endless_line(engine, what, before, after, reason, orders):
     whole_orders(database, orders)
     verify(database)
     results.append(f"{engine:<11} {what}: {ran.seconds:.1f} s, largest memory {ran.memory / 1e6:.0f} MB")
-
-
-@contextlib.contextmanager
-def small_disk(megabytes):
-    """A directory on a disk of its own, and a function that makes room; None where this is not allowed."""
-    directory = DIRECTORY / "small"
-    directory.mkdir(exist_ok=True)
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(directory)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
-        yield None
-        return
-    try:
-        yield directory, lambda: subprocess.run(["mount", "-o", "remount,size=2g", str(directory)], check=True)
-    finally:
-        subprocess.run(["umount", "-l", str(directory)], check=False)
 
 
 def full_disk(engine, database, limits=None, room=lambda: None):

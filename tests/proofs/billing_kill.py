@@ -5,12 +5,11 @@ import collections
 import json
 import os
 import random
-import re
 import signal
 import subprocess
 import time
 
-from regulars import ENGINES, Database, Server, api_key, check, customer, equal, request, run
+from regulars import ENGINES, Database, Server, api_key, check, customer, equal, owner, request, signed_in
 
 KILLS = 20
 CUT_OFF = (OSError, asyncio.TimeoutError, asyncio.IncompleteReadError, ValueError)
@@ -20,7 +19,6 @@ LATER = "PAYMENTS_UNAVAILABLE"
 PLAN = """mutation ($input: MembershipPlanUpsertInput!) {
     membershipPlanUpsert(input: $input) { plan { code } userErrors { code message } }
 }"""
-SIGN_IN = """mutation ($input: StaffSignInInput!) { staffSignIn(input: $input) { tokens { accessToken } } }"""
 ACTS = {
     "membershipJoin": "MembershipJoinInput",
     "membershipPlanChange": "MembershipPlanChangeInput",
@@ -68,10 +66,7 @@ class Shop:
         self.stripe.ask("webhook", f"http://127.0.0.1:{self.server.port}/webhooks/stripe", "whsec_proof")
 
     async def plans(self):
-        made = run(self.database, "staff", "create", "--email", "owner@example.org", "--role", "owner")
-        password = re.search(r"password:?\s+(\S+)", made.out + made.err).group(1)
-        _, body = await request(self.server.port, None, SIGN_IN, {"input": {"email": "owner@example.org", "password": password}})
-        token = body["data"]["staffSignIn"]["tokens"]["accessToken"]
+        token = await signed_in(self.server.port, owner(self.database))
         for code, price in (("plus", "10.00"), ("gold", "30.00")):
             given = {"code": code, "name": code, "price": price, "currency": "EUR", "billed": "MONTH", "idempotencyKey": code}
             _, body = await request(self.server.port, token, PLAN, {"input": given})

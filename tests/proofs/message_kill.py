@@ -2,18 +2,17 @@
 
 import asyncio
 import collections
-import re
 import signal
 import time
 
-from regulars import ENGINES, Database, Server, api_key, check, end, equal, request, run, start
+import regulars
+from regulars import ENGINES, Database, MailServer, Server, api_key, check, end, equal, request, signed_in, start
 
 GUESTS, KILLS = 5_000, 5
 # Seconds. A message is taken up again when its lease has run out by the clock of the database.
 LEASE = 5
 # Messages of each lane, transactional or not, that one worker has on its way at once.
 IN_FLIGHT = 8
-SIGN_IN = "mutation ($input: StaffSignInInput!) { staffSignIn(input: $input) { tokens { accessToken } } }"
 MUTATIONS = {
     "journeyPublish": "JourneyInput",
     "journeyDraft": "JourneyDraftInput",
@@ -26,35 +25,6 @@ OFFER = {
     "purpose": "OFFERS",
     "steps": [{"waitMinutes": 0, "template": "second_purchase", "channels": ["EMAIL"]}],
 }
-
-
-class MailServer:
-    """Takes mails over SMTP, and counts each by its Message-ID."""
-
-    def __init__(self):
-        self.arrived = collections.Counter()
-
-    async def begin(self):
-        self.server = await asyncio.start_server(self.converse, "127.0.0.1", 0)
-        return self.server.sockets[0].getsockname()[1]
-
-    async def converse(self, reader, writer):
-        try:
-            answer = b"220 proof"
-            while True:
-                writer.write(answer + b"\r\n")
-                await writer.drain()
-                command, answer = await reader.readuntil(b"\r\n"), b"250 fine"
-                if command == b"DATA\r\n":
-                    writer.write(b"354 go on\r\n")
-                    mail = await reader.readuntil(b"\r\n.\r\n")
-                    found = re.search(rb"^Message-ID: <([^@\s]+)@", mail, re.MULTILINE)
-                    self.arrived[found.group(1).decode().replace("-", "")] += 1
-        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            # The worker was killed, or the proof is over.
-            pass
-        finally:
-            writer.close()
 
 
 class Shop:
@@ -75,11 +45,7 @@ class Shop:
             check(False, f"{field} was done: {body}")
 
     async def open(self):
-        made = run(self.database, "staff", "create", "--email", "owner@example.org", "--role", "owner")
-        password = re.search(r"password:?\s+(\S+)", made.out + made.err).group(1)
-        given = {"email": "owner@example.org", "password": password}
-        _, body = await request(self.server.port, None, SIGN_IN, {"input": given})
-        owner = body["data"]["staffSignIn"]["tokens"]["accessToken"]
+        owner = await signed_in(self.server.port, regulars.owner(self.database))
         terms = {"doubleOptIn": False, "quietFrom": "00:00", "quietUntil": "00:00", "perDay": 50, "perWeek": 50}
         terms |= {"careSpacingDays": 0, "careWindowDays": 90, "conversionDays": 14}
         await self.act(owner, "shopSettingsUpdate", {"expectedVersion": 0, "messages": terms})

@@ -2,6 +2,7 @@
 
 import asyncio
 import atexit
+import collections
 import contextlib
 import json
 import os
@@ -118,7 +119,8 @@ def kill_what_is_left():
         process.kill()
 
 
-def start(database, *arguments, stdin=None, limits=None):
+def start(database, *arguments, stdin=None, limits=None, variables=None):
+    """Starts a command; `variables` are set in its environment beside those of every command."""
     start.count += 1
     out, err = (open(DIRECTORY / f"{database.name}.{start.count}.{kind}", "w+b") for kind in ("out", "err"))
     process = subprocess.Popen(
@@ -126,7 +128,7 @@ def start(database, *arguments, stdin=None, limits=None):
         stdin=stdin or subprocess.DEVNULL,
         stdout=out,
         stderr=err,
-        env=environment(database),
+        env=environment(database) | (variables or {}),
         cwd=DIRECTORY,
         preexec_fn=limits,
         restore_signals=limits is None,
@@ -216,11 +218,26 @@ def api_key(database, *scopes):
     return made.out.strip().splitlines()[-1]
 
 
+@contextlib.contextmanager
+def small_disk(megabytes):
+    """A directory on a disk of its own, and a function that makes room; None where this is not allowed."""
+    directory = DIRECTORY / "small"
+    directory.mkdir(exist_ok=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(directory)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
+        yield None
+        return
+    try:
+        yield directory, lambda: subprocess.run(["mount", "-o", "remount,size=2g", str(directory)], check=True)
+    finally:
+        subprocess.run(["umount", "-l", str(directory)], check=False)
+
+
 class Server:
     """A server on a free port, with settings of its own if it is given any."""
 
-    def __init__(self, database, *options):
-        self.process = start(database, "serve", "--listen", "127.0.0.1:0", *options)
+    def __init__(self, database, *options, variables=None):
+        self.process = start(database, "serve", "--listen", "127.0.0.1:0", *options, variables=variables)
         self.port = None
 
     def up(self):
@@ -246,6 +263,40 @@ class Server:
     def stop(self):
         self.process.terminate()
         return end(self.process)
+
+
+class MailServer:
+    """Takes mails over SMTP, each after so many seconds, and counts it by its Message-ID and by its recipient."""
+
+    def __init__(self, seconds=0):
+        self.arrived, self.recipients, self.seconds = collections.Counter(), collections.Counter(), seconds
+
+    async def begin(self):
+        self.server = await asyncio.start_server(self.converse, "127.0.0.1", 0)
+        return self.server.sockets[0].getsockname()[1]
+
+    async def converse(self, reader, writer):
+        try:
+            answer, recipients = b"220 proof", []
+            while True:
+                writer.write(answer + b"\r\n")
+                await writer.drain()
+                command, answer = await reader.readuntil(b"\r\n"), b"250 fine"
+                if command.startswith(b"RCPT TO:"):
+                    recipients.append(command.partition(b"<")[2].partition(b">")[0].decode())
+                if command == b"DATA\r\n":
+                    writer.write(b"354 go on\r\n")
+                    mail = await reader.readuntil(b"\r\n.\r\n")
+                    found = re.search(rb"^Message-ID: <([^@\s]+)@", mail, re.MULTILINE)
+                    await asyncio.sleep(self.seconds)
+                    self.arrived[found.group(1).decode().replace("-", "")] += 1
+                    self.recipients.update(recipients)
+                    recipients = []
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            # The worker was killed, or the proof is over.
+            pass
+        finally:
+            writer.close()
 
 
 async def request(port, key, query, variables, timeout=60):
@@ -301,10 +352,12 @@ DOCUMENTS = {
         ("customerRegister", "CustomerRegisterInput", "status"),
         ("orderRecord", "OrderRecordInput", "order { id } replayed"),
         ("orderPay", "OrderPayInput", "order { id state } replayed"),
+        ("orderReturn", "OrderReturnInput", "order { id state } replayed"),
         ("pointsEarn", "PointsEarnInput", POINTS + "replayed"),
         ("pointsHold", "PointsHoldInput", POINTS + "replayed"),
         ("pointsCapture", "PointsHoldEndInput", POINTS + "replayed"),
         ("pointsRedeem", "PointsRedeemInput", POINTS + "replayed"),
+        ("pointsAdjust", "PointsAdjustInput", POINTS + "replayed"),
     )
 }
 
@@ -314,6 +367,24 @@ async def mutate(port, key, field, given, idempotency_key=None):
     if idempotency_key is not None:
         given = dict(given, idempotencyKey=idempotency_key)
     return await request(port, key, DOCUMENTS[field], {"input": given})
+
+
+SIGN_IN = "mutation ($input: StaffSignInInput!) { staffSignIn(input: $input) { tokens { accessToken } } }"
+
+
+def owner(database):
+    """Makes the shop's owner; answers what signs the owner in."""
+    made = run(database, "staff", "create", "--email", "owner@example.org", "--role", "owner")
+    password = re.search(r"password:?\s+(\S+)", made.out + made.err)
+    if not password:
+        check(False, f"the owner was made: {made.out} {made.err}")
+    return {"email": "owner@example.org", "password": password.group(1)}
+
+
+async def signed_in(port, credentials):
+    """The access token of a member of staff."""
+    _, body = await request(port, None, SIGN_IN, {"input": credentials})
+    return body["data"]["staffSignIn"]["tokens"]["accessToken"]
 
 
 async def customer(port, key, external_id):
