@@ -48,12 +48,13 @@ def equal(found, expected, what):
     check(found == expected, f"{what}: {found}" + ("" if found == expected else f", expected {expected}"))
 
 
-def psql(database, sql):
-    """Runs SQL on the throwaway server and answers its rows, columns parted by a bar."""
+def psql(database, sql, errors=None):
+    """Runs SQL on the throwaway server and answers its rows, columns parted by a bar; its words about errors go to
+    `errors`, if that is given."""
     url = urllib.parse.urlsplit(POSTGRES)
     command = ["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", url.hostname, "-p", str(url.port)]
     command += ["-U", url.username, "-d", database, "-c", sql]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=errors, text=True).stdout.strip()
 
 
 class Database:
