@@ -18,7 +18,8 @@ RECURRING = dict.fromkeys(
 ) | {
     "audit.seal": 10,
     "memberships.reconcile": 5 * MINUTE,
-    "earning.birthdays": 60 * MINUTE,
+    # When the shop's next day begins, of which one a year has an hour more.
+    "earning.birthdays": DAY + 60 * MINUTE,
     "journeys.birthdays": 60 * MINUTE,
     "auth.prune": DAY,
 }

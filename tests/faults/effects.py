@@ -9,6 +9,12 @@ from ledger import compared, hexed
 from load import ODD, OK, UNKNOWN
 
 
+# What an answer of each kind has to name.
+MADE = dict.fromkeys(("pointsHold", "pointsCapture"), ("hold",)) | dict.fromkeys(
+    ("orderRecord", "orderPay", "orderReturn"), ("order",)
+)
+
+
 class Findings:
     """What is wrong: acknowledged and not there, there twice or unasked for, and sums that differ."""
 
@@ -17,7 +23,9 @@ class Findings:
 
 
 def uuid_of(identity):
-    """The id inside of one of the API's."""
+    """The id inside of one of the API's; none of what was not there."""
+    if identity is None:
+        return ""
     padded = identity + "=" * (-len(identity) % 4)
     return base64.urlsafe_b64decode(padded).decode().partition(":")[2].replace("-", "")
 
@@ -101,6 +109,8 @@ def judge_one(operation, effects, findings):
         findings.twice.append(f"{field} {key} took effect {there} times, and was {'done' if done else 'refused'}")
     if done and there == 1 and points is not None and points != operation.done["points"]:
         findings.drift.append(f"{field} {key} was answered {operation.done}, and moved {points}")
+    if done and any(operation.done[what] is None for what in MADE.get(field, ())):
+        findings.drift.append(f"{field} {key} was answered as done, without what it did: {operation.done}")
     if done and field in ("pointsEarn", "pointsRedeem") and operation.done["points"] != given["points"]:
         findings.drift.append(f"{field} {key} asked for {given['points']} and was answered {operation.done}")
 
@@ -115,7 +125,8 @@ def presence(operation, effects):
         order = effects.orders.get(given["externalId"])
         return int(order is not None and (field == "orderRecord" or order[1] != "PLACED")), None
     found = effects.found.get((field, key), [])
-    if field == "pointsHold" and found and operation.done and effects.keys.get(key) != uuid_of(operation.done["hold"]):
+    told = (operation.done or {}).get("hold")
+    if field == "pointsHold" and found and told and effects.keys.get(key) != uuid_of(told):
         return 0, None
     return len(found), found[0] if found else None
 

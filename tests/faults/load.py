@@ -132,7 +132,7 @@ class Load:
         """Two of three holds are captured, the others stay."""
         given = {"customerId": generator.choice(self.rich), "points": generator.randint(1, 9), "currency": "EUR"}
         did = await self.do(generator, "pointsHold", given)
-        if did and generator.random() < 0.67:
+        if did and did["hold"] and generator.random() < 0.67:
             await self.do(generator, "pointsCapture", {"holdId": did["hold"]})
 
     async def order(self, generator):
