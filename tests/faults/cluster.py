@@ -108,6 +108,17 @@ class Cluster:
             log = (DIRECTORY / "server.log").read_text("utf-8", "replace")
             raise RuntimeError(f"PostgreSQL did not start again: {log[-2000:]}")
 
+    async def make_sure(self):
+        """Starts it, or lets it go on, if a case that broke off left it otherwise."""
+        try:
+            is_there = is_alive(self.postmaster())
+        except FileNotFoundError:
+            is_there = False
+        if is_there:
+            self.signal_all(signal.SIGCONT)
+        else:
+            await self.start()
+
     async def leave(self):
         """Stops it, if it is one that was started here: whoever started the first one cannot stop it."""
         if self.keepers and self.keepers[-1].poll() is None:

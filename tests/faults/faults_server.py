@@ -52,6 +52,12 @@ async def sigterm(shop):
     shop.expect(not done, f"{len(done)} requests were done and not answered, such as {done[:1]}")
 
 
+LEFT_OPEN = f"""
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND state LIKE 'idle in transaction%' AND now() - state_change > interval '{LEASE} s'
+"""
+
+
 # Mails take their time, so that there are always some on their way.
 @case("freeze-server", timeout=4.0, mix=MIX | {"register": 20})
 async def freeze(shop):
@@ -65,7 +71,10 @@ async def freeze(shop):
     begun = time.monotonic()
     frozen.freeze()
     await asyncio.sleep(LEASE + 5)
+    left_open = shop.database.number(LEFT_OPEN)
     shop.note(f"meanwhile the other instance acknowledged {shop.load.count(OK, begun, target=other.name)}")
+    # Whatever these have locked the other instance waits for, as long as nobody ends them.
+    shop.note(f"{left_open} transactions of the frozen instance were still open after {LEASE + 5} s")
     shop.load.over(frozen.target)
     frozen.thaw()
     await asyncio.sleep(3)

@@ -52,13 +52,19 @@ def table(rows):
         print("  ".join(cells).rstrip())
 
 
+async def alone(chosen, seed):
+    """A case finds PostgreSQL as it has to be, whatever became of the one before it."""
+    await faults_database.CLUSTER.make_sure()
+    return await case.run(chosen, seed)
+
+
 def run(name, seed):
     """One case; one that breaks off is a row with that as its problem."""
     chosen = case.CASES[name]
     print(f"{name}: {chosen.act.__doc__.strip() if chosen.act.__doc__ else ''}", flush=True)
     begun = time.monotonic()
     try:
-        row = asyncio.run(case.run(chosen, seed))
+        row = asyncio.run(alone(chosen, seed))
     except (Exception, SystemExit) as error:
         traceback.print_exc()
         row = case.Result(name, seconds=time.monotonic() - begun, problems=[f"broke off: {error!r}"])
