@@ -18,39 +18,7 @@ import faults_file  # noqa: E402,F401
 import faults_clock  # noqa: E402,F401
 import faults_schema  # noqa: E402,F401
 import controls  # noqa: E402,F401
-
-COLUMNS = (
-    ("fault", lambda row: row.name),
-    ("tries", lambda row: str(row.tries)),
-    ("acknowledged", lambda row: str(row.acknowledged)),
-    ("unknown", lambda row: str(row.unknown)),
-    ("unreached", lambda row: str(row.unreached)),
-    ("refused", lambda row: str(row.refused)),
-    ("lost", lambda row: str(row.lost)),
-    ("twice", lambda row: str(row.twice)),
-    ("drift", lambda row: str(row.drift)),
-    ("recovery s", lambda row: "-" if row.recovery is None else f"{row.recovery:.1f}"),
-    ("files/MB before", lambda row: case.describe(row.before) if row.before else "-"),
-    ("after", lambda row: case.describe(row.after) if row.after else "-"),
-    ("s", lambda row: f"{row.seconds:.0f}"),
-    ("", lambda row: verdict(row)),
-)
-
-
-def verdict(row):
-    if row.problems:
-        return f"BROKEN ({len(row.problems)})"
-    return "found, as it has to" if case.CASES[row.name].control else "held"
-
-
-def table(rows):
-    lines = [[title for title, _ in COLUMNS]] + [[cell(row) for _, cell in COLUMNS] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*lines)]
-    for line in lines:
-        # Names and verdicts to the left, numbers to the right.
-        cells = [text.ljust(width) if place in (0, len(line) - 1) else text.rjust(width) for place, (text, width) in enumerate(zip(line, widths))]
-        print("  ".join(cells).rstrip())
-
+import tables  # noqa: E402
 
 async def alone(chosen, seed):
     """A case finds PostgreSQL as it has to be, whatever became of the one before it."""
@@ -72,11 +40,13 @@ def run(name, seed):
         print(f"  {note}")
     for problem in row.problems:
         print(f"  WRONG {problem}")
-    print(f"  {verdict(row)}, {row.seconds:.0f} s", flush=True)
+    print(f"  {tables.verdict(row)}, {row.seconds:.0f} s", flush=True)
     return row
 
 
 def main(names):
+    to_write = names == ["--write"]
+    names = [] if to_write else names
     unknown = [name for name in names if name not in case.CASES]
     if unknown:
         print(f"no such case: {', '.join(unknown)}; there are: {', '.join(case.CASES)}", file=sys.stderr)
@@ -87,9 +57,13 @@ def main(names):
     rows = [run(name, seed) for name in names or case.CASES]
     asyncio.run(faults_database.CLUSTER.leave())
     print()
-    table(rows)
+    tables.show(rows)
     broken = [row.name for row in rows if row.problems]
-    print(f"\nseed {seed}, {time.monotonic() - begun:.0f} s, histories in {case.HISTORIES}")
+    took = time.monotonic() - begun
+    print(f"\nseed {seed}, {took:.0f} s, histories in {case.HISTORIES}")
+    if to_write:
+        cores = os.cpu_count()
+        tables.write(rows, f"One run with seed {seed} on a machine of {cores} cores, {took / 60:.0f} minutes:")
     if broken:
         print(f"BROKEN: {', '.join(broken)}")
     return 1 if broken else 0
