@@ -4,6 +4,7 @@ The architecture promises that nothing is swept and that an instance is not read
 differ by more than a minute. So a wrong clock may refuse what it takes for lapsed, and must leave nothing behind."""
 
 import asyncio
+import time
 
 from case import case
 from shim import DAY, HOUR, MINUTE, Shim
@@ -25,16 +26,25 @@ async def readiness(instance):
         writer.close()
 
 
+def overlapping(load, instances, begun, ended):
+    """Who registered at one of these instances at that time. A code that was made by a clock that is behind has ended by
+    the right one, and is not sent then."""
+    names = {instance.name for instance in instances}
+    return {who for who, (name, first, last) in load.registered.items() if name in names and first <= ended and begun <= last}
+
+
 async def moved(shop, shims, seconds):
     """Moves the clocks of these instances, and back."""
     number, keys = shop.database.number, "SELECT count(*) FROM idempotency_keys"
-    before = await asyncio.to_thread(number, keys)
+    before, begun = await asyncio.to_thread(number, keys), time.monotonic()
     for shim in shims:
         shim.move_clock(seconds)
     await asyncio.sleep(WRONG)
     ready = [(await readiness(instance))[0] for instance in shop.instances[: len(shims)]]
     for shim in shims:
         shim.move_clock(0)
+    if seconds < 0:
+        shop.unmailed |= overlapping(shop.load, shop.instances[: len(shims)], begun, time.monotonic())
     shop.load.over(*(instance.target for instance in shop.instances))
     after, lapsed = await asyncio.to_thread(number, keys), await asyncio.to_thread(number, LAPSED)
     again = [(await readiness(instance))[0] for instance in shop.instances]

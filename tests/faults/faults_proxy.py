@@ -45,7 +45,7 @@ async def late(shop):
     await bad_for_a_while(shop, proxies, Late)
     yield
     for proxy in proxies:
-        proxy.end()
+        await proxy.end()
 
 
 @case("database-cut-after-commit")
@@ -56,7 +56,7 @@ async def cut_after_commit(shop):
     await bad_for_a_while(shop, proxies, lambda _, generator: AfterCommit(generator))
     yield
     for proxy in proxies:
-        proxy.end()
+        await proxy.end()
 
 
 @case("database-truncated")
@@ -67,7 +67,7 @@ async def truncated(shop):
     await bad_for_a_while(shop, proxies, lambda _, generator: Half(generator, 0.002))
     yield
     for proxy in proxies:
-        proxy.end()
+        await proxy.end()
 
 
 @case("replies-cut")
@@ -81,4 +81,4 @@ async def replies_cut(shop):
     await bad_for_a_while(shop, proxies, lambda _, generator: Half(generator, 0.15, to_server=False))
     yield
     for proxy in proxies:
-        proxy.end()
+        await proxy.end()

@@ -44,8 +44,8 @@ class Load:
         self.rich, self.poor = customers
         self.timeout, self.mix = timeout, mix or MIX
         self.numbers, self.turns = itertools.count(1), itertools.count()
-        # By key, in the order of their beginning.
-        self.operations, self.registered = {}, set()
+        # By key, in the order of their beginning; and by address, where and between when somebody registered.
+        self.operations, self.registered = {}, {}
         # One row for each attempt: begun, ended, target, field, key, how it ended, and in which words.
         self.attempts = []
         self.answers, self.clients, self.stopping = collections.Counter(), [], False
@@ -156,10 +156,10 @@ class Load:
         """Queues a job, the mail with the code. It has no key, and is not sent again."""
         email = f"{self.name}-{next(self.turns)}@example.org"
         given = {"input": {"email": email}}
-        target, field = generator.choice(self.targets), "customerRegister"
+        target, field, begun = generator.choice(self.targets), "customerRegister", time.monotonic()
         how, _ = await self.attempt(target, None, field, DOCUMENTS[field], given)
         if how == OK:
-            self.registered.add(email)
+            self.registered[email] = (target.name, begun, time.monotonic())
 
     async def read(self, generator):
         target = generator.choice(self.targets)

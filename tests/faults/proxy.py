@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 
 CHUNK = 65_536
+# Seconds that something is late at most.
+LATEST = 3
 # What PostgreSQL answers to a COMMIT that went through: CommandComplete with its length and its words.
 COMMITTED = b"C\x00\x00\x00\x0bCOMMIT\x00"
 
@@ -25,7 +27,7 @@ class Proxy:
 
     def __init__(self, port):
         self.behind, self.badness, self.server, self.port = port, None, None, None
-        self.connections = set()
+        self.connections, self.tasks = set(), set()
         # How often it was bad.
         self.done = 0
 
@@ -40,8 +42,9 @@ class Proxy:
         except OSError:
             near[1].close()
             return
-        connection = Connection(near, far)
+        connection, task = Connection(near, far), asyncio.current_task()
         self.connections.add(connection)
+        self.tasks.add(task)
         try:
             # An end of one side is told to the other, which may have something to say still.
             async with asyncio.TaskGroup() as both:
@@ -52,6 +55,7 @@ class Proxy:
             connection.cut()
         finally:
             self.connections.discard(connection)
+            self.tasks.discard(task)
             for _, writer in (near, far):
                 writer.close()
 
@@ -72,9 +76,12 @@ class Proxy:
         for connection in list(self.connections):
             connection.cut()
 
-    def end(self):
+    async def end(self):
         self.server.close()
         self.cut_all()
+        if self.tasks:
+            # Some may still be late.
+            await asyncio.wait(self.tasks, timeout=LATEST + 1)
 
 
 class Badness:
@@ -97,7 +104,7 @@ class Late(Badness):
     async def __call__(self, connection, chunk, to_server):
         if self.happens(0.3):
             self.proxy.done += 1
-            await asyncio.sleep(3 if self.happens(0.01) else self.generator.uniform(0, 0.05))
+            await asyncio.sleep(LATEST if self.happens(0.01) else self.generator.uniform(0, 0.05))
         return chunk
 
 

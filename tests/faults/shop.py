@@ -88,8 +88,8 @@ class Shop:
         self.case, self.seed, self.notes = case, seed, []
         # A mail server, if mails are not to go to the log.
         self.database, self.instances, self.load, self.mail_server = None, [], None, None
-        # What has to hold in this case alone and did not.
-        self.problems = []
+        # What has to hold in this case alone and did not; and who need not have a mail.
+        self.problems, self.unmailed = [], set()
 
     async def open(self, directory=None, variables=None, through=None, options=()):
         """Starts the instances. `variables` are each one's own environment; `through` is a port between each instance
