@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import resource
+import signal
 import time
 
 from case import case
@@ -38,7 +39,7 @@ async def disk_full(shop):
     """The disk is full for a while. As root it is a small tmpfs, else the files may not grow."""
     with contextlib.ExitStack() as stack:
         small = stack.enter_context(small_disk(DISK))
-        await shop.open(directory=small[0] if small else None)
+        await shop.open(directory=small[0] if small else None, limits=None if small else fail_writes)
         [instance] = shop.instances
         yield
         if small:
@@ -56,6 +57,11 @@ async def disk_full(shop):
         await asyncio.sleep(3)
         await killed_and_started(shop)
         yield
+
+
+def fail_writes():
+    """A write beyond the limit fails, as on a full disk, and ends nobody."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
 
 def fill(directory):

@@ -35,12 +35,13 @@ class Template:
 class Instance:
     """A server with its settings, started again after its end; its log is kept over all its lives."""
 
-    def __init__(self, name, database, options, variables):
+    def __init__(self, name, database, options, variables, limits=None):
         self.name, self.database, self.options, self.variables = name, database, options, variables
+        self.limits = limits
         self.target, self.server, self.logs = Target(name, None), None, []
 
     async def start(self):
-        self.server = Server(self.database, *self.options, variables=self.variables)
+        self.server = Server(self.database, *self.options, variables=self.variables, limits=self.limits)
         await asyncio.to_thread(self.server.up)
         self.target.port = self.server.port
 
@@ -91,9 +92,9 @@ class Shop:
         # What has to hold in this case alone and did not; and who need not have a mail.
         self.problems, self.unmailed = [], set()
 
-    async def open(self, directory=None, variables=None, through=None, options=()):
+    async def open(self, directory=None, variables=None, through=None, options=(), limits=None):
         """Starts the instances. `variables` are each one's own environment; `through` is a port between each instance
-        and the database."""
+        and the database; `limits` is called in each before it begins."""
         on_postgres = self.case.engine == "PostgreSQL"
         self.database = await asyncio.to_thread(Template.copy) if on_postgres else Database("SQLite", directory)
         everywhere = ("--job-lease-seconds", LEASE, *self.case.options, *options)
@@ -102,7 +103,7 @@ class Shop:
             if through:
                 seen.url = re.sub(r":\d+/", f":{through[number]}/", self.database.url)
             own = variables[number] if variables else None
-            self.instances.append(Instance(f"instance {number + 1}", seen, everywhere, own))
+            self.instances.append(Instance(f"instance {number + 1}", seen, everywhere, own, limits))
         for instance in self.instances:
             await instance.start()
         await self.people()

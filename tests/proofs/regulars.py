@@ -237,8 +237,8 @@ def small_disk(megabytes):
 class Server:
     """A server on a free port, with settings of its own if it is given any."""
 
-    def __init__(self, database, *options, variables=None):
-        self.process = start(database, "serve", "--listen", "127.0.0.1:0", *options, variables=variables)
+    def __init__(self, database, *options, variables=None, limits=None):
+        self.process = start(database, "serve", "--listen", "127.0.0.1:0", *options, limits=limits, variables=variables)
         self.port = None
 
     def up(self):
