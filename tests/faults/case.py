@@ -105,6 +105,8 @@ async def run(chosen, seed):
         await asyncio.to_thread(shop.abandon)
         if shop.load:
             keep_history(shop.load)
+    if shop.database:
+        await asyncio.to_thread(shop.database.drop)
     result.seconds = time.monotonic() - begun
     result.problems += shop.problems
     result.notes += shop.notes

@@ -16,13 +16,24 @@ postgres_directory=$1 postgres_port=$2 postgres_user=$3
 shift 3
 programs=$(postgres_programs)
 """
-# A server that comes after one that was killed may have to wait until the last of that one's processes are gone.
+# A server that comes after one that was killed may have to wait until the last of that one's processes are gone. Then it
+# has to recover, which may take longer than a launch waits for: it syncs every file there is.
 START = (
     SOURCED
     + """
 postgres_options=("$@")
+launched() {
+    local waited
+    postgres_launch "$programs" && return 0
+    for ((waited = 0; waited < 600; waited++)); do
+        kill -0 "$postgres_process" 2>/dev/null || return 1
+        "$programs/pg_isready" -q -h 127.0.0.1 -p "$postgres_port" && return 0
+        sleep 0.2
+    done
+    return 1
+}
 for ((tries = 0; tries < 150; tries++)); do
-    if postgres_launch "$programs"; then
+    if launched; then
         echo up
         wait "$postgres_process"
         exit

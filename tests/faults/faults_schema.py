@@ -67,6 +67,7 @@ def killed(engine, generator, shop, result):
             broken.append(f"migrate ended with {again.code}: {again.err.strip().splitlines()[-1:]}")
         elif schema(database) != wanted:
             broken.append("the schema is another one than after a migration that was not killed")
+        database.drop()
     shop.note(f"{engine}: migrate takes {begun.seconds:.1f} s; {cut} kills came before its end, {late} after it")
     shop.expect(cut >= max(late, 1), f"{engine}: only {cut} kills came before the end of migrate, {late} after it")
     shop.expect(not broken, f"{engine}: {len(broken)} of {DATABASES} databases cannot be migrated any more: {broken[:1]}")

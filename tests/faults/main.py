@@ -4,6 +4,7 @@ import asyncio
 import os
 import pathlib
 import random
+import signal
 import sys
 import time
 import traceback
@@ -19,6 +20,7 @@ import faults_clock  # noqa: E402,F401
 import faults_schema  # noqa: E402,F401
 import controls  # noqa: E402,F401
 import tables  # noqa: E402
+
 
 async def alone(chosen, seed):
     """A case finds PostgreSQL as it has to be, whatever became of the one before it."""
@@ -51,6 +53,8 @@ def main(names):
     if unknown:
         print(f"no such case: {', '.join(unknown)}; there are: {', '.join(case.CASES)}", file=sys.stderr)
         return 2
+    # As an interrupt does: no server is left behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     seed = int(os.environ.get("FAULTS_SEED") or random.SystemRandom().randrange(1 << 32))
     print(f"seed {seed}: FAULTS_SEED={seed} runs the same load and the same faults", flush=True)
     begun = time.monotonic()

@@ -73,6 +73,11 @@ class Database:
             psql("postgres", f'CREATE DATABASE "{self.name}" {options}')
             self.url = f"{POSTGRES}/{self.name}"
 
+    def drop(self):
+        """Removes it from its server: one that recovers syncs the files of all databases there are."""
+        if self.engine == "PostgreSQL":
+            psql("postgres", f'DROP DATABASE "{self.name}" WITH (FORCE)')
+
     def rows(self, sql):
         """The rows of a query, all values as text."""
         if self.engine == "PostgreSQL":
