@@ -20,7 +20,6 @@ use crate::clock::{self, Clock, IdGen};
 use crate::config::Config;
 use crate::customers;
 use crate::db::{self, Db};
-use crate::graphql::documents::Documents;
 use crate::messages::hook::Hook;
 use crate::messages::mailer::Mailer;
 use crate::messages::templates::built_in;
@@ -70,8 +69,6 @@ pub struct Parts {
     pub words: Words,
     /// What requests do together.
     pub(crate) shared: Shared,
-    /// What requests ask, as it was parsed.
-    pub(crate) documents: Documents,
     /// Who takes the money for memberships; nobody, if the shop did not say.
     till: Till,
     settings: RwLock<Arc<ShopSettings>>,
@@ -97,7 +94,7 @@ impl Default for Shared {
             accounts: Lookup::of(lookups::accounts),
             entries: Lookup::of(lookups::entries),
             tiers: Lookup::of(tiers::tier_rows),
-            postings: Rounds::of(1, |app, batch| Box::pin(submit_round(app, batch))),
+            postings: Rounds::of(|app, batch| Box::pin(submit_round(app, batch))),
         }
     }
 }
@@ -141,7 +138,6 @@ impl App {
             hook: config.message_hook.as_ref().map(Hook::new).transpose()?,
             words: Words::embedded()?,
             shared: Shared::default(),
-            documents: Documents::default(),
             till,
             config,
             settings: RwLock::new(Arc::new(settings)),

@@ -1,37 +1,49 @@
 //! What many ask for at the same time, done in rounds: a round takes all that wait when it begins and does it together, in
 //! as many statements as one of them would need.
 //!
-//! Nobody waits for others to come: who comes alone is a round at once. Nothing is kept between rounds, and what a round
-//! reads was committed before it began, so after each of its questions was asked. Who may see what is judged above.
+//! Nobody waits for others to come: who comes alone is a round at once. Nothing is kept between rounds, and a round begins
+//! after its questions were asked, so it sees all that was committed before them. Who may see what is judged above.
+//!
+//! What a round logs bears the id of no request, for it is done for many.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::hash::Hash;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::error::{Fault, FaultKind};
 
 /// Questions of one round.
 const MOST: usize = 64;
+/// Rounds of one kind at once. One is not slow, so that it is large; the others are.
+const AT_ONCE: usize = 8;
+/// What is slow, as when what a round writes is locked elsewhere: others no longer wait for it.
+const SLOW: Duration = Duration::from_millis(50);
+/// What is given up, long after all who asked have: the database is gone without a word.
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// Answers all questions of a round, each in its place.
 type Work<C, Q, A> = dyn Fn(C, Vec<Q>) -> BoxFuture<'static, Vec<A>> + Send + Sync;
 
 /// Rounds of one kind, in which questions `Q` are answered with the help of `C`.
 pub(crate) struct Rounds<C, Q, A> {
-    /// How many at once.
-    turns: usize,
     state: Arc<Mutex<State<Q, A>>>,
     work: Arc<Work<C, Q, A>>,
 }
 
 struct State<Q, A> {
     waiting: VecDeque<Waiting<Q, A>>,
-    /// Rounds under way.
-    running: usize,
+    /// Whether a turn takes them up that is not slow.
+    is_served: bool,
+    /// Turns that are slow.
+    slow: usize,
 }
 
 struct Waiting<Q, A> {
@@ -41,7 +53,7 @@ struct Waiting<Q, A> {
 
 impl<C, Q, A> fmt::Debug for Rounds<C, Q, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rounds").field("running", &locked(&self.state).running).finish_non_exhaustive()
+        f.debug_struct("Rounds").field("slow", &locked(&self.state).slow).finish_non_exhaustive()
     }
 }
 
@@ -51,14 +63,10 @@ where
     Q: Send + 'static,
     A: Send + 'static,
 {
-    /// None yet; `work` will do them, `turns` of them at once: with two, one is made ready while the database works on the
-    /// other; with one, rounds are larger.
-    pub(crate) fn of(
-        turns: usize,
-        work: impl Fn(C, Vec<Q>) -> BoxFuture<'static, Vec<A>> + Send + Sync + 'static,
-    ) -> Self {
-        let state = State { waiting: VecDeque::new(), running: 0 };
-        Self { turns, state: Arc::new(Mutex::new(state)), work: Arc::new(work) }
+    /// None yet; `work` will do them.
+    pub(crate) fn of(work: impl Fn(C, Vec<Q>) -> BoxFuture<'static, Vec<A>> + Send + Sync + 'static) -> Self {
+        let state = State { waiting: VecDeque::new(), is_served: false, slow: 0 };
+        Self { state: Arc::new(Mutex::new(state)), work: Arc::new(work) }
     }
 
     /// Asks in the next round. A round goes on when somebody who asked has gone, but nothing begins for whoever went before
@@ -71,13 +79,10 @@ where
         Asked(answered)
     }
 
-    /// One more that waits; a turn to serve, if fewer do than may.
+    /// One more that waits; a turn to serve, if nobody does.
     fn enter(&self, one: Waiting<Q, A>) -> Option<Turn<Q, A>> {
-        let mut state = locked(&self.state);
-        state.waiting.push_back(one);
-        let has_turn = state.running < self.turns;
-        state.running += usize::from(has_turn);
-        has_turn.then(|| Turn { state: self.state.clone(), has_ended: false })
+        locked(&self.state).waiting.push_back(one);
+        Turn::begin(&self.state)
     }
 }
 
@@ -96,25 +101,60 @@ impl<A> Asked<A> {
     }
 }
 
-/// Somebody who serves those who wait, until nobody does.
+/// Somebody who serves those who wait, until nobody does or another one has taken over.
 struct Turn<Q, A> {
     state: Arc<Mutex<State<Q, A>>>,
+    is_slow: bool,
     has_ended: bool,
 }
 
-impl<Q: Send, A: Send> Turn<Q, A> {
-    async fn serve<C: Clone + Send>(mut self, with: C, work: Arc<Work<C, Q, A>>) {
-        loop {
-            // Whoever is about to ask, asks first: that costs who is alone nothing, and many share a round.
-            tokio::task::yield_now().await;
-            let Some(round) = self.next() else { return };
-            let (questions, asked): (Vec<Q>, Vec<_>) =
-                round.into_iter().map(|one| (one.question, one.answer)).unzip();
-            for (answer, asked) in work(with.clone(), questions).await.into_iter().zip(asked) {
-                // Who has gone needs no answer.
-                drop(asked.send(answer));
-            }
+impl<Q: Send + 'static, A: Send + 'static> Turn<Q, A> {
+    /// A turn, if somebody waits whom nobody serves.
+    fn begin(shared: &Arc<Mutex<State<Q, A>>>) -> Option<Self> {
+        let mut state = locked(shared);
+        if state.is_served || state.slow == AT_ONCE || state.waiting.is_empty() {
+            return None;
         }
+        state.is_served = true;
+        Some(Self { state: shared.clone(), is_slow: false, has_ended: false })
+    }
+
+    fn serve<C>(mut self, with: C, work: Arc<Work<C, Q, A>>) -> BoxFuture<'static, ()>
+    where
+        C: Clone + Send + 'static,
+    {
+        Box::pin(async move {
+            loop {
+                // Whoever is about to ask, asks first: that costs who is alone nothing, and many share a round.
+                tokio::task::yield_now().await;
+                let Some(round) = self.next() else { return };
+                let (questions, asked): (Vec<Q>, Vec<_>) =
+                    round.into_iter().map(|one| (one.question, one.answer)).unzip();
+                let mut doing = AssertUnwindSafe(work(with.clone(), questions)).catch_unwind();
+                let done = match timeout(SLOW, &mut doing).await {
+                    Ok(done) => Ok(done),
+                    Err(_slow) => {
+                        if let Some(other) = self.slow_down() {
+                            tokio::spawn(other.serve(with.clone(), work.clone()));
+                        }
+                        timeout(LONGEST, &mut doing).await
+                    }
+                };
+                match done {
+                    // Who has gone needs no answer.
+                    Ok(Ok(answers)) => {
+                        for (answer, asked) in answers.into_iter().zip(asked) {
+                            drop(asked.send(answer));
+                        }
+                    }
+                    Ok(Err(_panic)) => tracing::error!("a round panicked"),
+                    Err(_elapsed) => tracing::error!("a round was given up"),
+                }
+                if !self.goes_on() {
+                    return;
+                }
+            }
+        })
     }
 
     /// Those of the next round; none if nobody waits, which ends this turn.
@@ -129,23 +169,50 @@ impl<Q: Send, A: Send> Turn<Q, A> {
             }
         }
         if round.is_empty() {
-            state.running -= 1;
+            state.is_served = false;
             self.has_ended = true;
             return None;
         }
         Some(round)
     }
+
+    /// Another turn takes up those who wait, now or when somebody comes.
+    fn slow_down(&mut self) -> Option<Self> {
+        let mut state = locked(&self.state);
+        state.is_served = false;
+        state.slow += 1;
+        self.is_slow = true;
+        drop(state);
+        Self::begin(&self.state)
+    }
+
+    /// After a round: a turn that was slow goes on only if no other one has taken over.
+    fn goes_on(&mut self) -> bool {
+        if !self.is_slow {
+            return true;
+        }
+        let mut state = locked(&self.state);
+        state.slow -= 1;
+        self.is_slow = false;
+        self.has_ended = std::mem::replace(&mut state.is_served, true);
+        !self.has_ended
+    }
 }
 
-/// A turn that broke leaves nobody waiting for it.
+/// A turn whose runtime ends leaves nobody waiting for it.
 impl<Q, A> Drop for Turn<Q, A> {
     fn drop(&mut self) {
-        if !self.has_ended {
-            let mut state = locked(&self.state);
-            state.running -= 1;
-            if state.running == 0 {
-                state.waiting.clear();
-            }
+        if self.has_ended {
+            return;
+        }
+        let mut state = locked(&self.state);
+        if self.is_slow {
+            state.slow -= 1;
+        } else {
+            state.is_served = false;
+        }
+        if !state.is_served {
+            state.waiting.clear();
         }
     }
 }
@@ -168,7 +235,7 @@ where
     where
         F: Future<Output = Result<HashMap<K, V>, Fault>> + Send + 'static,
     {
-        Self(Rounds::of(2, move |with, asked: Vec<K>| {
+        Self(Rounds::of(move |with, asked: Vec<K>| {
             let count = asked.len();
             let keys: HashSet<K> = asked.into_iter().collect();
             let read = read(with, keys.into_iter().collect());
@@ -243,7 +310,7 @@ mod tests {
     #[tokio::test]
     async fn whoever_comes_while_rounds_are_under_way_shares_the_next_one() {
         let sizes = Arc::new(Mutex::new(Vec::new()));
-        let rounds = Rounds::of(2, |sizes: Arc<Mutex<Vec<usize>>>, questions: Vec<usize>| {
+        let rounds = Rounds::of(|sizes: Arc<Mutex<Vec<usize>>>, questions: Vec<usize>| {
             sizes.lock().unwrap().push(questions.len());
             Box::pin(async { questions.into_iter().map(|question| question * 2).collect() })
         });
@@ -263,38 +330,63 @@ mod tests {
     #[tokio::test]
     async fn nothing_begins_for_who_has_gone_and_what_began_goes_on() {
         let shared = Arc::new((Notify::new(), Mutex::new(Vec::new())));
-        let rounds =
-            Rounds::of(2, |shared: Arc<(Notify, Mutex<Vec<&str>>)>, questions: Vec<&'static str>| {
-                Box::pin(async move {
-                    shared.0.notified().await;
-                    shared.1.lock().unwrap().extend(questions.iter().copied());
-                    vec![(); questions.len()]
-                })
-            });
+        let rounds = Rounds::of(|shared: Arc<(Notify, Mutex<Vec<&str>>)>, questions: Vec<&'static str>| {
+            Box::pin(async move {
+                shared.0.notified().await;
+                shared.1.lock().unwrap().extend(questions.iter().copied());
+                vec![(); questions.len()]
+            })
+        });
         let mut begun = Vec::new();
-        for question in ["first", "second", "late"] {
+        for question in ["first", "late"] {
             begun.push(rounds.ask(&shared, question));
             others_go_on().await;
         }
-        drop(begun.split_off(1));
-        for _ in 0..2 {
-            shared.0.notify_one();
-            others_go_on().await;
-        }
+        drop(begun.pop());
+        shared.0.notify_one();
+        others_go_on().await;
         assert!(begun.remove(0).answer().await.is_ok());
-        assert_eq!(*shared.1.lock().unwrap(), ["first", "second"]);
+        assert_eq!(*shared.1.lock().unwrap(), ["first"]);
+    }
+
+    #[tokio::test]
+    async fn others_do_not_wait_for_a_round_that_is_slow() {
+        let rounds = Rounds::of(|(), questions: Vec<&'static str>| {
+            Box::pin(async move {
+                if questions.contains(&"locked") {
+                    std::future::pending::<()>().await;
+                }
+                questions
+            })
+        });
+        let _locked = rounds.ask(&(), "locked");
+        others_go_on().await;
+        // Asked while nobody knows yet that it is slow, and after another one was answered meanwhile.
+        for _ in 0..2 {
+            assert_eq!(rounds.ask(&(), "free").answer().await.unwrap(), "free");
+        }
+        for _ in 0..AT_ONCE - 2 {
+            let _locked = rounds.ask(&(), "locked");
+            tokio::time::sleep(SLOW * 2).await;
+        }
+        assert_eq!(rounds.ask(&(), "free").answer().await.unwrap(), "free");
     }
 
     #[tokio::test]
     async fn a_round_that_breaks_fails_those_in_it_and_the_next_one_goes_on() {
-        let rounds = Rounds::of(2, |(), questions: Vec<bool>| {
+        let rounds = Rounds::of(|(), questions: Vec<bool>| {
             Box::pin(async move {
                 assert!(!questions.contains(&false), "as it is meant to");
                 questions
             })
         });
-        assert!(rounds.ask(&(), false).answer().await.is_err());
-        assert!(rounds.ask(&(), true).answer().await.unwrap());
+        let (broken, behind) = (rounds.ask(&(), false), async {
+            others_go_on().await;
+            rounds.ask(&(), true).answer().await
+        });
+        let (broken, behind) = tokio::join!(broken.answer(), behind);
+        assert!(broken.is_err());
+        assert!(behind.unwrap());
     }
 
     #[tokio::test]
