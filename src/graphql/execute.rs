@@ -10,6 +10,7 @@ use async_graphql::{Request, Response, ServerError, Value, Variables};
 use futures_util::FutureExt;
 
 use super::Schema;
+use super::documents;
 use super::fault::{CODES, RATE_LIMITED, RETRY_AFTER, told};
 use super::limits::{self, Checked, Cost, TooMuch};
 use super::shape::Shape;
@@ -126,8 +127,8 @@ fn prepare(app: &App, carries: Carries, mut request: Request) -> Result<Prepared
     limits::check_source(limits, &request.query).map_err(|much| too_much(&much))?;
     let name = request.operation_name.clone();
     let variables = std::mem::take(&mut request.variables);
-    let parsed = app.documents.parse(&mut request);
-    let document = parsed.map_err(|error| refused(unparsed(error), None))?;
+    let new = documents::recall(&mut request);
+    let document = request.parsed_query().map_err(|error| refused(unparsed(error), None))?;
     let Some(selected) = limits::selected(document, name.as_deref()) else {
         let message = "The document has several operations or none of this operationName.";
         return Err(refused(error("BAD_USER_INPUT", message), None));
@@ -136,6 +137,9 @@ fn prepare(app: &App, carries: Carries, mut request: Request) -> Result<Prepared
     limits::check_document(limits, document, &variables).map_err(|much| too_much(&much))?;
     let checked =
         limits::check_operation(limits, document, selected, &variables).map_err(|much| too_much(&much))?;
+    if let Some(text) = new {
+        documents::keep(text, document);
+    }
     if carries == Carries::Queries && operation != OperationType::Query {
         let error = error("BAD_USER_INPUT", "GET carries queries only: send this with POST.");
         return Err(Box::new(Answer { ended: Ended::NotAQuery, ..*refused(error, Some(operation)) }));

@@ -1,7 +1,7 @@
 //! The GraphQL API as a whole: roots, who may call what, scalars, ids, pages and limits. Types live with their slice.
 
 pub mod access;
-pub mod documents;
+mod documents;
 pub mod execute;
 pub mod fault;
 pub mod global_id;
