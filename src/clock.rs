@@ -14,6 +14,8 @@ use crate::error::Fault;
 
 /// How far the machine's clock may be from the database's, or from where it was, to be believed.
 const MOST_OFF: TimeDelta = TimeDelta::minutes(1);
+/// How long the database's answer may take to be of use.
+const LONGEST_WAY: Duration = Duration::from_secs(5);
 /// How often the database is asked for its time.
 const AGREE_EVERY: Duration = Duration::from_secs(1);
 
@@ -27,7 +29,8 @@ pub enum Clock {
 }
 
 /// What the machine's clock has to agree with where other instances and a database have clocks of their own: the time that
-/// was agreed on, going on by itself. A clock that jumps away from it is not believed until the database has jumped too.
+/// was agreed on, going on by itself. A clock that jumps away from it is not believed until the database
+/// agrees, nor for that long after the machine was suspended.
 #[derive(Debug)]
 pub struct Steady {
     since: Monotonic,
@@ -83,8 +86,11 @@ impl Clock {
 
     /// Agrees with the database, which has the last word where the two are too far apart.
     pub(crate) async fn agree(&self, db: &Db) -> Result<(), Fault> {
+        let asked = Monotonic::now();
+        // An answer that was long on its way tells the time of then.
         if let Self::System(steady) = self
             && let Some(theirs) = db.time().await?
+            && asked.elapsed() < LONGEST_WAY
         {
             steady.agree_on(believed(system_now(), theirs));
         }
@@ -154,7 +160,6 @@ impl IdGen {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that makes random ids")]
 fn random_uuid(now: Instant) -> Uuid {
     // Within a millisecond, ids of this process rise too.
     static CONTEXT: Mutex<ContextV7> = Mutex::new(ContextV7::new());

@@ -173,6 +173,8 @@ fn is_unavailable(error: &DbErr) -> bool {
         // Connection exceptions, out of resources or disk, operator intervention; SQLITE_FULL and IOERR.
         Some(sqlx::Error::Database(e)) => e.code().is_some_and(|code| {
             code.starts_with("08")
+                // idle_in_transaction_session_timeout
+                || code == "25P03"
                 || (code.len() == 5 && (code.starts_with("53") || code.starts_with("57")))
                 || is_sqlite_primary(&code, &[10, 13])
         }),

@@ -87,12 +87,18 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_job_lanes::Migration),
             Box::new(m20261123_deliveries::Migration),
         ];
-        all.into_iter().map(|migration| Box::new(Whole(migration)) as Box<dyn MigrationTrait>).collect()
+        all.into_iter().map(Whole::of).collect()
     }
 }
 
 /// A migration that is done as a whole or not at all, also on `SQLite`, where the library would leave half of it behind.
 struct Whole(Box<dyn MigrationTrait>);
+
+impl Whole {
+    fn of(migration: Box<dyn MigrationTrait>) -> Box<dyn MigrationTrait> {
+        Box::new(Self(migration))
+    }
+}
 
 impl MigrationName for Whole {
     fn name(&self) -> &str {

@@ -105,16 +105,20 @@ pub(crate) async fn viewer(
 /// [`Notice::ApiKeysChanged`](crate::notices::Notice::ApiKeysChanged).
 pub(super) async fn look_up(app: &App, Proof { prefix, hash }: Proof) -> Result<Viewer, Unauthenticated> {
     let (reading, now) = (app.known_keys.begin_reading(), app.clock.now());
-    let row = app.shared.api_keys.one(app, prefix).await?.ok_or(Unauthenticated::Rejected)?;
-    if !secret::same(&row.secret_hash, &hash) || !is_in_force(&row, now) {
-        app.known_keys.forget(&hash);
+    let found = app.shared.api_keys.one(app, prefix).await?;
+    let good = found.filter(|row| secret::same(&row.secret_hash, &hash) && is_in_force(row, now));
+    let Some(row) = good else {
+        // A guess is not among those that are remembered, and disturbs none of them.
+        if app.key_uses.is_known(&hash, now) {
+            app.known_keys.forget(&hash);
+        }
         return Err(Unauthenticated::Rejected);
-    }
+    };
     let names: Vec<String> = serde_json::from_value(row.scopes)?;
     let scopes = names.iter().filter_map(|name| Scope::parse(name)).collect();
     let viewer = Viewer::Shop { key: row.id, owner: row.owner_id, scopes };
     was_right(app, &viewer, &hash, row.last_used_at, now);
-    app.known_keys.remember(reading, hash, (viewer.clone(), row.last_used_at), row.expires_at);
+    app.known_keys.remember(reading, &hash, (viewer.clone(), row.last_used_at), row.expires_at);
     Ok(viewer)
 }
 

@@ -14,8 +14,8 @@ use moka::sync::Cache;
 
 /// What is remembered of one kind at most: some megabytes.
 const MOST: u64 = 50_000;
-/// What nobody uses is forgotten after as long as an access token lives.
-const IDLE: Duration = Duration::from_mins(15);
+/// For so long at most, should somebody have changed the database without telling.
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// What was read of a credential.
 #[derive(Clone, Debug)]
@@ -48,7 +48,7 @@ where
 {
     fn default() -> Self {
         Self {
-            entries: Cache::builder().max_capacity(MOST).time_to_idle(IDLE).build(),
+            entries: Cache::builder().max_capacity(MOST).time_to_live(LONGEST).build(),
             forgotten: AtomicU64::default(),
         }
     }
@@ -79,7 +79,7 @@ where
     }
 
     /// Remembers the answer, unless anything was forgotten since it was asked for.
-    pub(crate) fn remember(&self, reading: Reading, key: K, value: V, ends: Option<Instant>) {
+    pub(crate) fn remember(&self, reading: Reading, key: &K, value: V, ends: Option<Instant>) {
         let is_current = || self.forgotten.load(Ordering::SeqCst) == reading.forgotten;
         if !is_current() {
             return;
@@ -87,7 +87,7 @@ where
         self.entries.insert(key.clone(), Standing { value, ends, read: reading.begun });
         // Whoever forgets counts first and removes then: one of the two sees the other.
         if !is_current() {
-            self.entries.invalidate(&key);
+            self.entries.invalidate(key);
         }
     }
 
@@ -127,7 +127,7 @@ mod tests {
     }
 
     fn remember(memory: &Memory, key: u8, whose: &'static str) {
-        memory.remember(memory.begin_reading(), key, whose, Some(now() + TimeDelta::minutes(1)));
+        memory.remember(memory.begin_reading(), &key, whose, Some(now() + TimeDelta::minutes(1)));
     }
 
     fn known(memory: &Memory) -> Vec<u8> {
@@ -141,7 +141,7 @@ mod tests {
         let at = |seconds| memory.get(&1, now() + TimeDelta::seconds(seconds), |_| true);
         assert_eq!([at(0), at(59), at(60)], [Some("Joan"), Some("Joan"), None]);
         assert_eq!(memory.get(&1, now(), |_| false), None);
-        memory.remember(memory.begin_reading(), 2, "a key without end", None);
+        memory.remember(memory.begin_reading(), &2, "a key without end", None);
         assert!(memory.get(&2, Instant::MAX_UTC, |_| true).is_some());
     }
 
@@ -167,7 +167,7 @@ mod tests {
         let memory = Memory::default();
         let reading = memory.begin_reading();
         memory.forget(&1);
-        memory.remember(reading, 1, "Joan", None);
+        memory.remember(reading, &1, "Joan", None);
         assert!(known(&memory).is_empty());
     }
 }

@@ -279,7 +279,7 @@ pub(super) async fn look_up(app: &App, subject: Subject) -> Result<Viewer, Unaut
         app.known_sessions.forget(&subject.session);
         return Err(Unauthenticated::Rejected);
     };
-    app.known_sessions.remember(reading, subject.session, (subject, viewer.clone()), Some(ends));
+    app.known_sessions.remember(reading, &subject.session, (subject, viewer.clone()), Some(ends));
     Ok(viewer)
 }
 

@@ -1,6 +1,6 @@
 //! What requests show of accounts, read for all that ask at the same time.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use entity::id::AccountId;
 use entity::{points_account, points_entry};
@@ -36,10 +36,12 @@ pub(crate) async fn accounts(
         let from = until.saturating_sub(one.newest).saturating_add(1).max(1);
         Some(Span { account: one.account, from, until }).filter(|span| span.len() > 0)
     };
-    let spans: Vec<Span> = asked.iter().filter_map(span).collect();
-    let mut newest = if spans.is_empty() { HashMap::new() } else { entries(app.clone(), spans).await? };
+    // Two may ask for different numbers of entries, and all there are be the same for both.
+    let spans: HashSet<Span> = asked.iter().filter_map(span).collect();
+    let spans: Vec<Span> = spans.into_iter().collect();
+    let newest = if spans.is_empty() { HashMap::new() } else { entries(app.clone(), spans).await? };
     let found = asked.into_iter().filter_map(|one| {
-        let newest = span(&one).and_then(|span| newest.remove(&span)).unwrap_or_default();
+        let newest = span(&one).and_then(|span| newest.get(&span)).cloned().unwrap_or_default();
         Some((one, (rows.get(&one.account)?.clone(), newest)))
     });
     Ok(found.collect())

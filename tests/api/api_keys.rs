@@ -1,9 +1,12 @@
 //! API keys are made, rotated and revoked by owners who showed that it is they; a secret is shown once.
 
+use std::time::{Duration, Instant};
+
 use chrono::TimeDelta;
 use entity::staff::Role;
 use futures_util::future::join_all;
 use regulars::auth::api_keys::{self, KeyError};
+use sea_orm::ConnectionTrait;
 use secrecy::ExposeSecret;
 use serde_json::{Value as Json, json};
 
@@ -29,7 +32,37 @@ fn holder(payload: &Json) -> Caller {
     Caller::bearer(payload["secret"].as_str().expect("a secret"))
 }
 
+/// Answered out of memory, but for the question who asks.
+const NAME: &str = "{ shop { name } }";
+
 both_engines! {
+    async fn a_key_that_is_revoked_ends_on_another_instance_within_a_second(shop: &TestApp) {
+        let owner = shop.as_staff(Role::Owner).await;
+        let made = shop.done(&owner, "apiKeyCreate", create()).await;
+        let (key, neighbour) = (holder(&made), shop.neighbour().await);
+        neighbour.graphql(&key, NAME, json!({})).await.data();
+        shop.done(&owner, "apiKeyRevoke", json!({ "id": made["apiKey"]["id"] })).await;
+        let revoked = Instant::now();
+        while neighbour.graphql(&key, NAME, json!({})).await.status != 401 {
+            assert!(revoked.elapsed() < Duration::from_secs(1), "let in still after a second");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        neighbour.end().await;
+    }
+
+    async fn a_mutation_asks_for_its_key_whichever_is_remembered(shop: &TestApp) {
+        let (server, joan) = (shop.as_server().await, shop.as_customer().await);
+        let neighbour = shop.neighbour().await;
+        neighbour.graphql(&server, NAME, json!({})).await.data();
+        // Behind the server's back: nobody is told.
+        shop.app.db.write.execute_unprepared("UPDATE api_keys SET revoked_at = created_at").await.unwrap();
+        let earn = format!("mutation {{ pointsEarn(input: {{ customerId: \"{}\", points: 5, reason: \"a review\",
+            idempotencyKey: \"earn\" }}) {{ points }} }}", joan.customer_id());
+        let refused = shop.unchanged_by(async || neighbour.graphql(&server, &earn, json!({})).await).await;
+        refused.assert_refused(401, "UNAUTHENTICATED");
+        neighbour.end().await;
+    }
+
     async fn a_key_is_shown_once_and_does_what_its_scopes_name(shop: &TestApp) {
         let owner = shop.as_staff(Role::Owner).await;
         let mut input = create();

@@ -84,6 +84,25 @@ both_engines! {
         assert_eq!(own.at("/me/points/available"), 1);
     }
 
+    async fn pages_of_one_account_may_have_any_lengths_at_once(shop: &TestApp) {
+        let server = shop.as_server().await;
+        let joan = shop.as_member(&server, 100).await;
+        shop.done(&joan, "pointsRedeem", json!({ "points": 1, "reference": "a gift" })).await;
+        let (all, ..) = page(shop, &joan, json!({ "first": 100 })).await;
+        let lengths = [1, 2, 5, 20, 100].into_iter().cycle().take(40);
+        let pages = join_all(lengths.clone().map(|first| page(shop, &joan, json!({ "first": first })))).await;
+        for (first, (numbers, _, has_next, _)) in lengths.zip(pages) {
+            assert_eq!(numbers, all[..all.len().min(first)], "{first}");
+            assert_eq!(has_next, all.len() > first, "{first}");
+        }
+        let aliased = "{ me { a: points { entries(first: 5) { nodes { sequence } } } b: points { entries(first: 20) {
+            nodes { sequence } } } c: points { entries(first: 50) { nodes { sequence } } } } }";
+        let answer = shop.graphql(&joan, aliased, json!({})).await;
+        for alias in ["a", "b", "c"] {
+            assert_eq!(answer.at(&format!("/me/{alias}/entries/nodes")).as_array().unwrap().len(), all.len());
+        }
+    }
+
     async fn pages_of_entries_go_forth_and_back(shop: &TestApp) {
         let server = shop.as_server().await;
         let joan = shop.as_member(&server, 100).await;

@@ -26,6 +26,7 @@ mod email_change;
 mod enumeration;
 mod expiry;
 mod exports;
+mod files;
 mod ids;
 mod inbox;
 mod jobs;

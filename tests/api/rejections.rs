@@ -70,6 +70,8 @@ both_engines! {
         let key = shop.as_server().await;
         limited.ask(&key).await.data();
         shop.clock.advance(TimeDelta::seconds(60));
+        // For half a second it is remembered too, without a statement.
+        tokio::time::sleep(std::time::Duration::from_millis(600)).await;
         reject(&limited).await;
         limited.ask(&key).await.assert_refused(429, "RATE_LIMITED");
         limited.close().await;

@@ -108,7 +108,7 @@ async fn found(ctx: &Context<'_>, by: &CustomerBy) -> Result<Option<Customer>, A
     let app = ctx.data_unchecked::<App>();
     if let CustomerBy::Id(id) = by {
         let shown = ctx.look_ahead();
-        account_ahead(ctx, shown.field("points"), Owner::Customer(*id).account());
+        account_ahead(ctx, &shown.field("points"), Owner::Customer(*id).account());
         tier_ahead(ctx, &shown.field("tier"), *id);
     }
     Ok(super::look_up(app, by).await?.map(|row| Customer::shown(ctx, row)))

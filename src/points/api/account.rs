@@ -33,7 +33,7 @@ impl From<points_account::Model> for PointsAccount {
 
 /// The account of an owner.
 pub async fn account_of(ctx: &Context<'_>, account: AccountId) -> Result<Option<PointsAccount>, ApiError> {
-    let asked = WithNewest { account, newest: newest_asked(ctx.look_ahead()) };
+    let asked = WithNewest { account, newest: newest_asked(&ctx.look_ahead()) };
     let asked = ctx.data_unchecked::<AccountsAhead>().take(&asked).unwrap_or_else(|| ask(ctx, asked));
     Ok(asked.answer().await?.map(|(row, newest)| PointsAccount { row, newest }))
 }
@@ -42,7 +42,7 @@ pub async fn account_of(ctx: &Context<'_>, account: AccountId) -> Result<Option<
 pub(crate) type AccountsAhead = Ahead<WithNewest, AccountRows>;
 
 /// Looks up an account that the field `points`, of which this is the selection, will ask for.
-pub(crate) fn account_ahead(ctx: &Context<'_>, points: Lookahead<'_>, account: AccountId) {
+pub(crate) fn account_ahead(ctx: &Context<'_>, points: &Lookahead<'_>, account: AccountId) {
     if points.exists() {
         let asked = WithNewest { account, newest: newest_asked(points) };
         ctx.data_unchecked::<AccountsAhead>().keep(ask(ctx, asked));
@@ -55,7 +55,7 @@ fn ask(ctx: &Context<'_>, asked: WithNewest) -> AskedFor<WithNewest, AccountRows
 }
 
 /// How many of the newest entries the selection of an account asks for, and the one behind them.
-fn newest_asked(account: Lookahead<'_>) -> i64 {
+fn newest_asked(account: &Lookahead<'_>) -> i64 {
     let entries = account.field("entries").selection_fields();
     let asked = entries.iter().filter_map(|field| {
         let given: BTreeMap<_, _> = field.arguments().ok()?.into_iter().collect();

@@ -151,7 +151,7 @@ impl AdjustmentsMutation {
         let key = key(ctx, "pointsAdjust", input.idempotency_key);
         match split(app.write_once(&key, &command, adjustments::adjust).await)? {
             Ok(Once { value: Adjusted::Moved(posting), replayed }) => {
-                Ok(PointsPayload::moved(account, Once { value: posting, replayed }))
+                Ok(PointsPayload::moved(account, &Once { value: posting, replayed }))
             }
             Ok(Once { value: Adjusted::Waiting(id), replayed }) => {
                 let found = Some(read(app, id).await?);

@@ -109,9 +109,15 @@ impl PointsPayload {
     }
 
     /// Points moved.
-    pub(super) fn moved(account: AccountId, once: Once<Posting>) -> Self {
-        let Once { value: Posting { points, hold, .. }, replayed } = once;
-        Self { points: Some(points), hold, account: Some(account), replayed, ..Self::default() }
+    pub(super) fn moved(account: AccountId, once: &Once<Posting>) -> Self {
+        let Posting { points, hold, .. } = once.value;
+        Self {
+            points: Some(points),
+            hold,
+            account: Some(account),
+            replayed: once.replayed,
+            ..Self::default()
+        }
     }
 
     /// The same for every id that names nothing of the caller's.
@@ -168,7 +174,7 @@ async fn run(
     };
     let command = Command { account, act, by: viewer.actor(), effective_at: None, imported: false };
     match split(submit(app, Submission { key, command }).await)? {
-        Ok(once) => Ok(PointsPayload::moved(account, once)),
+        Ok(once) => Ok(PointsPayload::moved(account, &once)),
         Err(reason) => Ok(refusal(reason, named)),
     }
 }
@@ -179,7 +185,7 @@ async fn state(ctx: &Context<'_>, key: IdempotencyKey, stated: Stated) -> Result
     let scope = ctx.data_unchecked::<Viewer>().key_scope();
     let key = Key { scope, key: key.0, operation: "pointsEarn" };
     match split(app.write_once(&key, &stated, earning::event).await)? {
-        Ok(once) => Ok(PointsPayload::moved(stated.account, once)),
+        Ok(once) => Ok(PointsPayload::moved(stated.account, &once)),
         Err(EventError::Unknown) => {
             let message = "No rule in force is for this event.";
             Ok(PointsPayload::refused(PointsErrorCode::EventUnknown, Some("event"), message))
