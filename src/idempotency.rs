@@ -1,12 +1,15 @@
 //! Idempotency keys: which mutations were done for which caller's key, and what they answered.
+//!
+//! A key is taken by a lock for as long as a transaction runs, and its row is written with the answer at the end: nothing
+//! is to be taken back from a refused command, and a row always has its answer.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
-use entity::idempotency_key::{Column, Entity, Model};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter};
+use sea_orm::FromQueryResult;
 use serde::Serialize;
 
 use crate::db::bulk::Rows;
+use crate::db::dialect;
 use crate::error::Fault;
 use crate::tx::Tx;
 
@@ -61,66 +64,64 @@ pub(crate) fn fingerprint(command: &impl Serialize) -> Result<Vec<u8>, Fault> {
     Ok(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &bytes).as_ref().to_vec())
 }
 
-/// Claims `keys` (with the fingerprints of their commands) for this transaction, without waiting for others that hold
-/// them. Of a key that is there twice, the second counts as in flight.
-pub(crate) async fn claim(tx: &Tx, keys: &[(&Key, &[u8])]) -> Result<Vec<Claim>, Fault> {
-    let mut rows = Rows::new("idempotency_keys", &["scope", "key", "operation", "fingerprint", "created_at"]);
+/// A key with the fingerprint of its command.
+pub(crate) type Printed<'a> = (&'a Key, &'a [u8]);
+
+const KEPT: &str = "operation, fingerprint, result";
+
+/// What is kept of a mutation.
+#[derive(Debug, FromQueryResult)]
+struct Kept {
+    operation: Option<String>,
+    fingerprint: Option<Vec<u8>>,
+    result: Option<serde_json::Value>,
+}
+
+impl Kept {
+    /// What that means for a claim of `key`; none if nothing is kept.
+    fn claim(self, (key, fingerprint): &Printed<'_>) -> Option<Claim> {
+        let result = self.result?;
+        let is_same = self.operation.as_deref() == Some(key.operation)
+            && self.fingerprint.as_deref() == Some(*fingerprint);
+        Some(if is_same { Claim::Done(result) } else { Claim::Reused })
+    }
+}
+
+/// Claims `keys` for this transaction, without waiting for others that hold them. Of a key that is there twice, the
+/// second counts as in flight.
+pub(crate) async fn claim(tx: &Tx, keys: &[Printed<'_>]) -> Result<Vec<Claim>, Fault> {
+    let names = keys.iter().map(|(key, _)| format!("{}\u{1f}{}", key.scope, key.key)).collect();
+    // Whoever had a key before has committed or rolled back by the time its row is looked for.
+    let locked = dialect::try_locks(tx.db(), names).await?;
+    let pairs = keys.iter().map(|(key, _)| [key.scope.as_str(), key.key.as_str()]);
+    let rows = dialect::rows_under(tx.db(), "idempotency_keys", ["scope", "key"], KEPT, pairs).await?;
     let mut seen = HashSet::new();
-    let firsts: Vec<bool> = keys.iter().map(|(key, _)| seen.insert((&key.scope, &key.key))).collect();
-    for ((key, fingerprint), _) in keys.iter().zip(&firsts).filter(|(_, first)| **first) {
+    let mut claims = Vec::with_capacity(keys.len());
+    for ((printed, row), is_locked) in keys.iter().zip(&rows).zip(locked) {
+        let kept = Kept::from_query_result(row, "")?.claim(printed);
+        let is_first = seen.insert((&printed.0.scope, &printed.0.key));
+        let unkept = if is_locked { Claim::New } else { Claim::InFlight };
+        claims.push(if is_first { kept.unwrap_or(unkept) } else { Claim::InFlight });
+    }
+    Ok(claims)
+}
+
+/// Keeps what the work for each claimed key answered, for replays.
+pub(crate) async fn store(
+    tx: &Tx,
+    results: impl IntoIterator<Item = (Printed<'_>, serde_json::Value)>,
+) -> Result<(), Fault> {
+    let columns = &["scope", "key", "operation", "fingerprint", "result", "created_at"];
+    let mut rows = Rows::new("idempotency_keys", columns);
+    for ((key, fingerprint), result) in results {
         rows.push([
             key.scope.as_str().into(),
             key.key.as_str().into(),
             key.operation.into(),
             fingerprint.to_vec().into(),
-            tx.clock_now().into(),
+            result.into(),
+            tx.now().into(),
         ]);
     }
-    let expected = seen.len();
-    let inserted = rows.insert_unlocked(tx.db(), "scope || chr(31) || key").await?;
-    let held = if inserted == expected { HashMap::new() } else { read(tx, keys).await? };
-    let claim_of = |(key, fingerprint): &(&Key, &[u8]), first: &bool| {
-        if !first {
-            return Claim::InFlight;
-        }
-        if inserted == expected {
-            return Claim::New;
-        }
-        match held.get(&(key.scope.clone(), key.key.clone())) {
-            None => Claim::InFlight,
-            // A committed key always has its result: this one is ours.
-            Some(Model { result: None, .. }) => Claim::New,
-            Some(row) if row.operation != key.operation || row.fingerprint != *fingerprint => Claim::Reused,
-            Some(Model { result: Some(result), .. }) => Claim::Done(result.clone()),
-        }
-    };
-    Ok(keys.iter().zip(&firsts).map(|(key, first)| claim_of(key, first)).collect())
-}
-
-async fn read(tx: &Tx, keys: &[(&Key, &[u8])]) -> Result<HashMap<(String, String), Model>, Fault> {
-    let named = keys.iter().fold(Condition::any(), |any, (key, _)| any.add(is(key)));
-    let rows = Entity::find().filter(named).all(tx.db()).await?;
-    Ok(rows.into_iter().map(|row| ((row.scope.clone(), row.key.clone()), row)).collect())
-}
-
-fn is(key: &Key) -> Condition {
-    Condition::all().add(Column::Scope.eq(key.scope.as_str())).add(Column::Key.eq(key.key.as_str()))
-}
-
-/// Keeps what the work for each key answered, for replays.
-pub(crate) async fn store(tx: &Tx, results: &[(&Key, serde_json::Value)]) -> Result<(), Fault> {
-    let mut rows = Rows::new("idempotency_keys", &["scope", "key", "result"]);
-    for (key, result) in results {
-        rows.push([key.scope.as_str().into(), key.key.as_str().into(), result.clone().into()]);
-    }
-    rows.update(tx.db(), " AND t.key = v.key").await
-}
-
-/// Gives up keys whose commands were refused: a refused request runs again.
-pub(crate) async fn release(tx: &Tx, keys: &[&Key]) -> Result<(), Fault> {
-    if !keys.is_empty() {
-        let named = keys.iter().fold(Condition::any(), |any, key| any.add(is(key)));
-        Entity::delete_many().filter(named).exec(tx.db()).await?;
-    }
-    Ok(())
+    rows.insert(tx.db()).await
 }

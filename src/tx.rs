@@ -20,7 +20,7 @@ use crate::auth::keys::Keys;
 use crate::caller::{self, Caller};
 use crate::db::dialect;
 use crate::error::{Fault, FaultKind, Outcome, Stop, split};
-use crate::idempotency::{self, Claim, Key, Once};
+use crate::idempotency::{self, Claim, Key, Once, Printed};
 use crate::notices::{self, Notice};
 use crate::settings::ShopSettings;
 
@@ -193,8 +193,8 @@ impl App {
             let tx = Tx::begin(self).await?;
             let outcome = match claim_one(&tx, key, &fingerprint).await {
                 Ok(Claim::New) => match work(&tx, command).await {
-                    Ok(done) => store_one(&tx, key, done).await,
-                    Err(stop) => unclaim_one(&tx, key, stop).await,
+                    Ok(done) => store_one(&tx, (key, &fingerprint), done).await,
+                    Err(stop) => Err(stop),
                 },
                 Ok(Claim::Done(result)) => replay(result),
                 Ok(Claim::Reused) => Err(Fault::of(FaultKind::KeyReused).into()),
@@ -234,17 +234,9 @@ async fn claim_one(tx: &Tx, key: &Key, fingerprint: &[u8]) -> Result<Claim, Faul
     claim.ok_or_else(|| Fault::internal("a key without its claim"))
 }
 
-async fn store_one<T: Serialize, R>(tx: &Tx, key: &Key, done: T) -> Outcome<Option<Once<T>>, R> {
-    idempotency::store(tx, &[(key, serde_json::to_value(&done)?)]).await?;
+async fn store_one<T: Serialize, R>(tx: &Tx, key: Printed<'_>, done: T) -> Outcome<Option<Once<T>>, R> {
+    idempotency::store(tx, [(key, serde_json::to_value(&done)?)]).await?;
     Ok(Some(Once::first(done)))
-}
-
-/// What a recorded refusal wrote stays, but not its key: the request may run again.
-async fn unclaim_one<T, R>(tx: &Tx, key: &Key, stop: Stop<R>) -> Outcome<T, R> {
-    if matches!(stop, Stop::RefusedRecorded(_)) {
-        idempotency::release(tx, &[key]).await?;
-    }
-    Err(stop)
 }
 
 fn replay<T: DeserializeOwned, R>(result: serde_json::Value) -> Outcome<Option<Once<T>>, R> {

@@ -44,16 +44,6 @@ impl Rows {
         Err(Fault::internal("an insert wrote fewer rows than it was given"))
     }
 
-    /// Inserts those whose key is not there yet and whose `lock` no other transaction holds; `lock` is text made of
-    /// columns. Answers how many that were.
-    pub(crate) async fn insert_unlocked(
-        self,
-        tx: &DatabaseTransaction,
-        lock: &'static str,
-    ) -> Result<usize, Fault> {
-        self.run(tx, &Action::InsertUnlocked { lock }).await
-    }
-
     /// Inserts those whose key is not there yet; answers how many that were.
     pub(crate) async fn insert_missing(self, tx: &DatabaseTransaction) -> Result<usize, Fault> {
         self.run(tx, &Action::Insert { conflict: " ON CONFLICT DO NOTHING" }).await
@@ -117,10 +107,6 @@ impl Rows {
         let Unnested { sql: source, parameters } = unnest(self.columns, self.values);
         let sql = match action {
             Action::Insert { conflict } => format!("INSERT INTO {table} ({columns}) {source}{conflict}"),
-            Action::InsertUnlocked { lock } => format!(
-                "INSERT INTO {table} ({columns}) SELECT {columns} FROM ({source}) AS v \
-                 WHERE pg_try_advisory_xact_lock(hashtextextended({lock}, 0)) ON CONFLICT DO NOTHING"
-            ),
             Action::Update { guard } => {
                 format!("{setting} FROM ({source}) AS v WHERE {}", matching(self.columns, guard))
             }
@@ -148,10 +134,6 @@ impl Rows {
             Action::Insert { conflict } => {
                 format!("INSERT INTO {} ({columns}) VALUES {values}{conflict}", self.table)
             }
-            // The writer of a SQLite file is alone.
-            Action::InsertUnlocked { .. } => {
-                format!("INSERT INTO {} ({columns}) VALUES {values} ON CONFLICT DO NOTHING", self.table)
-            }
             Action::Update { guard } => format!(
                 "WITH v({columns}) AS (VALUES {values}) {} FROM v WHERE {}",
                 self.setting(),
@@ -175,7 +157,6 @@ fn matching(columns: &[&str], guard: &str) -> String {
 
 enum Action<'a> {
     Insert { conflict: &'a str },
-    InsertUnlocked { lock: &'static str },
     Update { guard: &'static str },
 }
 

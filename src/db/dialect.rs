@@ -1,7 +1,7 @@
 //! The few expressions that the two databases write differently.
 
 use sea_orm::sea_query::{ArrayType, Expr, SimpleExpr};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement, Value};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement, Value};
 use uuid::Uuid;
 
 /// `column` is one of `ids`, in a text that does not vary with their number, so that it stays prepared.
@@ -77,6 +77,53 @@ pub(crate) fn try_lock(backend: DbBackend, name: SimpleExpr) -> SimpleExpr {
     } else {
         Expr::val(true)
     }
+}
+
+/// Takes those of `names` that no other transaction holds, until the caller's ends; answers in order which it holds. A
+/// `SQLite` writer is alone anyhow.
+pub(crate) async fn try_locks(tx: &DatabaseTransaction, names: Vec<String>) -> Result<Vec<bool>, DbErr> {
+    let backend = tx.get_database_backend();
+    if backend != DbBackend::Postgres {
+        return Ok(vec![true; names.len()]);
+    }
+    let names = names.into_iter().map(Value::from).collect();
+    let names = Value::Array(ArrayType::String, Some(Box::new(names)));
+    let sql = "SELECT pg_try_advisory_xact_lock(hashtextextended(name, 0)) \
+               FROM unnest($1::text[]) WITH ORDINALITY AS n(name, place) ORDER BY place";
+    let rows = tx.query_all_raw(Statement::from_sql_and_values(backend, sql, [names])).await?;
+    rows.iter().map(|row| row.try_get_by_index(0)).collect()
+}
+
+/// The `columns` of the row of `table` whose `key` is each of `pairs`, in their order; nulls where there is none. Each is
+/// looked for by itself, whatever the planner believes of the table.
+pub(crate) async fn rows_under<'a>(
+    tx: &DatabaseTransaction,
+    table: &'static str,
+    key: [&'static str; 2],
+    columns: &'static str,
+    pairs: impl Iterator<Item = [&'a str; 2]>,
+) -> Result<Vec<QueryResult>, DbErr> {
+    let backend = tx.get_database_backend();
+    let [first, second] = key;
+    let (sql, values) = if backend == DbBackend::Postgres {
+        let (firsts, seconds): (Vec<_>, Vec<_>) =
+            pairs.map(|[first, second]| (Value::from(first), Value::from(second))).unzip();
+        let texts = |values| Value::Array(ArrayType::String, Some(Box::new(values)));
+        let sql = format!(
+            "SELECT {columns} FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w(first, second, place) \
+             LEFT JOIN LATERAL (SELECT * FROM {table} WHERE {first} = w.first AND {second} = w.second LIMIT 1) AS t \
+             ON true ORDER BY w.place"
+        );
+        (sql, vec![texts(firsts), texts(seconds)])
+    } else {
+        let list: serde_json::Value = pairs.map(|pair| serde_json::Value::from(pair.to_vec())).collect();
+        let sql = format!(
+            "SELECT {columns} FROM json_each(?) AS w \
+             LEFT JOIN {table} AS t ON t.{first} = w.value ->> 0 AND t.{second} = w.value ->> 1 ORDER BY w.key"
+        );
+        (sql, vec![Value::from(list.to_string())])
+    };
+    tx.query_all_raw(Statement::from_sql_and_values(backend, sql, values)).await
 }
 
 /// Waits until the caller alone holds `name`, and holds it until its transaction ends. A `SQLite` writer is alone anyhow.

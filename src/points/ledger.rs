@@ -17,7 +17,7 @@ use super::imported::Activity;
 use super::{events, imported, store};
 use crate::app::App;
 use crate::error::{Fault, FaultKind, Outcome, Stop, split};
-use crate::idempotency::{self, Claim, Key, Once};
+use crate::idempotency::{self, Claim, Key, Once, Printed};
 use crate::outbox;
 use crate::tiers::{self, Earned};
 use crate::tx::{Tx, Waiting};
@@ -303,7 +303,7 @@ async fn post_or_roll_back(tx: &Tx, batch: &[Submission]) -> Outcome<Vec<Submitt
 async fn post_claimed(tx: &Tx, batch: &[Submission]) -> Result<Vec<Submitted>, Fault> {
     let fingerprints =
         batch.iter().map(|one| idempotency::fingerprint(&one.command)).collect::<Result<Vec<_>, _>>()?;
-    let keys: Vec<(&Key, &[u8])> =
+    let keys: Vec<Printed<'_>> =
         batch.iter().zip(&fingerprints).map(|(one, print)| (&one.key, &**print)).collect();
     let claims = idempotency::claim(tx, &keys).await?;
     let is_new = |claim: &Claim| matches!(claim, Claim::New);
@@ -315,30 +315,22 @@ async fn post_claimed(tx: &Tx, batch: &[Submission]) -> Result<Vec<Submitted>, F
         .collect();
     let mut postings = post(tx, &commands).await?.into_iter();
     let mut done = Vec::new();
-    let mut refused = Vec::new();
     let mut submitted: Vec<Submitted> = Vec::with_capacity(batch.len());
-    for (one, claim) in batch.iter().zip(claims) {
+    for (key, claim) in keys.into_iter().zip(claims) {
         submitted.push(match claim {
             Claim::Done(result) => Ok(Some(Once::replay(serde_json::from_value(result)?))),
             Claim::Reused => Err(Fault::of(FaultKind::KeyReused).into()),
             Claim::InFlight => Ok(None),
             Claim::New => match postings.next() {
                 Some(Ok(posting)) => {
-                    done.push((&one.key, serde_json::to_value(&posting)?));
+                    done.push((key, serde_json::to_value(&posting)?));
                     Ok(Some(Once::first(posting)))
                 }
-                Some(Err(reason)) => {
-                    refused.push(&one.key);
-                    Err(Stop::Refused(reason))
-                }
+                Some(Err(reason)) => Err(Stop::Refused(reason)),
                 None => return Err(Fault::internal("a command without its posting")),
             },
         });
     }
-    // With nothing done the keys go with the transaction.
-    if !done.is_empty() {
-        idempotency::store(tx, &done).await?;
-        idempotency::release(tx, &refused).await?;
-    }
+    idempotency::store(tx, done).await?;
     Ok(submitted)
 }
