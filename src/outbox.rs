@@ -4,7 +4,7 @@
 use entity::Instant;
 use entity::outbox::{Column, Entity};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
@@ -15,7 +15,7 @@ use crate::error::Fault;
 use crate::tx::Tx;
 
 /// How many events get their position in one transaction.
-const BATCH: u64 = 500;
+const BATCH: usize = 500;
 
 /// Something that happened.
 #[derive(Clone, Debug)]
@@ -53,36 +53,45 @@ pub async fn emit(tx: &Tx, events: impl IntoIterator<Item = Event>) -> Result<()
     rows.insert(tx.db()).await
 }
 
-/// Gives positions to committed events that have none; answers how many.
+/// Gives positions to all committed events that have none; answers how many.
 pub async fn relay(app: &App) -> Result<usize, Fault> {
-    let waiting = Entity::find().filter(Column::Position.is_null()).limit(1).one(&app.db.read).await?;
-    if waiting.is_none() {
-        return Ok(0);
+    let waiting = waiting().limit(1).into_tuple::<i64>().one(&app.db.read).await?;
+    let mut relayed = 0;
+    let mut is_more = waiting.is_some();
+    while is_more {
+        let numbered = app.change(&(), async |tx: &Tx, ()| number(tx).await).await?;
+        relayed += numbered;
+        is_more = numbered == BATCH;
     }
-    app.change(&(), async |tx: &Tx, ()| number(tx).await).await
+    Ok(relayed)
 }
 
+/// The numbers of those without a position, in order.
+fn waiting() -> Select<Entity> {
+    let numbers = Entity::find().select_only().column(Column::Seq);
+    numbers.filter(Column::Position.is_null()).order_by_asc(Column::Seq)
+}
+
+/// Numbers a batch of them; answers how many.
 async fn number(tx: &Tx) -> Result<usize, Fault> {
     if !alone(tx).await? {
         return Ok(0);
     }
-    let last: Option<Option<i64>> =
-        Entity::find().select_only().expr(Column::Position.max()).into_tuple().one(tx.db()).await?;
-    let waiting: Vec<i64> = Entity::find()
-        .select_only()
-        .column(Column::Seq)
-        .filter(Column::Position.is_null())
-        .order_by_asc(Column::Seq)
-        .limit(BATCH)
-        .into_tuple()
-        .all(tx.db())
-        .await?;
+    let last: i64 = last_position(tx).await?;
+    let waiting: Vec<i64> = waiting().limit(u64::try_from(BATCH)?).into_tuple().all(tx.db()).await?;
     let mut rows = Rows::new("outbox", &["seq", "position"]);
-    for (seq, position) in waiting.iter().zip(last.flatten().unwrap_or_default() + 1..) {
+    for (seq, position) in waiting.iter().zip(last + 1..) {
         rows.push([(*seq).into(), position.into()]);
     }
     rows.update(tx.db(), " AND t.position IS NULL").await?;
     Ok(waiting.len())
+}
+
+/// The highest position so far, 0 before the first.
+pub(crate) async fn last_position(tx: &Tx) -> Result<i64, Fault> {
+    let positions = Entity::find().select_only().column(Column::Position);
+    let last = positions.filter(Column::Position.is_not_null()).order_by_desc(Column::Position).limit(1);
+    Ok(last.into_tuple().one(tx.db()).await?.unwrap_or_default())
 }
 
 /// Whether no other instance is numbering now.

@@ -157,22 +157,13 @@ impl Slots {
 
 /// Numbers new events and takes due jobs; answers whether there were events.
 async fn look(app: &App, free: Free) -> Result<(Vec<Model>, bool), Fault> {
-    let told = relay(app).await?;
+    let told = outbox::relay(app).await? > 0;
     Ok((jobs::lease(app, free).await?, told))
-}
-
-/// Numbers new events; answers whether there were any.
-async fn relay(app: &App) -> Result<bool, Fault> {
-    let mut told = false;
-    while outbox::relay(app).await? > 0 {
-        told = true;
-    }
-    Ok(told)
 }
 
 /// Runs what is due now; answers how much that was.
 pub async fn run_due(app: &App) -> Result<usize, Fault> {
-    if relay(app).await? {
+    if outbox::relay(app).await? > 0 {
         journeys::tick(app).await?;
     }
     let leased = jobs::lease(app, Slots::default().free()).await?;

@@ -41,6 +41,7 @@ mod m20261122_rewards;
 mod m20261122_tiers;
 mod m20261123_deliveries;
 mod m20261123_job_lanes;
+mod m20261123_sparse_indexes;
 
 /// All migrations, oldest first. Take the lock in `regulars::db::migrate` before running them.
 #[derive(Debug)]
@@ -86,6 +87,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_feedback::Migration),
             Box::new(m20261123_job_lanes::Migration),
             Box::new(m20261123_deliveries::Migration),
+            Box::new(m20261123_sparse_indexes::Migration),
         ];
         all.into_iter().map(Whole::of).collect()
     }

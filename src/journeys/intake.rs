@@ -26,6 +26,7 @@ use crate::customers::email::EmailAddress;
 use crate::db::dialect::{is_among, is_among_texts};
 use crate::error::Fault;
 use crate::messages::facts::Facts;
+use crate::outbox;
 use crate::tx::Tx;
 
 /// The name of the cursor.
@@ -44,10 +45,8 @@ pub(super) async fn begin(tx: &Tx) -> Result<(), Fault> {
     if journey_cursor::Entity::find_by_id(CURSOR.to_owned()).one(tx.db()).await?.is_some() {
         return Ok(());
     }
-    let last: Option<Option<i64>> =
-        Entity::find().select_only().expr(Column::Position.max()).into_tuple().one(tx.db()).await?;
     let mut rows = crate::db::bulk::Rows::new("journey_cursors", &["name", "position"]);
-    rows.push([CURSOR.into(), last.flatten().unwrap_or_default().into()]);
+    rows.push([CURSOR.into(), outbox::last_position(tx).await?.into()]);
     rows.insert(tx.db()).await
 }
 
