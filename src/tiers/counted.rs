@@ -4,12 +4,11 @@
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
+use entity::Instant;
 use entity::id::{AccountId, CustomerId, GuestId};
 use entity::tier_day::{Column, Entity};
-use entity::{Instant, tier_day};
-use sea_orm::sea_query::Func;
-use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::sea_query::{Expr, ExprTrait, Func, SimpleExpr};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, Select};
 
 use super::programme::{Basis, POINTS, TierProgramme, Window};
 use super::settle::{Why, settle};
@@ -130,30 +129,29 @@ pub(super) async fn counted(
     let backend = db.get_database_backend();
     let among = is_among(backend, "account_id", accounts.into_iter().map(|account| account.0));
     let query = Entity::find().filter(among).filter(Column::Unit.eq(programme.basis.unit()));
-    let rows: Vec<(AccountId, String, i64)> = if programme.window == Window::Lifetime {
-        let sum = Expr::col(Column::Amount).sum().cast_as("bigint");
-        query
-            .select_only()
-            .column(Column::AccountId)
-            .expr(Func::min(Expr::col(Column::Day)))
-            .expr(sum)
-            .group_by(Column::AccountId)
-            .into_tuple()
-            .all(db)
-            .await?
-    } else {
-        let from = looked_back_to(programme.window, today).to_string();
-        query
-            .filter(Column::Day.gte(from))
-            .all(db)
-            .await?
-            .into_iter()
-            .map(|row: tier_day::Model| (row.account_id, row.day, row.amount))
-            .collect()
+    let since = Column::Day.gte(looked_back_to(programme.window, today).to_string());
+    let query = match programme.window {
+        Window::Lifetime => summed(query),
+        Window::CalendarYear => summed(query.filter(since)).group_by(year()),
+        Window::Rolling12Months => {
+            query.filter(since).select_only().columns([Column::AccountId, Column::Day, Column::Amount])
+        }
     };
+    let rows: Vec<(AccountId, String, i64)> = query.into_tuple().all(db).await?;
     let mut counted: BTreeMap<AccountId, Counted> = BTreeMap::new();
     for (account, day, amount) in rows {
         counted.entry(account).or_default().insert(day.parse()?, amount);
     }
     Ok(counted)
+}
+
+/// A row for each account, on the first of its days.
+fn summed(query: Select<Entity>) -> Select<Entity> {
+    let sum = Expr::col(Column::Amount).sum().cast_as("bigint");
+    let first = Func::min(Expr::col(Column::Day));
+    query.select_only().column(Column::AccountId).expr(first).expr(sum).group_by(Column::AccountId)
+}
+
+fn year() -> SimpleExpr {
+    Func::cust("substr").args([Expr::col(Column::Day), Expr::val(1), Expr::val(4)]).into()
 }
