@@ -322,7 +322,9 @@ async fn settle(tx: &Tx, settled: &Settled) -> Result<(), Fault> {
         (CallState::Pending | CallState::Done, _) => {}
     }
     if let Some(found) = found {
-        absorb(tx, &mut membership, found, row.seq, Some(row.id)).await?;
+        // Newer than whatever was being looked up when it was put.
+        let seq = membership.next_seq();
+        absorb(tx, &mut membership, found, seq, Some(row.id)).await?;
     }
     membership.settle(tx, found.is_some()).await?;
     Ok(())

@@ -50,12 +50,16 @@ pub(crate) async fn run(app: &App, job: &job::Model) -> Result<Ended, Fault> {
 pub(crate) async fn sync(app: &App, membership: MembershipId) -> Result<(), Fault> {
     pass_time(app, membership).await?;
     ask_pending(app, membership).await?;
-    let Some(row) = app.change(&membership, claim).await? else { return Ok(()) };
-    let found = match row.account {
-        Some(_) => look_up(app, &row).await?,
-        None => None,
-    };
-    app.change(&(row, found), take_over).await
+    loop {
+        let Some(row) = app.change(&membership, claim).await? else { return Ok(()) };
+        let found = match row.account {
+            Some(_) => look_up(app, &row).await?,
+            None => None,
+        };
+        if app.change(&(row, found), take_over).await? {
+            return Ok(());
+        }
+    }
 }
 
 /// What time alone has brought needs no answer from anybody, such as the end of a pause; that a membership is over does.
@@ -117,13 +121,16 @@ async fn of_membership(
     Ok(found.into_iter().next())
 }
 
-async fn take_over(tx: &Tx, (claimed, found): &(Model, Option<Subscription>)) -> Result<(), Fault> {
-    let Some(mut membership) = locked(tx, claimed.id).await? else { return Ok(()) };
+/// Answers whether nothing came between: who looked before a call was settled may have seen how it was before that call,
+/// and has to look again.
+async fn take_over(tx: &Tx, (claimed, found): &(Model, Option<Subscription>)) -> Result<bool, Fault> {
+    let Some(mut membership) = locked(tx, claimed.id).await? else { return Ok(true) };
+    let is_newest = claimed.seq > membership.row.synced_seq;
     if let Some(found) = found {
         absorb(tx, &mut membership, found, claimed.seq, None).await?;
     }
     membership.settle(tx, true).await?;
-    Ok(())
+    Ok(is_newest)
 }
 
 /// Learns from how a subscription is, as a look-up or a call with the number `seq` found it. `settling` is the call that
