@@ -41,7 +41,7 @@ pub mod points;
 pub mod readiness;
 pub mod referrals;
 pub mod rewards;
-mod rounds;
+pub mod rounds;
 pub mod settings;
 pub mod throttle;
 pub mod tiers;

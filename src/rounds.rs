@@ -33,7 +33,7 @@ const LONGEST: Duration = Duration::from_secs(30);
 type Work<C, Q, A> = dyn Fn(C, Vec<Q>) -> BoxFuture<'static, Vec<A>> + Send + Sync;
 
 /// Rounds of one kind, in which questions `Q` are answered with the help of `C`.
-pub(crate) struct Rounds<C, Q, A> {
+pub struct Rounds<C, Q, A> {
     state: Arc<Mutex<State<Q, A>>>,
     work: Arc<Work<C, Q, A>>,
 }
@@ -64,14 +64,14 @@ where
     A: Send + 'static,
 {
     /// None yet; `work` will do them.
-    pub(crate) fn of(work: impl Fn(C, Vec<Q>) -> BoxFuture<'static, Vec<A>> + Send + Sync + 'static) -> Self {
+    pub fn of(work: impl Fn(C, Vec<Q>) -> BoxFuture<'static, Vec<A>> + Send + Sync + 'static) -> Self {
         let state = State { waiting: VecDeque::new(), is_served: false, slow: 0 };
         Self { state: Arc::new(Mutex::new(state)), work: Arc::new(work) }
     }
 
     /// Asks in the next round. A round goes on when somebody who asked has gone, but nothing begins for whoever went before
     /// it.
-    pub(crate) fn ask(&self, with: &C, question: Q) -> Asked<A> {
+    pub fn ask(&self, with: &C, question: Q) -> Asked<A> {
         let (answer, answered) = oneshot::channel();
         if let Some(turn) = self.enter(Waiting { question, answer }) {
             tokio::spawn(turn.serve(with.clone(), self.work.clone()));
@@ -92,11 +92,11 @@ fn locked<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// A question that waits for its round, or is being answered; who drops it has gone.
 #[derive(Debug)]
-pub(crate) struct Asked<A>(oneshot::Receiver<A>);
+pub struct Asked<A>(oneshot::Receiver<A>);
 
 impl<A> Asked<A> {
     /// The answer.
-    pub(crate) async fn answer(self) -> Result<A, Fault> {
+    pub async fn answer(self) -> Result<A, Fault> {
         self.0.await.map_err(|_broken| Fault::internal("a round broke"))
     }
 }
@@ -224,28 +224,42 @@ pub(crate) struct Lookup<C, K, V>(Rounds<C, K, Found<K, V>>);
 /// What was found, shared by all who asked in a round.
 type Found<K, V> = Result<Arc<HashMap<K, V>>, FaultKind>;
 
+/// One fault may fail many requests: it is logged once here, and each of them tells its kind.
+fn shared<K, V>(found: Result<HashMap<K, V>, Fault>) -> Found<K, V> {
+    found.map(Arc::new).map_err(|fault| {
+        tracing::error!(?fault, "a round could not be read");
+        fault.kind()
+    })
+}
+
 impl<C, K, V> Lookup<C, K, V>
 where
     C: Clone + Send + 'static,
     K: Clone + Eq + Hash + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    /// `read` will be asked once for the keys of everybody in a round, each of them once.
+    /// `read` will be asked once for the keys of everybody in a round, each of them once. If that fails it is asked for each
+    /// by itself, so that what cannot be read fails only whoever asked for it.
     pub(crate) fn of<F>(read: impl Fn(C, Vec<K>) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<HashMap<K, V>, Fault>> + Send + 'static,
     {
-        Self(Rounds::of(move |with, asked: Vec<K>| {
-            let count = asked.len();
-            let keys: HashSet<K> = asked.into_iter().collect();
-            let read = read(with, keys.into_iter().collect());
+        let read = Arc::new(read);
+        Self(Rounds::of(move |with: C, asked: Vec<K>| {
+            let read = read.clone();
             Box::pin(async move {
-                let found = read.await.map(Arc::new).map_err(|fault| {
-                    // One fault fails many requests: it is logged once here, and each of them tells its kind.
-                    tracing::error!(?fault, "a round could not be read");
-                    fault.kind()
-                });
-                vec![found; count]
+                let keys: HashSet<K> = asked.iter().cloned().collect();
+                let found = shared(read(with.clone(), keys.into_iter().collect()).await);
+                match found {
+                    Err(kind) if kind != FaultKind::Unavailable && asked.len() > 1 => {
+                        let mut alone = Vec::with_capacity(asked.len());
+                        for key in asked {
+                            alone.push(shared(read(with.clone(), vec![key]).await));
+                        }
+                        alone
+                    }
+                    found => vec![found; asked.len()],
+                }
             })
         }))
     }
@@ -402,6 +416,19 @@ mod tests {
             assert_eq!(found.unwrap(), (key != 3).then_some(key + 100));
         }
         assert_eq!(looked_up.load(Ordering::Relaxed), 4);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_fails_only_whoever_asked_for_it() {
+        let lookup = Lookup::of(|(): (), keys: Vec<u8>| async move {
+            if keys.contains(&3) {
+                return Err(Fault::internal("a row that cannot be read"));
+            }
+            Ok(keys.into_iter().map(|key| (key, key + 100)).collect())
+        });
+        let found = join_all((0..5_u8).map(|key| lookup.one(&(), key))).await;
+        let found: Vec<_> = found.into_iter().map(Result::ok).collect();
+        assert_eq!(found, [Some(Some(100)), Some(Some(101)), Some(Some(102)), None, Some(Some(104))]);
     }
 
     #[tokio::test]

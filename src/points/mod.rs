@@ -22,10 +22,10 @@ pub(crate) mod merges;
 
 pub mod opening;
 pub mod orders;
-mod preview;
+pub mod preview;
 pub mod programme;
 mod returns;
-pub(crate) mod rules;
+pub mod rules;
 mod store;
 pub(crate) mod tax;
 pub mod verify;

@@ -6,18 +6,18 @@ use crate::money::{Currency, spread};
 
 /// What points would pay of a cart.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Redeemed {
+pub struct Redeemed {
     /// Points that would be taken.
-    pub(crate) points: i64,
+    pub points: i64,
     /// Minor units that they pay.
-    pub(crate) value: i64,
+    pub value: i64,
     /// Minor units of it on each line.
-    pub(crate) by_line: Vec<i64>,
+    pub by_line: Vec<i64>,
 }
 
 /// Previews a cart of lines with these totals on which up to `wanted` of `available` points are to be redeemed; who is
 /// unknown is taken to have as many as they want.
-pub(crate) fn redeemed(
+pub fn redeemed(
     programme: &Programme,
     currency: Currency,
     totals: &[i64],

@@ -8,26 +8,26 @@ use super::programme::{Expiry, Period, Programme};
 use crate::money::{Currency, Rate};
 
 /// The name of the base rule of a currency, as entries keep it.
-pub(crate) fn base_rule(currency: Currency) -> String {
+pub fn base_rule(currency: Currency) -> String {
     format!("base:{}", currency.code())
 }
 
 /// What of a line earns.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Basis {
+pub struct Basis {
     /// What its amounts are in.
-    pub(crate) currency: Currency,
+    pub currency: Currency,
     /// Minor units after discount.
-    pub(crate) line_total: i64,
+    pub line_total: i64,
     /// Minor units of it that points pay.
-    pub(crate) redeemed_value: i64,
+    pub redeemed_value: i64,
     /// Ten-thousandths of tax inside the total.
-    pub(crate) tax_rate: Option<i32>,
+    pub tax_rate: Option<i32>,
 }
 
 /// What a line earns: `factors`, in ten-thousandths, × whole units of (line total − what points pay of it), without its tax
 /// if the shop says so, rounded down once.
-pub(crate) fn line_points(programme: &Programme, basis: Basis, factors: &[i64]) -> i32 {
+pub fn line_points(programme: &Programme, basis: Basis, factors: &[i64]) -> i32 {
     let paid = i128::from((basis.line_total - basis.redeemed_value).max(0));
     let scale = i128::from(Rate::SCALE);
     // paid ÷ (1 + tax) with tax in ten-thousandths; one division, so that it rounds once.
@@ -44,29 +44,24 @@ pub(crate) fn line_points(programme: &Programme, basis: Basis, factors: &[i64]) 
 }
 
 /// What `points` pay, in minor units, rounded down.
-pub(crate) fn value_of(points: i64, currency: Currency, points_per_unit: u32) -> i64 {
+pub fn value_of(points: i64, currency: Currency, points_per_unit: u32) -> i64 {
     points * currency.minor_per_unit() / i64::from(points_per_unit)
 }
 
 /// The same for points of many accounts.
-pub(crate) fn total_value(points: i64, currency: Currency, points_per_unit: u32) -> i64 {
+pub fn total_value(points: i64, currency: Currency, points_per_unit: u32) -> i64 {
     let value = i128::from(points) * i128::from(currency.minor_per_unit()) / i128::from(points_per_unit);
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 /// The part of an order's `value` that points may pay, in minor units, rounded down.
-pub(crate) fn capped_value(programme: &Programme, value: i64) -> i64 {
+pub fn capped_value(programme: &Programme, value: i64) -> i64 {
     let share = i128::from(value) * i128::from(programme.redemption_cap_percent) / 100;
     i64::try_from(share).unwrap_or(value)
 }
 
 /// The most points that may pay an order of `value` minor units: the cap's share of it, rounded down.
-pub(crate) fn most_points_for(
-    programme: &Programme,
-    value: i64,
-    currency: Currency,
-    points_per_unit: u32,
-) -> i64 {
+pub fn most_points_for(programme: &Programme, value: i64, currency: Currency, points_per_unit: u32) -> i64 {
     let share =
         i128::from(value) * i128::from(programme.redemption_cap_percent) * i128::from(points_per_unit);
     let most = share / (100 * i128::from(currency.minor_per_unit()));
@@ -74,13 +69,13 @@ pub(crate) fn most_points_for(
 }
 
 /// Down to a multiple of the programme's step.
-pub(crate) fn floor_to_multiple(points: i64, programme: &Programme) -> i64 {
+pub fn floor_to_multiple(points: i64, programme: &Programme) -> i64 {
     points - points % i64::from(programme.redemption_multiple)
 }
 
 /// The part of `whole` that falls on `returned` of `bought` pieces, rounded down: cumulative, so that any sequence of
 /// partial returns sums to the whole.
-pub(crate) fn returned_share(whole: i32, returned: i32, bought: i32) -> i32 {
+pub fn returned_share(whole: i32, returned: i32, bought: i32) -> i32 {
     let share = i64::from(whole) * i64::from(returned) / i64::from(bought.max(1));
     i32::try_from(share).unwrap_or(whole)
 }
@@ -88,7 +83,7 @@ pub(crate) fn returned_share(whole: i32, returned: i32, bought: i32) -> i32 {
 /// When points activated at `opened` end, if they have an end of their own. Months are calendar months in the shop's
 /// time zone, clamped to the month's end (31 January + 1 month is 28 or 29 February), and the whole last day still
 /// counts.
-pub(crate) fn expires_at(programme: &Programme, zone: Tz, opened: Instant) -> Option<Instant> {
+pub fn expires_at(programme: &Programme, zone: Tz, opened: Instant) -> Option<Instant> {
     match programme.expiry {
         Expiry::Never | Expiry::MonthsWithoutActivity(_) => None,
         Expiry::Months(months) => end_of_day(zone, months_after(zone, opened, months)?),
@@ -99,7 +94,7 @@ pub(crate) fn expires_at(programme: &Programme, zone: Tz, opened: Instant) -> Op
 }
 
 /// When an account whose member was last active at `active` runs out: by the same calendar.
-pub(crate) fn inactive_at(months: u32, zone: Tz, active: Instant) -> Option<Instant> {
+pub fn inactive_at(months: u32, zone: Tz, active: Instant) -> Option<Instant> {
     end_of_day(zone, months_after(zone, active, months)?)
 }
 
@@ -124,7 +119,7 @@ fn end_of_day(zone: Tz, day: NaiveDate) -> Option<Instant> {
 }
 
 /// The first instant of a day in a time zone; where clocks skip midnight, an hour later.
-pub(crate) fn start_of_day(zone: Tz, day: NaiveDate) -> Option<Instant> {
+pub fn start_of_day(zone: Tz, day: NaiveDate) -> Option<Instant> {
     let midnight = day.and_time(NaiveTime::MIN);
     let start = zone
         .from_local_datetime(&midnight)
