@@ -1,10 +1,11 @@
 //! The column and key shapes every migration uses.
 
 use sea_orm_migration::prelude::{
-    ColumnDef, DbErr, ForeignKey, ForeignKeyCreateStatement, Index, SchemaManager,
+    ColumnDef, ConditionalStatement, DbErr, ForeignKey, ForeignKeyCreateStatement, Index,
+    IndexCreateStatement, SchemaManager,
 };
 use sea_orm_migration::schema;
-use sea_orm_migration::sea_query::{Table, TableCreateStatement};
+use sea_orm_migration::sea_query::{SimpleExpr, Table, TableCreateStatement};
 
 /// An instant in UTC; the application writes it, cut to microseconds.
 pub(crate) fn instant(name: &'static str) -> ColumnDef {
@@ -46,6 +47,26 @@ pub(crate) async fn index(
         index.unique();
     }
     manager.create_index(index).await
+}
+
+/// An index of these rows only.
+pub(crate) async fn only(
+    manager: &SchemaManager<'_>,
+    mut index: IndexCreateStatement,
+    rows: SimpleExpr,
+) -> Result<(), DbErr> {
+    manager.create_index(index.and_where(rows).take()).await
+}
+
+/// Drops the index of `table` with this name.
+pub(crate) async fn drop_index(
+    manager: &SchemaManager<'_>,
+    table: &'static str,
+    name: &'static str,
+) -> Result<(), DbErr> {
+    let mut index = Index::drop();
+    index.name(name).table(table);
+    manager.drop_index(index).await
 }
 
 /// Drops `tables` in the order given.

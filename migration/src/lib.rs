@@ -40,8 +40,10 @@ mod m20261122_reward_tiers;
 mod m20261122_rewards;
 mod m20261122_tiers;
 mod m20261123_deliveries;
+mod m20261123_entries_of_returns;
 mod m20261123_job_lanes;
-mod m20261123_sparse_indexes;
+mod m20261123_lots_of_lines;
+mod m20261123_waiting_events;
 
 /// All migrations, oldest first. Take the lock in `regulars::db::migrate` before running them.
 #[derive(Debug)]
@@ -87,7 +89,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_feedback::Migration),
             Box::new(m20261123_job_lanes::Migration),
             Box::new(m20261123_deliveries::Migration),
-            Box::new(m20261123_sparse_indexes::Migration),
+            Box::new(m20261123_lots_of_lines::Migration),
+            Box::new(m20261123_entries_of_returns::Migration),
+            Box::new(m20261123_waiting_events::Migration),
         ];
         all.into_iter().map(Whole::of).collect()
     }
