@@ -179,6 +179,12 @@ pub(super) async fn has_pending(tx: &Tx, of: MembershipId, this: Option<CallId>)
     Ok(pending.count(tx.db()).await? > 0)
 }
 
+/// Whether a call for a membership was settled `since` then.
+pub(super) async fn has_settled(tx: &Tx, of: MembershipId, since: Option<Instant>) -> Result<bool, Fault> {
+    let settled = Column::MembershipId.eq(of).and(Column::SettledAt.gte(since));
+    Ok(Entity::find().filter(settled).count(tx.db()).await? > 0)
+}
+
 /// Asks, and settles by the answer. A call that is settled already is asked again only for what is not stored of its
 /// answer.
 async fn ask(app: &App, row: Model) -> Result<Answer, Fault> {

@@ -121,8 +121,8 @@ async fn of_membership(
     Ok(found.into_iter().next())
 }
 
-/// Answers whether nothing came between: who looked before a call was settled may have seen how it was before that call,
-/// and has to look again.
+/// Answers whether that was all: who looked before a call was settled may have seen how it was before that call, and has to
+/// look again.
 async fn take_over(tx: &Tx, (claimed, found): &(Model, Option<Subscription>)) -> Result<bool, Fault> {
     let Some(mut membership) = locked(tx, claimed.id).await? else { return Ok(true) };
     let is_newest = claimed.seq > membership.row.synced_seq;
@@ -130,7 +130,7 @@ async fn take_over(tx: &Tx, (claimed, found): &(Model, Option<Subscription>)) ->
         absorb(tx, &mut membership, found, claimed.seq, None).await?;
     }
     membership.settle(tx, true).await?;
-    Ok(is_newest)
+    Ok(is_newest || !calls::has_settled(tx, claimed.id, claimed.synced_at).await?)
 }
 
 /// Learns from how a subscription is, as a look-up or a call with the number `seq` found it. `settling` is the call that
