@@ -65,7 +65,7 @@ pub(crate) fn fingerprint(command: &impl Serialize) -> Result<Vec<u8>, Fault> {
 }
 
 /// A key with the fingerprint of its command.
-pub(crate) type Printed<'a> = (&'a Key, &'a [u8]);
+pub(crate) type Fingerprinted<'a> = (&'a Key, &'a [u8]);
 
 const KEPT: &str = "operation, fingerprint, result";
 
@@ -79,7 +79,7 @@ struct Kept {
 
 impl Kept {
     /// What that means for a claim of `key`; none if nothing is kept.
-    fn claim(self, (key, fingerprint): &Printed<'_>) -> Option<Claim> {
+    fn claim(self, (key, fingerprint): &Fingerprinted<'_>) -> Option<Claim> {
         let result = self.result?;
         let is_same = self.operation.as_deref() == Some(key.operation)
             && self.fingerprint.as_deref() == Some(*fingerprint);
@@ -87,9 +87,9 @@ impl Kept {
     }
 }
 
-/// Claims `keys` for this transaction, without waiting for others that hold them. Of a key that is there twice, the
-/// second counts as in flight.
-pub(crate) async fn claim(tx: &Tx, keys: &[Printed<'_>]) -> Result<Vec<Claim>, Fault> {
+/// Claims `keys` for this transaction, without waiting for others that hold them. Of a new key that is there
+/// twice, the second counts as in flight.
+pub(crate) async fn claim(tx: &Tx, keys: &[Fingerprinted<'_>]) -> Result<Vec<Claim>, Fault> {
     let names = keys.iter().map(|(key, _)| format!("{}\u{1f}{}", key.scope, key.key)).collect();
     // Whoever had a key before has committed or rolled back by the time its row is looked for.
     let locked = dialect::try_locks(tx.db(), names).await?;
@@ -100,8 +100,8 @@ pub(crate) async fn claim(tx: &Tx, keys: &[Printed<'_>]) -> Result<Vec<Claim>, F
     for ((printed, row), is_locked) in keys.iter().zip(&rows).zip(locked) {
         let kept = Kept::from_query_result(row, "")?.claim(printed);
         let is_first = seen.insert((&printed.0.scope, &printed.0.key));
-        let unkept = if is_locked { Claim::New } else { Claim::InFlight };
-        claims.push(if is_first { kept.unwrap_or(unkept) } else { Claim::InFlight });
+        let unkept = if is_locked && is_first { Claim::New } else { Claim::InFlight };
+        claims.push(kept.unwrap_or(unkept));
     }
     Ok(claims)
 }
@@ -109,7 +109,7 @@ pub(crate) async fn claim(tx: &Tx, keys: &[Printed<'_>]) -> Result<Vec<Claim>, F
 /// Keeps what the work for each claimed key answered, for replays.
 pub(crate) async fn store(
     tx: &Tx,
-    results: impl IntoIterator<Item = (Printed<'_>, serde_json::Value)>,
+    results: impl IntoIterator<Item = (Fingerprinted<'_>, serde_json::Value)>,
 ) -> Result<(), Fault> {
     let columns = &["scope", "key", "operation", "fingerprint", "result", "created_at"];
     let mut rows = Rows::new("idempotency_keys", columns);

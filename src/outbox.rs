@@ -53,7 +53,7 @@ pub async fn emit(tx: &Tx, events: impl IntoIterator<Item = Event>) -> Result<()
     rows.insert(tx.db()).await
 }
 
-/// Gives positions to all committed events that have none; answers how many.
+/// Gives positions to committed events that have none; answers how many.
 pub async fn relay(app: &App) -> Result<usize, Fault> {
     let waiting = waiting().limit(1).into_tuple::<i64>().one(&app.db.read).await?;
     let mut relayed = 0;

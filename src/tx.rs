@@ -20,7 +20,7 @@ use crate::auth::keys::Keys;
 use crate::caller::{self, Caller};
 use crate::db::dialect;
 use crate::error::{Fault, FaultKind, Outcome, Stop, split};
-use crate::idempotency::{self, Claim, Key, Once, Printed};
+use crate::idempotency::{self, Claim, Fingerprinted, Key, Once};
 use crate::notices::{self, Notice};
 use crate::settings::ShopSettings;
 
@@ -234,7 +234,7 @@ async fn claim_one(tx: &Tx, key: &Key, fingerprint: &[u8]) -> Result<Claim, Faul
     claim.ok_or_else(|| Fault::internal("a key without its claim"))
 }
 
-async fn store_one<T: Serialize, R>(tx: &Tx, key: Printed<'_>, done: T) -> Outcome<Option<Once<T>>, R> {
+async fn store_one<T: Serialize, R>(tx: &Tx, key: Fingerprinted<'_>, done: T) -> Outcome<Option<Once<T>>, R> {
     idempotency::store(tx, [(key, serde_json::to_value(&done)?)]).await?;
     Ok(Some(Once::first(done)))
 }

@@ -95,7 +95,7 @@ pub(crate) async fn try_locks(tx: &DatabaseTransaction, names: Vec<String>) -> R
 }
 
 /// The `columns` of the row of `table` whose `key` is each of `pairs`, in their order; nulls where there is none. Each is
-/// looked for by itself, whatever the planner believes of the table.
+/// looked for by itself: a join that was planned when the table was small would read all of it.
 pub(crate) async fn rows_under<'a>(
     tx: &DatabaseTransaction,
     table: &'static str,

@@ -116,9 +116,13 @@ async fn postgres(options: &DbOptions) -> anyhow::Result<DatabaseConnection> {
     let mut connect = common(options, options.max_connections);
     // A ping before every use costs a round trip; a connection that rested for long may be dead.
     connect.test_before_acquire_if_idle_for(Duration::from_secs(30));
-    // An instance that froze, or a machine that is gone, lets go of what it holds.
-    let idle = [("idle_in_transaction_session_timeout", "5s")];
-    connect.map_sqlx_postgres_opts(move |postgres| postgres.statement_cache_capacity(512).options(idle));
+    let session = [
+        // An instance that froze, or a machine that is gone, lets go of what it holds.
+        ("idle_in_transaction_session_timeout", "5s"),
+        // Who got a lock has to see what was committed before that, whatever the database was set to.
+        ("default_transaction_isolation", "read committed"),
+    ];
+    connect.map_sqlx_postgres_opts(move |postgres| postgres.statement_cache_capacity(512).options(session));
     Database::connect(connect).await.context("connecting to PostgreSQL")
 }
 

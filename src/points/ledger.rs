@@ -17,7 +17,7 @@ use super::imported::Activity;
 use super::{events, imported, store};
 use crate::app::App;
 use crate::error::{Fault, FaultKind, Outcome, Stop, split};
-use crate::idempotency::{self, Claim, Key, Once, Printed};
+use crate::idempotency::{self, Claim, Fingerprinted, Key, Once};
 use crate::outbox;
 use crate::tiers::{self, Earned};
 use crate::tx::{Tx, Waiting};
@@ -303,7 +303,7 @@ async fn post_or_roll_back(tx: &Tx, batch: &[Submission]) -> Outcome<Vec<Submitt
 async fn post_claimed(tx: &Tx, batch: &[Submission]) -> Result<Vec<Submitted>, Fault> {
     let fingerprints =
         batch.iter().map(|one| idempotency::fingerprint(&one.command)).collect::<Result<Vec<_>, _>>()?;
-    let keys: Vec<Printed<'_>> =
+    let keys: Vec<Fingerprinted<'_>> =
         batch.iter().zip(&fingerprints).map(|(one, print)| (&one.key, &**print)).collect();
     let claims = idempotency::claim(tx, &keys).await?;
     let is_new = |claim: &Claim| matches!(claim, Claim::New);

@@ -8,7 +8,7 @@ use super::programme::{Expiry, Period, Programme};
 use crate::money::{Currency, Rate};
 
 /// The name of the base rule of a currency, as entries keep it.
-pub fn base_rule(currency: Currency) -> String {
+pub(crate) fn base_rule(currency: Currency) -> String {
     format!("base:{}", currency.code())
 }
 
@@ -44,24 +44,29 @@ pub fn line_points(programme: &Programme, basis: Basis, factors: &[i64]) -> i32 
 }
 
 /// What `points` pay, in minor units, rounded down.
-pub fn value_of(points: i64, currency: Currency, points_per_unit: u32) -> i64 {
+pub(crate) fn value_of(points: i64, currency: Currency, points_per_unit: u32) -> i64 {
     points * currency.minor_per_unit() / i64::from(points_per_unit)
 }
 
 /// The same for points of many accounts.
-pub fn total_value(points: i64, currency: Currency, points_per_unit: u32) -> i64 {
+pub(crate) fn total_value(points: i64, currency: Currency, points_per_unit: u32) -> i64 {
     let value = i128::from(points) * i128::from(currency.minor_per_unit()) / i128::from(points_per_unit);
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 /// The part of an order's `value` that points may pay, in minor units, rounded down.
-pub fn capped_value(programme: &Programme, value: i64) -> i64 {
+pub(crate) fn capped_value(programme: &Programme, value: i64) -> i64 {
     let share = i128::from(value) * i128::from(programme.redemption_cap_percent) / 100;
     i64::try_from(share).unwrap_or(value)
 }
 
 /// The most points that may pay an order of `value` minor units: the cap's share of it, rounded down.
-pub fn most_points_for(programme: &Programme, value: i64, currency: Currency, points_per_unit: u32) -> i64 {
+pub(crate) fn most_points_for(
+    programme: &Programme,
+    value: i64,
+    currency: Currency,
+    points_per_unit: u32,
+) -> i64 {
     let share =
         i128::from(value) * i128::from(programme.redemption_cap_percent) * i128::from(points_per_unit);
     let most = share / (100 * i128::from(currency.minor_per_unit()));
@@ -69,13 +74,13 @@ pub fn most_points_for(programme: &Programme, value: i64, currency: Currency, po
 }
 
 /// Down to a multiple of the programme's step.
-pub fn floor_to_multiple(points: i64, programme: &Programme) -> i64 {
+pub(crate) fn floor_to_multiple(points: i64, programme: &Programme) -> i64 {
     points - points % i64::from(programme.redemption_multiple)
 }
 
 /// The part of `whole` that falls on `returned` of `bought` pieces, rounded down: cumulative, so that any sequence of
 /// partial returns sums to the whole.
-pub fn returned_share(whole: i32, returned: i32, bought: i32) -> i32 {
+pub(crate) fn returned_share(whole: i32, returned: i32, bought: i32) -> i32 {
     let share = i64::from(whole) * i64::from(returned) / i64::from(bought.max(1));
     i32::try_from(share).unwrap_or(whole)
 }
@@ -83,7 +88,7 @@ pub fn returned_share(whole: i32, returned: i32, bought: i32) -> i32 {
 /// When points activated at `opened` end, if they have an end of their own. Months are calendar months in the shop's
 /// time zone, clamped to the month's end (31 January + 1 month is 28 or 29 February), and the whole last day still
 /// counts.
-pub fn expires_at(programme: &Programme, zone: Tz, opened: Instant) -> Option<Instant> {
+pub(crate) fn expires_at(programme: &Programme, zone: Tz, opened: Instant) -> Option<Instant> {
     match programme.expiry {
         Expiry::Never | Expiry::MonthsWithoutActivity(_) => None,
         Expiry::Months(months) => end_of_day(zone, months_after(zone, opened, months)?),
@@ -94,7 +99,7 @@ pub fn expires_at(programme: &Programme, zone: Tz, opened: Instant) -> Option<In
 }
 
 /// When an account whose member was last active at `active` runs out: by the same calendar.
-pub fn inactive_at(months: u32, zone: Tz, active: Instant) -> Option<Instant> {
+pub(crate) fn inactive_at(months: u32, zone: Tz, active: Instant) -> Option<Instant> {
     end_of_day(zone, months_after(zone, active, months)?)
 }
 
@@ -119,7 +124,7 @@ fn end_of_day(zone: Tz, day: NaiveDate) -> Option<Instant> {
 }
 
 /// The first instant of a day in a time zone; where clocks skip midnight, an hour later.
-pub fn start_of_day(zone: Tz, day: NaiveDate) -> Option<Instant> {
+pub(crate) fn start_of_day(zone: Tz, day: NaiveDate) -> Option<Instant> {
     let midnight = day.and_time(NaiveTime::MIN);
     let start = zone
         .from_local_datetime(&midnight)

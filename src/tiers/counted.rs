@@ -119,7 +119,8 @@ impl Days {
     }
 }
 
-/// What counted of these accounts and can still matter, by the programme in force.
+/// What counted of these accounts and can still matter, by the programme in force: by day where its window needs days, else
+/// by year or as a whole.
 pub(super) async fn counted(
     db: &impl ConnectionTrait,
     programme: &TierProgramme,
@@ -145,7 +146,7 @@ pub(super) async fn counted(
     Ok(counted)
 }
 
-/// A row for each account, on the first of its days.
+/// One row for many days, on the first of them.
 fn summed(query: Select<Entity>) -> Select<Entity> {
     let sum = Expr::col(Column::Amount).sum().cast_as("bigint");
     let first = Func::min(Expr::col(Column::Day));

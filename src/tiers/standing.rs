@@ -13,7 +13,7 @@ use entity::Instant;
 use super::programme::{Downgrade, TierProgramme, Window};
 use crate::points::rules::start_of_day;
 
-/// What counted, by day.
+/// What counted, by day, or from the first day of a year or of all time where days do not matter.
 pub(super) type Counted = BTreeMap<NaiveDate, i64>;
 
 /// A tier by its place from the lowest, and when it ends; without end if none.
