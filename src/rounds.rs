@@ -221,10 +221,10 @@ impl<Q, A> Drop for Turn<Q, A> {
 #[derive(Debug)]
 pub(crate) struct Lookup<C, K, V>(Rounds<C, K, Found<K, V>>);
 
-/// What was found, shared by all who asked in a round.
+/// What was found, shared by all whom it answers.
 type Found<K, V> = Result<Arc<HashMap<K, V>>, FaultKind>;
 
-/// One fault may fail many requests: it is logged once here, and each of them tells its kind.
+/// One fault may fail many requests: it is logged here, and each of them tells its kind.
 fn shared<K, V>(found: Result<HashMap<K, V>, Fault>) -> Found<K, V> {
     found.map(Arc::new).map_err(|fault| {
         tracing::error!(?fault, "a round could not be read");
@@ -249,16 +249,17 @@ where
             let read = read.clone();
             Box::pin(async move {
                 let keys: HashSet<K> = asked.iter().cloned().collect();
-                let found = shared(read(with.clone(), keys.into_iter().collect()).await);
-                match found {
-                    Err(kind) if kind != FaultKind::Unavailable && asked.len() > 1 => {
-                        let mut alone = Vec::with_capacity(asked.len());
-                        for key in asked {
-                            alone.push(shared(read(with.clone(), vec![key]).await));
+                match read(with.clone(), keys.iter().cloned().collect()).await {
+                    Err(fault) if fault.kind() != FaultKind::Unavailable && keys.len() > 1 => {
+                        tracing::warn!(?fault, "a round is read one by one");
+                        let mut alone = HashMap::with_capacity(keys.len());
+                        for key in keys {
+                            let found = shared(read(with.clone(), vec![key.clone()]).await);
+                            alone.insert(key, found);
                         }
-                        alone
+                        asked.iter().map(|key| alone[key].clone()).collect()
                     }
-                    found => vec![found; asked.len()],
+                    found => vec![shared(found); asked.len()],
                 }
             })
         }))
