@@ -183,6 +183,7 @@ impl App {
         keeping.spawn(settings::follow(self.clone()));
         keeping.spawn(keys::follow(self.clone()));
         keeping.spawn(clock::follow(self.clone()));
+        keeping.spawn(self.db.clone().tidy());
         keeping
     }
 }

@@ -7,10 +7,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use entity::Instant;
-use sea_orm::{
-    AccessMode, DatabaseTransaction, DbErr, IsolationLevel, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait,
-};
+use sea_orm::DbErr;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -18,7 +15,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::auth::keys::Keys;
 use crate::caller::{self, Caller};
-use crate::db::dialect;
+use crate::db::{Transaction, dialect};
 use crate::error::{Fault, FaultKind, Outcome, Stop, split};
 use crate::idempotency::{self, Claim, Fingerprinted, Key, Once};
 use crate::notices::{self, Notice};
@@ -32,7 +29,7 @@ const DUPLICATE_WAIT: Duration = Duration::from_secs(2);
 /// One transaction with its instant, its source of ids and the settings in force.
 #[derive(Debug)]
 pub struct Tx {
-    db: DatabaseTransaction,
+    db: Transaction,
     app: App,
     caller: Caller,
     settings: Arc<ShopSettings>,
@@ -43,11 +40,7 @@ pub struct Tx {
 
 impl Tx {
     async fn begin(app: &App) -> Result<Self, DbErr> {
-        let immediate = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
-        let db = app.db.write.begin_with_options(immediate).await?;
+        let db = app.db.begin_writing().await?;
         let settings = app.settings();
         Ok(Self {
             db,
@@ -61,7 +54,7 @@ impl Tx {
     }
 
     /// The connection, inside the transaction.
-    pub fn db(&self) -> &DatabaseTransaction {
+    pub fn db(&self) -> &Transaction {
         &self.db
     }
 
@@ -213,16 +206,9 @@ impl App {
     /// Reads several things as of one moment.
     pub(crate) async fn read_snapshot<T>(
         &self,
-        work: impl AsyncFn(&DatabaseTransaction) -> Result<T, Fault>,
+        work: impl AsyncFn(&Transaction) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        // A transaction on SQLite sees one moment anyhow, and the library warns of options that mean nothing there.
-        let postgres = self.db.is_postgres();
-        let options = TransactionOptions {
-            isolation_level: postgres.then_some(IsolationLevel::RepeatableRead),
-            access_mode: postgres.then_some(AccessMode::ReadOnly),
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Deferred),
-        };
-        let snapshot = self.db.read.begin_with_options(options).await?;
+        let snapshot = self.db.begin_snapshot().await?;
         let read = work(&snapshot).await;
         snapshot.rollback().await?;
         read

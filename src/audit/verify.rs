@@ -4,12 +4,11 @@
 //! head (the last place and its hash) is told, to be kept elsewhere and given again as what to expect.
 
 use entity::audit_entry::{Column, Entity};
-use sea_orm::{
-    ColumnTrait, DatabaseTransaction, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
-};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::seal::{BEGINNING, hash};
 use crate::app::App;
+use crate::db::Transaction;
 use crate::error::Fault;
 
 /// Entries read at once.
@@ -60,7 +59,7 @@ pub async fn verify(app: &App, expected: Option<Head>) -> Result<Report, Fault> 
     app.read_snapshot(async |db| walk(db, expected.as_ref()).await).await
 }
 
-async fn walk(db: &DatabaseTransaction, expected: Option<&Head>) -> Result<Report, Fault> {
+async fn walk(db: &Transaction, expected: Option<&Head>) -> Result<Report, Fault> {
     let unsealed = Entity::find().filter(Column::Position.is_null()).count(db).await?;
     let mut head = Head { position: 0, hash: BEGINNING.to_vec() };
     let mut met = expected.is_none_or(|expected| *expected == head);

@@ -133,7 +133,7 @@ fn was_right(app: &App, viewer: &Viewer, hash: &[u8], noted: Option<Instant>, no
 
 /// Keys by what is shown of them.
 pub(crate) async fn by_prefix(app: App, prefixes: Vec<String>) -> Result<HashMap<String, Model>, Fault> {
-    let db = &app.db.read;
+    let db = &app.db.lookups;
     let among = is_among_texts(db.get_database_backend(), "prefix", prefixes);
     let rows = Entity::find().filter(among).all(db).await?;
     Ok(rows.into_iter().map(|row| (row.prefix.clone(), row)).collect())

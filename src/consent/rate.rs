@@ -7,12 +7,13 @@ use entity::message::Channel;
 use entity::{consent_state, customer, guest_identity};
 use sea_orm::sea_query::{Expr, Query, SelectStatement};
 use sea_orm::{
-    ColumnTrait, Condition, DatabaseConnection, EntityTrait, ExprTrait, FromQueryResult, Iterable,
-    PaginatorTrait, QueryFilter, QuerySelect,
+    ColumnTrait, Condition, EntityTrait, ExprTrait, FromQueryResult, Iterable, PaginatorTrait, QueryFilter,
+    QuerySelect,
 };
 
 use super::permit::{needs_confirmation, needs_consent};
 use crate::app::App;
+use crate::db::Connections;
 use crate::error::Fault;
 use crate::messages::terms::MessageTerms;
 
@@ -49,7 +50,7 @@ pub(crate) async fn rates(app: &App) -> Result<Vec<OptInRate>, Fault> {
 }
 
 async fn of_channel(
-    db: &DatabaseConnection,
+    db: &Connections,
     terms: &MessageTerms,
     channel: Channel,
 ) -> Result<Vec<OptInRate>, Fault> {

@@ -192,7 +192,7 @@ pub(crate) async fn look_up(app: &App, by: &CustomerBy) -> Result<Option<Model>,
 
 /// Customers by our ids, not whom they turned out to be.
 pub(crate) async fn by_id(app: App, ids: Vec<CustomerId>) -> Result<HashMap<CustomerId, Model>, Fault> {
-    let db = &app.db.read;
+    let db = &app.db.lookups;
     let among = is_among(db.get_database_backend(), "id", ids.into_iter().map(|id| id.0));
     let rows = Entity::find().filter(among).all(db).await?;
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())

@@ -3,8 +3,9 @@
 //! `PostgreSQL` gets an array for each column (see [`super::arrays`]). `SQLite`, where a statement costs no round trip,
 //! gets `VALUES` lists of a few fixed lengths.
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, Statement, Value};
 
+use super::Transaction;
 use super::arrays::{Unnested, unnest};
 use crate::error::Fault;
 
@@ -32,11 +33,11 @@ impl Rows {
     }
 
     /// Inserts them; a key that is there already is a fault.
-    pub(crate) async fn insert(self, tx: &DatabaseTransaction) -> Result<(), Fault> {
+    pub(crate) async fn insert(self, tx: &Transaction) -> Result<(), Fault> {
         self.write_all(tx, &Action::Insert { conflict: "" }).await
     }
 
-    async fn write_all(self, tx: &DatabaseTransaction, action: &Action<'_>) -> Result<(), Fault> {
+    async fn write_all(self, tx: &Transaction, action: &Action<'_>) -> Result<(), Fault> {
         let expected = self.values.len();
         if self.run(tx, action).await? == expected {
             return Ok(());
@@ -45,14 +46,14 @@ impl Rows {
     }
 
     /// Inserts those whose key is not there yet; answers how many that were.
-    pub(crate) async fn insert_missing(self, tx: &DatabaseTransaction) -> Result<usize, Fault> {
+    pub(crate) async fn insert_missing(self, tx: &Transaction) -> Result<usize, Fault> {
         self.run(tx, &Action::Insert { conflict: " ON CONFLICT DO NOTHING" }).await
     }
 
     /// Inserts them; where a row with the same `key` is there already, the last column of the two is added up.
     pub(crate) async fn insert_or_add(
         self,
-        tx: &DatabaseTransaction,
+        tx: &Transaction,
         key: &'static [&'static str],
     ) -> Result<(), Fault> {
         let last = self.columns[self.columns.len() - 1];
@@ -64,7 +65,7 @@ impl Rows {
     }
 
     /// Inserts them; a row with the same first column that is there already gets the values of the others.
-    pub(crate) async fn insert_or_replace(self, tx: &DatabaseTransaction) -> Result<(), Fault> {
+    pub(crate) async fn insert_or_replace(self, tx: &Transaction) -> Result<(), Fault> {
         let [key, rest @ ..] = self.columns else { return Ok(()) };
         let set: Vec<String> = rest.iter().map(|column| format!("{column} = excluded.{column}")).collect();
         let conflict = format!(" ON CONFLICT ({key}) DO UPDATE SET {}", set.join(", "));
@@ -73,7 +74,7 @@ impl Rows {
 
     /// Updates the rows whose first column is equal and that `guard` allows, which may name the table as `t` and the new
     /// values as `v`; a row that was not updated is a fault.
-    pub(crate) async fn update(self, tx: &DatabaseTransaction, guard: &'static str) -> Result<(), Fault> {
+    pub(crate) async fn update(self, tx: &Transaction, guard: &'static str) -> Result<(), Fault> {
         let expected = self.values.len();
         if self.run(tx, &Action::Update { guard }).await? == expected {
             return Ok(());
@@ -82,15 +83,11 @@ impl Rows {
     }
 
     /// Updates the rows whose first column is equal and that `guard` allows; answers how many that were.
-    pub(crate) async fn update_found(
-        self,
-        tx: &DatabaseTransaction,
-        guard: &'static str,
-    ) -> Result<usize, Fault> {
+    pub(crate) async fn update_found(self, tx: &Transaction, guard: &'static str) -> Result<usize, Fault> {
         self.run(tx, &Action::Update { guard }).await
     }
 
-    async fn run(self, tx: &DatabaseTransaction, action: &Action<'_>) -> Result<usize, Fault> {
+    async fn run(self, tx: &Transaction, action: &Action<'_>) -> Result<usize, Fault> {
         if self.values.is_empty() {
             return Ok(0);
         }
@@ -101,7 +98,7 @@ impl Rows {
         Ok(usize::try_from(affected)?)
     }
 
-    async fn run_as_arrays(self, tx: &DatabaseTransaction, action: &Action<'_>) -> Result<u64, DbErr> {
+    async fn run_as_arrays(self, tx: &Transaction, action: &Action<'_>) -> Result<u64, DbErr> {
         let columns = self.columns.join(", ");
         let (setting, table) = (self.setting(), self.table);
         let Unnested { sql: source, parameters } = unnest(self.columns, self.values);
@@ -114,7 +111,7 @@ impl Rows {
         execute(tx, sql, parameters).await.map(|result| result.rows_affected())
     }
 
-    async fn run_as_values(self, tx: &DatabaseTransaction, action: &Action<'_>) -> Result<u64, DbErr> {
+    async fn run_as_values(self, tx: &Transaction, action: &Action<'_>) -> Result<u64, DbErr> {
         let mut affected = 0;
         let mut rows = self.values.iter();
         for length in CHUNKS {
@@ -160,6 +157,6 @@ enum Action<'a> {
     Update { guard: &'static str },
 }
 
-async fn execute(tx: &DatabaseTransaction, sql: String, values: Vec<Value>) -> Result<ExecResult, DbErr> {
+async fn execute(tx: &Transaction, sql: String, values: Vec<Value>) -> Result<ExecResult, DbErr> {
     tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values)).await
 }

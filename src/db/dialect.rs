@@ -1,8 +1,10 @@
 //! The few expressions that the two databases write differently.
 
 use sea_orm::sea_query::{ArrayType, Expr, SimpleExpr};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, Value};
 use uuid::Uuid;
+
+use super::Transaction;
 
 /// `column` is one of `ids`, in a text that does not vary with their number, so that it stays prepared.
 pub(crate) fn is_among(
@@ -81,7 +83,7 @@ pub(crate) fn try_lock(backend: DbBackend, name: SimpleExpr) -> SimpleExpr {
 
 /// Takes those of `names` that no other transaction holds, until the caller's ends; answers in order which it holds. A
 /// `SQLite` writer is alone anyhow.
-pub(crate) async fn try_locks(tx: &DatabaseTransaction, names: Vec<String>) -> Result<Vec<bool>, DbErr> {
+pub(crate) async fn try_locks(tx: &Transaction, names: Vec<String>) -> Result<Vec<bool>, DbErr> {
     let backend = tx.get_database_backend();
     if backend != DbBackend::Postgres {
         return Ok(vec![true; names.len()]);
@@ -97,7 +99,7 @@ pub(crate) async fn try_locks(tx: &DatabaseTransaction, names: Vec<String>) -> R
 /// The `columns` of the row of `table` whose `key` is each of `pairs`, in their order; nulls where there is none. Each is
 /// looked for by itself: a join that was planned when the table was small would read all of it.
 pub(crate) async fn rows_under<'a>(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     table: &'static str,
     key: [&'static str; 2],
     columns: &'static str,
@@ -127,7 +129,7 @@ pub(crate) async fn rows_under<'a>(
 }
 
 /// Waits until the caller alone holds `name`, and holds it until its transaction ends. A `SQLite` writer is alone anyhow.
-pub(crate) async fn lock(tx: &DatabaseTransaction, name: &str) -> Result<(), DbErr> {
+pub(crate) async fn lock(tx: &Transaction, name: &str) -> Result<(), DbErr> {
     let backend = tx.get_database_backend();
     if backend == DbBackend::Postgres {
         let sql = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
@@ -136,23 +138,26 @@ pub(crate) async fn lock(tx: &DatabaseTransaction, name: &str) -> Result<(), DbE
     Ok(())
 }
 
-/// Tells the other instances these payloads, each on its channel, when the transaction commits; a `SQLite` file has no
+/// Tells the other instances these payloads, each on its channel, once what this is part of is committed; a `SQLite` file has no
 /// other.
-pub(crate) async fn notify(tx: &DatabaseTransaction, told: Vec<(&'static str, String)>) -> Result<(), DbErr> {
-    let backend = tx.get_database_backend();
+pub(crate) async fn notify(
+    db: &impl ConnectionTrait,
+    told: Vec<(&'static str, String)>,
+) -> Result<(), DbErr> {
+    let backend = db.get_database_backend();
     if backend == DbBackend::Postgres && !told.is_empty() {
         let (channels, payloads): (Vec<_>, Vec<_>) =
             told.into_iter().map(|(channel, payload)| (Value::from(channel), Value::from(payload))).unzip();
         let sql = "SELECT pg_notify(channel, payload) FROM unnest($1::text[], $2::text[]) AS told(channel, payload)";
         let values = [channels, payloads].map(|texts| Value::Array(ArrayType::String, Some(Box::new(texts))));
-        tx.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
+        db.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
     }
     Ok(())
 }
 
 /// Has `PostgreSQL` plan each statement of this transaction for the tables as they are now: a plan that was kept from
 /// when a table was empty reads all of it. `SQLite` keeps no plans that depend on that.
-pub(crate) async fn plan_each_time(tx: &DatabaseTransaction) -> Result<(), DbErr> {
+pub(crate) async fn plan_each_time(tx: &Transaction) -> Result<(), DbErr> {
     if tx.get_database_backend() == DbBackend::Postgres {
         tx.execute_unprepared("SET LOCAL plan_cache_mode = force_custom_plan").await?;
     }

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant as Monotonic};
 
+use sea_orm::DbErr;
 use sqlx::Executor;
 use sqlx::postgres::{PgListener, PgNotification, PgPoolOptions};
 
-use super::Db;
+use super::{Db, dialect};
 
 /// What operators see in `pg_stat_activity`.
 const NAME: &str = "regulars notices";
@@ -29,6 +30,9 @@ pub(crate) enum Lost {
     /// The database said so, or the connection broke.
     #[error("{0}")]
     Database(#[from] sqlx::Error),
+    /// The same, of a connection that tells.
+    #[error("{0}")]
+    Telling(#[from] DbErr),
     /// The connection was closed.
     #[error("the connection was closed")]
     Closed,
@@ -54,8 +58,7 @@ impl Listener {
         channels: &[&'static str],
         patience: Duration,
     ) -> Result<Self, Lost> {
-        let pool = db.notifications().ok_or(Lost::None)?;
-        let options = pool.connect_options().as_ref().clone().application_name(NAME);
+        let options = db.postgres_options().ok_or(Lost::None)??.application_name(NAME);
         let connecting = async {
             let own = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
             let mut listener = PgListener::connect_with(&own.connect_with(options).await?).await?;
@@ -85,8 +88,7 @@ impl Listener {
 }
 
 /// Notifies at once, outside of any transaction.
-pub(crate) async fn tell(db: &Db, channel: &str, payload: &str) -> Result<(), Lost> {
-    let pool = db.notifications().ok_or(Lost::None)?;
-    sqlx::query("SELECT pg_notify($1, $2)").bind(channel).bind(payload).execute(pool).await?;
-    Ok(())
+pub(crate) async fn tell(db: &Db, channel: &'static str, payload: &str) -> Result<(), Lost> {
+    let told = vec![(channel, payload.to_owned())];
+    Ok(dialect::notify(&db.write, told).await?)
 }

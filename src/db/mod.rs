@@ -3,9 +3,12 @@
 
 mod arrays;
 pub(crate) mod bulk;
+mod connections;
 pub(crate) mod dialect;
+mod line;
 pub(crate) mod listener;
 pub(crate) mod rate_limits;
+mod values;
 
 use std::time::Duration;
 
@@ -13,20 +16,26 @@ use anyhow::{Context, bail};
 use entity::Instant;
 use migration::{Migrator, MigratorTrait};
 use sea_orm::sea_query::Query;
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, Statement};
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{Connection, PgConnection};
 
+pub use self::connections::{Connections, Transaction};
+use self::line::{Source, parsed};
 use crate::error::Fault;
 
-/// Connections to one database: on `SQLite` one writer and several readers, on `PostgreSQL` one pool for both.
+/// Connections to one database: on `SQLite` one writer and several readers, on `PostgreSQL` the same for both.
 #[derive(Clone, Debug)]
 pub struct Db {
     /// For queries.
-    pub read: DatabaseConnection,
+    pub read: Connections,
     /// For transactions that write.
-    pub write: DatabaseConnection,
+    pub write: Connections,
+    /// For rows that are looked up by keys of an index, and nothing else.
+    pub(crate) lookups: Connections,
+    url: SecretString,
 }
 
 /// How to connect.
@@ -34,7 +43,7 @@ pub struct Db {
 pub struct DbOptions {
     /// `sqlite://FILE?mode=rwc` or `postgres://…`.
     pub url: SecretString,
-    /// Connections: all of them on `PostgreSQL`, the readers on `SQLite`.
+    /// Connections: all of them on `PostgreSQL`, where it takes two at least, the readers on `SQLite`.
     pub max_connections: u32,
     /// Start although `PostgreSQL` may lose acknowledged commits.
     pub allow_asynchronous_commit: bool,
@@ -43,21 +52,34 @@ pub struct DbOptions {
 impl Db {
     /// Connects, and refuses a `PostgreSQL` that may forget acknowledged commits unless told to accept it.
     pub async fn connect(options: &DbOptions) -> anyhow::Result<Self> {
-        if options.url.expose_secret().starts_with("sqlite:") {
-            let write = sqlite(options, 1).await?;
-            let read = sqlite(options, options.max_connections).await?;
-            return Ok(Self { read, write });
+        let (url, most) = (options.url.expose_secret(), options.max_connections);
+        if url.starts_with("sqlite:") {
+            if url.contains(":memory:") {
+                bail!(
+                    "an in-memory SQLite database would be a different one for every connection; use a file"
+                );
+            }
+            let source = Source::Sqlite(Box::new(sqlite(parsed(url)?)));
+            let (read, write) = (Connections::new(source.clone(), most)?, Connections::new(source, 1)?);
+            // The writer first: it makes the file.
+            write.try_out().await?;
+            return Ok(Self { lookups: read.clone(), read, write, url: options.url.clone() });
         }
-        if !options.url.expose_secret().starts_with("postgres://")
-            && !options.url.expose_secret().starts_with("postgresql://")
-        {
+        if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
             bail!("the database URL must begin with sqlite:, postgres: or postgresql:");
         }
-        let pool = postgres(options).await?;
+        let source = postgres(parsed(url)?);
+        let of_lookups = Source::Postgres(Box::new(source.clone().options(OF_LOOKUPS)));
+        let of_lookups_most = (most / 4).max(1);
+        let pool = Connections::new(
+            Source::Postgres(Box::new(source)),
+            most.saturating_sub(of_lookups_most).max(1),
+        )?;
         if !options.allow_asynchronous_commit {
             refuse_asynchronous_commit(&pool).await?;
         }
-        Ok(Self { read: pool.clone(), write: pool })
+        let lookups = Connections::new(of_lookups, of_lookups_most)?;
+        Ok(Self { read: pool.clone(), write: pool, lookups, url: options.url.clone() })
     }
 
     /// Whether several instances may share this database.
@@ -65,9 +87,21 @@ impl Db {
         self.write.get_database_backend() == DbBackend::Postgres
     }
 
-    /// The pool that listens for notifications; only `PostgreSQL` has one.
-    pub fn notifications(&self) -> Option<&sqlx::PgPool> {
-        self.is_postgres().then(|| self.write.get_postgres_connection_pool())
+    /// How to connect beside these connections; only `PostgreSQL` is ever asked that.
+    pub(crate) fn postgres_options(&self) -> Option<Result<PgConnectOptions, sqlx::Error>> {
+        self.is_postgres().then(|| parsed(self.url.expose_secret()).map(postgres))
+    }
+
+    /// Begins a transaction that writes.
+    pub async fn begin_writing(&self) -> Result<Transaction, DbErr> {
+        // On SQLite, one that reads before it writes would be refused once another has written.
+        self.write.begin(if self.is_postgres() { "BEGIN" } else { "BEGIN IMMEDIATE" }).await
+    }
+
+    /// Begins a transaction that sees one moment.
+    pub(crate) async fn begin_snapshot(&self) -> Result<Transaction, DbErr> {
+        let snapshot = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        self.read.begin(if self.is_postgres() { snapshot } else { "BEGIN" }).await
     }
 
     /// What the database's own clock says; an `SQLite` file has none.
@@ -81,64 +115,56 @@ impl Db {
         Ok(Instant::from_timestamp_millis(millis))
     }
 
-    /// Closes both pools; pending work on them ends first.
-    pub async fn close(self) -> anyhow::Result<()> {
-        if !self.is_postgres() {
-            self.read.close().await?;
+    fn all(&self) -> [&Connections; 3] {
+        [&self.read, &self.lookups, &self.write]
+    }
+
+    /// Closes now and then what nobody needed for long.
+    pub(crate) async fn tidy(self) {
+        loop {
+            tokio::time::sleep(Duration::from_mins(1)).await;
+            for connections in self.all() {
+                connections.let_go().await;
+            }
         }
-        self.write.close().await.context("closing the database")
+    }
+
+    /// Closes all connections; pending work on them ends first.
+    pub async fn close(self) -> anyhow::Result<()> {
+        for connections in self.all() {
+            connections.close().await;
+        }
+        Ok(())
     }
 }
 
-async fn sqlite(options: &DbOptions, connections: u32) -> anyhow::Result<DatabaseConnection> {
-    if options.url.expose_secret().contains(":memory:") {
-        bail!("an in-memory SQLite database would be a different one for every connection; use a file");
-    }
-    let mut connect = common(options, connections);
-    connect.map_sqlx_sqlite_opts(|sqlite| {
-        sqlite
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(Duration::from_secs(10))
-            .statement_cache_capacity(512)
-            .pragma("cache_size", "-16384")
-    });
-    // SQLite ends a transaction by itself when the disk fails, which the library does not notice: it would take what follows
-    // for a part of that transaction, and nothing would ever be committed again.
-    connect.map_sqlx_sqlite_pool_opts(|pool| {
-        pool.before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
-    });
-    Database::connect(connect).await.context("opening the SQLite file")
+fn sqlite(options: SqliteConnectOptions) -> SqliteConnectOptions {
+    options
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(10))
+        .statement_cache_capacity(512)
+        .pragma("cache_size", "-16384")
 }
 
-async fn postgres(options: &DbOptions) -> anyhow::Result<DatabaseConnection> {
-    let mut connect = common(options, options.max_connections);
-    // A ping before every use costs a round trip; a connection that rested for long may be dead.
-    connect.test_before_acquire_if_idle_for(Duration::from_secs(30));
-    let session = [
+fn postgres(options: PgConnectOptions) -> PgConnectOptions {
+    options.statement_cache_capacity(512).options([
         // An instance that froze, or a machine that is gone, lets go of what it holds.
         ("idle_in_transaction_session_timeout", "5s"),
         // Who got a lock has to see what was committed before that, whatever the database was set to.
         ("default_transaction_isolation", "read committed"),
-    ];
-    connect.map_sqlx_postgres_opts(move |postgres| postgres.statement_cache_capacity(512).options(session));
-    Database::connect(connect).await.context("connecting to PostgreSQL")
+    ])
 }
 
-fn common(options: &DbOptions, connections: u32) -> ConnectOptions {
-    let mut connect = ConnectOptions::new(options.url.expose_secret());
-    connect
-        .max_connections(connections)
-        .acquire_timeout(Duration::from_secs(10))
-        .connect_timeout(Duration::from_secs(10))
-        .sqlx_logging(false);
-    connect
-}
+/// Each statement is planned once, and for its index: how many keys it is given says nothing about which plan is best, and
+/// neither does a table that was empty when it was first asked.
+const OF_LOOKUPS: [(&str, &str); 2] = [("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off")];
 
-async fn refuse_asynchronous_commit(pool: &DatabaseConnection) -> anyhow::Result<()> {
+async fn refuse_asynchronous_commit(pool: &Connections) -> anyhow::Result<()> {
     let show = Statement::from_string(DbBackend::Postgres, "SHOW synchronous_commit");
-    let row = pool.query_one_raw(show).await?.context("PostgreSQL did not answer")?;
+    let row = pool.query_one_raw(show).await.context("connecting to PostgreSQL")?;
+    let row = row.context("PostgreSQL did not answer")?;
     if row.try_get_by_index::<String>(0)? == "off" {
         bail!(
             "PostgreSQL runs with synchronous_commit=off and may forget acknowledged points; \
@@ -151,13 +177,25 @@ async fn refuse_asynchronous_commit(pool: &DatabaseConnection) -> anyhow::Result
 /// Brings the schema up to date. Instances that start at once wait for each other.
 pub async fn migrate(db: &Db) -> anyhow::Result<()> {
     let _lock = MigrationLock::take(db).await?;
-    Migrator::up(&db.write, None).await.context("migrating the database")
+    let migrating = migrating(db).await?;
+    Migrator::up(&migrating, None).await.context("migrating the database")?;
+    Ok(migrating.close().await?)
 }
 
 /// Takes the whole schema back.
 pub async fn migrate_down(db: &Db) -> anyhow::Result<()> {
     let _lock = MigrationLock::take(db).await?;
-    Migrator::down(&db.write, None).await.context("migrating the database down")
+    let migrating = migrating(db).await?;
+    Migrator::down(&migrating, None).await.context("migrating the database down")?;
+    Ok(migrating.close().await?)
+}
+
+/// A connection as migrations need it.
+async fn migrating(db: &Db) -> anyhow::Result<DatabaseConnection> {
+    let mut options = ConnectOptions::new(db.url.expose_secret());
+    options.max_connections(1).sqlx_logging(false);
+    options.map_sqlx_sqlite_opts(sqlite).map_sqlx_postgres_opts(postgres);
+    Database::connect(options).await.context("connecting to migrate")
 }
 
 /// Names of the migrations that are known here and not in the database. Those of a newer program do not matter: what it
@@ -180,10 +218,10 @@ impl MigrationLock {
     const KEY: i64 = 7_348_527;
 
     async fn take(db: &Db) -> anyhow::Result<Self> {
-        let Some(pool) = db.notifications() else {
+        let Some(options) = db.postgres_options().transpose()? else {
             return Ok(Self { _connection: None });
         };
-        let mut connection = PgConnection::connect_with(&pool.connect_options()).await?;
+        let mut connection = PgConnection::connect_with(&options).await?;
         sqlx::query("SELECT pg_advisory_lock($1)").bind(Self::KEY).execute(&mut connection).await?;
         Ok(Self { _connection: Some(connection) })
     }

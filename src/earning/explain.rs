@@ -6,7 +6,7 @@ use entity::id::{CustomerId, EntryId};
 use entity::points_entry::{EntryKind, Model};
 use entity::{earning_rule, order, order_line, points_account, points_hold, points_lot};
 use sea_orm::sea_query::ExprTrait;
-use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use super::definition::{Effect, Trigger};
 use super::evaluate::Rule;
@@ -14,6 +14,7 @@ use super::versions;
 use crate::app::App;
 use crate::audit::reads::Person;
 use crate::auth::viewer::Viewer;
+use crate::db::Connections;
 use crate::error::Fault;
 use crate::money::{Currency, Money};
 use crate::settings::ShopSettings;
@@ -63,7 +64,7 @@ fn may_see(viewer: &Viewer, owner: Option<CustomerId>) -> bool {
     }
 }
 
-async fn about(db: &DatabaseConnection, entry: &Model) -> Result<About, Fault> {
+async fn about(db: &Connections, entry: &Model) -> Result<About, Fault> {
     let line = match entry.order_line_id {
         Some(id) => order_line::Entity::find_by_id(id).one(db).await?,
         None => None,
@@ -86,7 +87,7 @@ async fn about(db: &DatabaseConnection, entry: &Model) -> Result<About, Fault> {
 }
 
 /// The version of the rule that an entry names; none for the programme's own rates.
-async fn rule(db: &DatabaseConnection, entry: &Model) -> Result<Option<Rule>, Fault> {
+async fn rule(db: &Connections, entry: &Model) -> Result<Option<Rule>, Fault> {
     let (Some(code), Some(number)) = (&entry.rule, entry.rule_version) else { return Ok(None) };
     let named = earning_rule::Entity::find().filter(earning_rule::Column::Code.eq(code.as_str()));
     let Some(rule) = named.one(db).await? else { return Ok(None) };

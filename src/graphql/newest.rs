@@ -2,14 +2,14 @@
 
 use async_graphql::{Context, OutputType};
 use sea_orm::{
-    ColumnTrait, DatabaseConnection, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder,
-    QuerySelect, Select,
+    ColumnTrait, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
 };
 use uuid::Uuid;
 
 use super::fault::ApiError;
 use super::page::{Page, PageArguments, Pages};
 use crate::app::App;
+use crate::db::Connections;
 
 /// A page of the newest.
 pub type NewestPages<T> = Pages<Uuid, T>;
@@ -26,7 +26,7 @@ where
     E: EntityTrait,
     E::Model: FromQueryResult + Send + Sync,
     T: OutputType,
-    for<'db> Select<E>: PaginatorTrait<'db, DatabaseConnection>,
+    for<'db> Select<E>: PaginatorTrait<'db, Connections>,
 {
     let page = Page::<Uuid>::of(arguments)?;
     let app = ctx.data_unchecked::<App>();

@@ -8,11 +8,11 @@ use entity::membership::{Column, Entity, MembershipState};
 use entity::membership_charge;
 use entity::membership_plan::Interval;
 use sea_orm::{
-    ColumnTrait, DatabaseConnection, EntityTrait, ExprTrait, FromQueryResult, PaginatorTrait, QueryFilter,
-    QuerySelect,
+    ColumnTrait, EntityTrait, ExprTrait, FromQueryResult, PaginatorTrait, QueryFilter, QuerySelect,
 };
 
 use crate::app::App;
+use crate::db::Connections;
 use crate::error::Fault;
 use crate::money::{Currency, Money};
 
@@ -65,7 +65,7 @@ pub(super) async fn report(app: &App) -> Result<Report, Fault> {
     })
 }
 
-async fn by_state(db: &DatabaseConnection) -> Result<Vec<(MembershipState, i64)>, Fault> {
+async fn by_state(db: &Connections) -> Result<Vec<(MembershipState, i64)>, Fault> {
     let counted = Entity::find()
         .select_only()
         .column(Column::State)
@@ -76,7 +76,7 @@ async fn by_state(db: &DatabaseConnection) -> Result<Vec<(MembershipState, i64)>
 }
 
 /// Of those whose next payment is expected.
-async fn monthly(db: &DatabaseConnection, now: Instant) -> Result<Vec<Money>, Fault> {
+async fn monthly(db: &Connections, now: Instant) -> Result<Vec<Money>, Fault> {
     let paying = [MembershipState::Active, MembershipState::PastDue];
     let rows = Entity::find()
         .select_only()

@@ -10,7 +10,7 @@ use entity::{
     cart, coupon, customer_tier, membership, membership_plan, order, order_line, order_shipping,
     points_account, product, product_update,
 };
-use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use serde::Deserialize;
 
 use super::class::Class;
@@ -23,6 +23,7 @@ use super::templates::context::{
 use crate::app::App;
 use crate::carts::CartLine;
 use crate::catalog::rules::is_available;
+use crate::db::Connections;
 use crate::db::dialect::is_among_texts;
 use crate::delivery::terms::Frozen;
 use crate::error::Fault;
@@ -79,7 +80,7 @@ const GONE: Missing = Missing::Gone(Reason::TemplateFailed);
 
 struct Look<'a> {
     app: &'a App,
-    db: &'a DatabaseConnection,
+    db: &'a Connections,
     settings: &'a ShopSettings,
     wanted: &'a Wanted<'a>,
 }

@@ -6,12 +6,11 @@ use entity::points_hold::HoldState;
 use entity::points_lot::LotState;
 use entity::{Instant, points_account, points_hold, points_lot};
 use sea_orm::sea_query::{CaseStatement, Expr, JoinType, SimpleExpr};
-use sea_orm::{
-    ColumnTrait, Condition, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, QuerySelect, Select,
-};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QuerySelect, Select};
 
 use super::rules::start_of_day;
 use crate::app::App;
+use crate::db::Transaction;
 use crate::error::Fault;
 
 /// Months that are told one by one.
@@ -47,10 +46,10 @@ pub(crate) struct Liability {
 /// Reads it in a few statements, as of one moment; calendar months are those of `zone`.
 pub(crate) async fn report(app: &App) -> Result<Liability, Fault> {
     let (at, zone) = (app.clock.now(), app.settings().time_zone);
-    app.read_snapshot(async move |db: &DatabaseTransaction| read(db, at, zone).await).await
+    app.read_snapshot(async move |db: &Transaction| read(db, at, zone).await).await
 }
 
-async fn read(db: &DatabaseTransaction, at: Instant, zone: Tz) -> Result<Liability, Fault> {
+async fn read(db: &Transaction, at: Instant, zone: Tz) -> Result<Liability, Fault> {
     let months = months_from(at, zone)?;
     let accounts = sums_of_accounts(db).await?;
     let (pending, remaining) = sums_of_lots(db).await?;
@@ -110,7 +109,7 @@ fn big_sum(of: SimpleExpr) -> SimpleExpr {
     of.sum().cast_as("bigint")
 }
 
-async fn sums_of_accounts(db: &DatabaseTransaction) -> Result<Accounts, Fault> {
+async fn sums_of_accounts(db: &Transaction) -> Result<Accounts, Fault> {
     use points_account::Column;
     let all = [
         Column::Pending,
@@ -147,7 +146,7 @@ pub(crate) async fn available(app: &App) -> Result<i64, Fault> {
 }
 
 /// Pending and remaining of all lots.
-async fn sums_of_lots(db: &DatabaseTransaction) -> Result<(i64, i64), Fault> {
+async fn sums_of_lots(db: &Transaction) -> Result<(i64, i64), Fault> {
     use points_lot::Column;
     let sums: Option<(Option<i64>, Option<i64>)> = points_lot::Entity::find()
         .select_only()
@@ -160,7 +159,7 @@ async fn sums_of_lots(db: &DatabaseTransaction) -> Result<(i64, i64), Fault> {
     Ok((pending.unwrap_or_default(), remaining.unwrap_or_default()))
 }
 
-async fn sum_of_holds(db: &DatabaseTransaction) -> Result<i64, Fault> {
+async fn sum_of_holds(db: &Transaction) -> Result<i64, Fault> {
     use points_hold::Column;
     let sum: Option<Option<i64>> = points_hold::Entity::find()
         .select_only()
@@ -176,7 +175,7 @@ async fn sum_of_holds(db: &DatabaseTransaction) -> Result<i64, Fault> {
 type Ending = Vec<(i32, i64)>;
 
 /// Of lots that have an end of their own, or none at all.
-async fn own_ends(db: &DatabaseTransaction, months: &[Month]) -> Result<Ending, Fault> {
+async fn own_ends(db: &Transaction, months: &[Month]) -> Result<Ending, Fault> {
     use points_lot::Column;
     let own = Condition::any().add(Column::ActivityPeriod.is_null()).add(Column::ExpiresAt.is_not_null());
     let end = Expr::col((points_lot::Entity, Column::ExpiresAt));
@@ -184,7 +183,7 @@ async fn own_ends(db: &DatabaseTransaction, months: &[Month]) -> Result<Ending, 
 }
 
 /// Of lots that end when their account runs out.
-async fn ends_of_accounts(db: &DatabaseTransaction, months: &[Month]) -> Result<Ending, Fault> {
+async fn ends_of_accounts(db: &Transaction, months: &[Month]) -> Result<Ending, Fault> {
     use points_lot::Column;
     let account: sea_orm::RelationDef = points_lot::Entity::belongs_to(points_account::Entity)
         .from(Column::AccountId)
@@ -197,7 +196,7 @@ async fn ends_of_accounts(db: &DatabaseTransaction, months: &[Month]) -> Result<
 }
 
 async fn by_month(
-    db: &DatabaseTransaction,
+    db: &Transaction,
     lots: Select<points_lot::Entity>,
     end: &SimpleExpr,
     months: &[Month],

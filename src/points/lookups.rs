@@ -26,7 +26,7 @@ pub(crate) async fn accounts(
     app: App,
     asked: Vec<WithNewest>,
 ) -> Result<HashMap<WithNewest, AccountRows>, Fault> {
-    let db = &app.db.read;
+    let db = &app.db.lookups;
     let ids: BTreeSet<AccountId> = asked.iter().map(|one| one.account).collect();
     let among = is_among(db.get_database_backend(), "id", uuids(&ids));
     let rows = points_account::Entity::find().filter(among).all(db).await?;
@@ -72,7 +72,7 @@ pub(crate) async fn entries(
     app: App,
     spans: Vec<Span>,
 ) -> Result<HashMap<Span, Vec<points_entry::Model>>, Fault> {
-    let db = &app.db.read;
+    let db = &app.db.lookups;
     let rows = db.query_all_raw(within(db.get_database_backend(), &spans)).await?;
     let mut found: HashMap<Span, Vec<points_entry::Model>> = HashMap::new();
     for row in &rows {

@@ -7,12 +7,10 @@ use entity::points_entry::Bucket;
 use entity::points_hold::HoldState;
 use entity::{points_account, points_consumption, points_entry, points_hold, points_lot};
 use sea_orm::sea_query::{Expr, JoinType, SimpleExpr};
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
-    QuerySelect,
-};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::app::App;
+use crate::db::Transaction;
 use crate::db::dialect::is_among;
 use crate::error::Fault;
 
@@ -58,7 +56,7 @@ pub struct Drift {
 
 /// Recomputes the whole ledger as of one moment.
 pub async fn verify(app: &App) -> Result<Report, Fault> {
-    app.read_snapshot(async |db: &DatabaseTransaction| {
+    app.read_snapshot(async |db: &Transaction| {
         let mut report = Report::default();
         let mut last: Option<AccountId> = None;
         loop {
@@ -93,7 +91,7 @@ struct Recomputed {
 type Sums<const N: usize> = Vec<(AccountId, [i64; N])>;
 
 impl Recomputed {
-    async fn of(db: &DatabaseTransaction, accounts: &[points_account::Model]) -> Result<Self, Fault> {
+    async fn of(db: &Transaction, accounts: &[points_account::Model]) -> Result<Self, Fault> {
         let ids = || accounts.iter().map(|account| account.id.0);
         let backend = db.get_database_backend();
         let mut sums = Self::default();
@@ -109,7 +107,7 @@ impl Recomputed {
         Ok(sums)
     }
 
-    async fn add_entries(&mut self, db: &DatabaseTransaction, of_accounts: SimpleExpr) -> Result<(), Fault> {
+    async fn add_entries(&mut self, db: &Transaction, of_accounts: SimpleExpr) -> Result<(), Fault> {
         use points_entry::Column;
         let rows: Vec<(AccountId, Bucket, Bucket, i64, i64, i64)> = points_entry::Entity::find()
             .select_only()
@@ -137,7 +135,7 @@ impl Recomputed {
         Ok(())
     }
 
-    async fn add_lots(&mut self, db: &DatabaseTransaction, of_accounts: SimpleExpr) -> Result<(), Fault> {
+    async fn add_lots(&mut self, db: &Transaction, of_accounts: SimpleExpr) -> Result<(), Fault> {
         use points_lot::Column;
         let rows: Vec<(AccountId, i64, i64)> = points_lot::Entity::find()
             .select_only()
@@ -154,7 +152,7 @@ impl Recomputed {
         Ok(())
     }
 
-    async fn add_holds(&mut self, db: &DatabaseTransaction, of_accounts: SimpleExpr) -> Result<(), Fault> {
+    async fn add_holds(&mut self, db: &Transaction, of_accounts: SimpleExpr) -> Result<(), Fault> {
         use points_hold::Column;
         let rows: Vec<(AccountId, i64)> = points_hold::Entity::find()
             .select_only()
@@ -223,7 +221,7 @@ fn cached(account: &points_account::Model) -> [i64; 8] {
 }
 
 /// Per account: what debits took from lots in all, and what open holds have of it.
-async fn pairings(db: &DatabaseTransaction, of_accounts: SimpleExpr) -> Result<Sums<2>, Fault> {
+async fn pairings(db: &Transaction, of_accounts: SimpleExpr) -> Result<Sums<2>, Fault> {
     use points_consumption::Column;
     let left = Expr::col((points_consumption::Entity, Column::Amount)).sub(Column::Refilled.into_expr());
     let is_held = points_hold::Column::State.eq(HoldState::Held);

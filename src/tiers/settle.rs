@@ -140,7 +140,7 @@ pub(crate) type TierRows = (Option<Model>, Counted);
 
 /// What the tiers of these customers are made of, in the programme in force.
 pub(crate) async fn tier_rows(app: App, asked: Vec<TierOf>) -> Result<HashMap<TierOf, TierRows>, Fault> {
-    let (db, settings) = (&app.db.read, app.settings());
+    let (db, settings) = (&app.db.lookups, app.settings());
     let customers: BTreeSet<CustomerId> = asked.iter().map(|one| one.customer).collect();
     let stored = stored(db, &customers).await?;
     let accounts: BTreeSet<_> =

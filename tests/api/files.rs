@@ -1,6 +1,6 @@
 //! What must hold of a SQLite file when its disk does not, or the server is killed or another one.
 
-use sea_orm::{ConnectionTrait, DbBackend, Statement, TransactionTrait};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use secrecy::SecretString;
 
 use regulars::db::{Db, DbOptions, migrate, pending_migrations};
@@ -19,18 +19,17 @@ async fn rows(db: &Db) -> i64 {
 }
 
 #[tokio::test]
-#[expect(clippy::disallowed_methods, reason = "what the library does is what is tested")]
 async fn what_is_committed_after_the_disk_was_full_is_there() {
     let (db, _directory) = opened().await;
     db.write.execute_unprepared("CREATE TABLE kept (what BLOB)").await.unwrap();
     db.write.execute_unprepared("PRAGMA max_page_count = 3").await.unwrap();
-    // SQLite ends this transaction by itself, and the library believes that it goes on.
-    let full = db.write.begin().await.unwrap();
+    // SQLite ends this transaction by itself.
+    let full = db.begin_writing().await.unwrap();
     full.execute_unprepared("INSERT INTO kept VALUES (zeroblob(1000000))").await.unwrap_err();
     assert!(full.rollback().await.is_err());
-    db.write.begin().await.unwrap().rollback().await.unwrap();
+    db.begin_writing().await.unwrap().rollback().await.unwrap();
     for expected in 1..=2 {
-        let kept = db.write.begin().await.unwrap();
+        let kept = db.begin_writing().await.unwrap();
         kept.execute_unprepared("INSERT INTO kept VALUES ('small')").await.unwrap();
         kept.commit().await.unwrap();
         assert_eq!(rows(&db).await, expected);

@@ -3,14 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+use regulars::db::Connections;
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
 /// The rows of each table as text, in a fixed order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Snapshot(BTreeMap<String, Vec<String>>);
 
 impl Snapshot {
-    pub(crate) async fn of(db: &DatabaseConnection) -> Self {
+    pub(crate) async fn of(db: &Connections) -> Self {
         let mut tables = BTreeMap::new();
         for table in texts(db, tables_query(db)).await {
             let is_counted_beside = table == "rate_limits";
@@ -57,7 +58,7 @@ impl Snapshot {
     }
 }
 
-fn tables_query(db: &DatabaseConnection) -> String {
+fn tables_query(db: &Connections) -> String {
     match db.get_database_backend() {
         DbBackend::Postgres => {
             "SELECT tablename::text AS line FROM pg_tables WHERE schemaname = 'public' ORDER BY 1".to_owned()
@@ -67,7 +68,7 @@ fn tables_query(db: &DatabaseConnection) -> String {
     }
 }
 
-async fn rows_query(db: &DatabaseConnection, table: &str) -> String {
+async fn rows_query(db: &Connections, table: &str) -> String {
     if db.get_database_backend() == DbBackend::Postgres {
         if table == "api_keys" {
             return "SELECT (to_jsonb(t) - 'last_used_at')::text AS line FROM api_keys AS t ORDER BY 1"
@@ -85,7 +86,7 @@ async fn rows_query(db: &DatabaseConnection, table: &str) -> String {
     format!("SELECT {} AS line FROM \"{table}\" ORDER BY 1", quoted.join(" || ',' || "))
 }
 
-async fn texts(db: &DatabaseConnection, sql: String) -> Vec<String> {
+async fn texts(db: &Connections, sql: String) -> Vec<String> {
     let query = Statement::from_string(db.get_database_backend(), sql);
     let rows = db.query_all_raw(query).await.unwrap();
     rows.iter().map(|row| row.try_get("", "line").unwrap()).collect()
