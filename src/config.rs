@@ -27,7 +27,7 @@ pub struct ConfigArgs {
         hide_env_values = true
     )]
     pub database_url: SecretString,
-    /// Database connections of this process
+    /// Database connections of this process; on `PostgreSQL` it takes two at least
     #[arg(long, env = "REGULARS_DATABASE_CONNECTIONS", default_value_t = 16)]
     pub database_connections: u32,
     /// Start although `PostgreSQL` runs with `synchronous_commit=off` and may forget acknowledged points

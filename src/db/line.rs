@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
-use sea_orm::{DbBackend, ExecResult, QueryResult, Statement};
+use sea_orm::{DbBackend, ExecResult, QueryResult, Statement, Value};
 use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgSeverity};
 use sqlx::sqlite::SqliteConnectOptions;
@@ -107,16 +107,16 @@ impl fmt::Debug for Line {
 
 impl Line {
     pub(super) async fn all(&mut self, statement: Statement) -> Result<Vec<QueryResult>, Error> {
-        self.is_sound = false;
-        let values = statement.values.map_or_else(Vec::new, |values| values.0);
-        let sql = AssertSqlSafe(statement.sql);
+        let (sql, values) = parts(statement);
         let found = match &mut self.link {
             Link::Postgres(link) => {
                 let query = sqlx::query_with(sql, values::postgres(values).map_err(Error::Encode)?);
+                self.is_sound = false;
                 link.fetch_all(query).await.map(|rows| rows.into_iter().map(Into::into).collect())
             }
             Link::Sqlite(link) => {
                 let query = sqlx::query_with(sql, values::sqlite(values).map_err(Error::Encode)?);
+                self.is_sound = false;
                 link.fetch_all(query).await.map(|rows| rows.into_iter().map(Into::into).collect())
             }
         };
@@ -124,16 +124,16 @@ impl Line {
     }
 
     pub(super) async fn execute(&mut self, statement: Statement) -> Result<ExecResult, Error> {
-        self.is_sound = false;
-        let values = statement.values.map_or_else(Vec::new, |values| values.0);
-        let sql = AssertSqlSafe(statement.sql);
+        let (sql, values) = parts(statement);
         let done = match &mut self.link {
             Link::Postgres(link) => {
                 let query = sqlx::query_with(sql, values::postgres(values).map_err(Error::Encode)?);
+                self.is_sound = false;
                 link.execute(query).await.map(Into::into)
             }
             Link::Sqlite(link) => {
                 let query = sqlx::query_with(sql, values::sqlite(values).map_err(Error::Encode)?);
+                self.is_sound = false;
                 link.execute(query).await.map(Into::into)
             }
         };
@@ -174,6 +174,10 @@ impl Line {
         };
         ended
     }
+}
+
+fn parts(statement: Statement) -> (AssertSqlSafe<String>, Vec<Value>) {
+    (AssertSqlSafe(statement.sql), statement.values.map_or_else(Vec::new, |values| values.0))
 }
 
 /// Whether this is the last that a connection of `PostgreSQL` says. `SQLite` has no such errors: a transaction that it
