@@ -111,8 +111,11 @@ impl Tx {
         match outcome {
             Ok(_) | Err(Stop::RefusedRecorded(_)) => {
                 let notices = self.notices.into_inner().unwrap_or_else(PoisonError::into_inner);
-                let written = notices.iter().map(notices::written).collect::<Result<_, Fault>>()?;
-                dialect::notify(&self.db, written).await?;
+                let told = notices.iter().map(notices::written).collect::<Result<_, Fault>>();
+                if let Err(fault) = dialect::notify(&self.db, told?).await {
+                    self.db.rollback().await;
+                    return Err(fault.into());
+                }
                 self.db.commit().await?;
                 for notice in notices {
                     self.app.hear(notice);
@@ -121,7 +124,7 @@ impl Tx {
                     self.app.notices.jobs.notify_one();
                 }
             }
-            Err(Stop::Refused(_) | Stop::Fault(_)) => self.db.rollback().await?,
+            Err(Stop::Refused(_) | Stop::Fault(_)) => self.db.rollback().await,
         }
         outcome
     }
@@ -210,7 +213,7 @@ impl App {
     ) -> Result<T, Fault> {
         let snapshot = self.db.begin_snapshot().await?;
         let read = work(&snapshot).await;
-        snapshot.rollback().await?;
+        snapshot.rollback().await;
         read
     }
 }

@@ -11,8 +11,8 @@ pub(super) struct Unnested {
     pub(super) parameters: Vec<Value>,
 }
 
-/// The rows, each with a value for every one of `columns`.
-pub(super) fn unnest(columns: &[&str], rows: Vec<Vec<Value>>) -> Unnested {
+/// The rows, each with a value for every one of `columns`, as parameters that come after so many others.
+pub(super) fn unnest(columns: &[&str], rows: Vec<Vec<Value>>, after: usize) -> Unnested {
     let mut by_column: Vec<Vec<Value>> = columns.iter().map(|_| Vec::with_capacity(rows.len())).collect();
     for row in rows {
         for (values, value) in by_column.iter_mut().zip(row) {
@@ -24,7 +24,7 @@ pub(super) fn unnest(columns: &[&str], rows: Vec<Vec<Value>>) -> Unnested {
     for values in by_column {
         let (name, kind) = kind_of(values.first());
         parameters.push(Value::Array(kind, Some(Box::new(values))));
-        sources.push(format!("${}::{name}[]", parameters.len()));
+        sources.push(format!("${}::{name}[]", after + parameters.len()));
     }
     let names = columns.join(", ");
     let sql = format!("SELECT {names} FROM unnest({}) AS u({names})", sources.join(", "));
@@ -57,10 +57,10 @@ mod tests {
             vec![Value::from(1_i64), Value::from(Some("a")), Value::from(None::<i32>)],
             vec![Value::from(2_i64), Value::from(None::<String>), Value::from(None::<i32>)],
         ];
-        let unnested = unnest(&["id", "name", "age"], rows);
+        let unnested = unnest(&["id", "name", "age"], rows, 2);
         assert_eq!(
             unnested.sql,
-            "SELECT id, name, age FROM unnest($1::int8[], $2::text[], $3::int4[]) AS u(id, name, age)"
+            "SELECT id, name, age FROM unnest($3::int8[], $4::text[], $5::int4[]) AS u(id, name, age)"
         );
         let Value::Array(ArrayType::String, Some(names)) = &unnested.parameters[1] else { panic!("texts") };
         assert_eq!(**names, [Value::from("a"), Value::from(None::<String>)]);

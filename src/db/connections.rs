@@ -11,14 +11,16 @@ use deadpool::managed::{Object, Pool, PoolError, QueueMode};
 use sea_orm::{
     ConnAcquireErr, ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement,
 };
-use tokio::sync::Mutex;
 
 use super::line::{Line, Source};
+use super::transaction::Transaction;
 
 /// How long to wait for a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What rested for so long is closed.
 const IDLE: Duration = Duration::from_mins(10);
+/// How long one that rested may take to say that it is still there: of several that are not, each is asked.
+const PROMPT: Duration = Duration::from_secs(2);
 
 /// Connections of one kind to one database; cheap to clone.
 #[derive(Clone, Debug)]
@@ -31,7 +33,7 @@ impl Connections {
             .max_size(usize::try_from(most)?)
             .wait_timeout(Some(PATIENCE))
             .create_timeout(Some(PATIENCE))
-            .recycle_timeout(Some(PATIENCE))
+            .recycle_timeout(Some(PROMPT))
             .queue_mode(QueueMode::Lifo)
             .runtime(Runtime::Tokio1);
         Ok(Self(pool.build()?))
@@ -59,8 +61,8 @@ impl Connections {
     /// A transaction that `begin` begins.
     pub(crate) async fn begin(&self, begin: &'static str) -> Result<Transaction, DbErr> {
         let mut lease = self.lease().await?;
-        lease.line()?.run(begin).await.map_err(query_error)?;
-        Ok(Transaction { lease: Mutex::new(lease), backend: self.get_database_backend(), is_open: true })
+        lease.line()?.run(begin).await?;
+        Ok(Transaction::on(lease, self.get_database_backend()))
     }
 
     /// Closes those that nobody needed for long.
@@ -90,19 +92,11 @@ async fn close_all(lines: Vec<Line>) {
     }
 }
 
-fn query_error(error: sqlx::Error) -> DbErr {
-    DbErr::Query(RuntimeErr::SqlxError(error.into()))
-}
-
-fn exec_error(error: sqlx::Error) -> DbErr {
-    DbErr::Exec(RuntimeErr::SqlxError(error.into()))
-}
-
 /// A connection of whoever holds this; none only while it is dropped.
-struct Lease(Option<Object<Source>>);
+pub(super) struct Lease(Option<Object<Source>>);
 
 impl Lease {
-    fn line(&mut self) -> Result<&mut Line, DbErr> {
+    pub(super) fn line(&mut self) -> Result<&mut Line, DbErr> {
         self.0.as_deref_mut().ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))
     }
 }
@@ -122,11 +116,11 @@ impl ConnectionTrait for Connections {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.lease().await?.line()?.execute(statement).await.map_err(exec_error)
+        self.lease().await?.line()?.execute(statement).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.lease().await?.line()?.run(sql).await.map_err(exec_error)
+        self.lease().await?.line()?.run(sql).await
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
@@ -134,71 +128,6 @@ impl ConnectionTrait for Connections {
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.lease().await?.line()?.all(statement).await.map_err(query_error)
-    }
-}
-
-/// A transaction on a connection of its own; rolled back unless it is committed.
-pub struct Transaction {
-    lease: Mutex<Lease>,
-    backend: DbBackend,
-    is_open: bool,
-}
-
-impl std::fmt::Debug for Transaction {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Transaction").field("is_open", &self.is_open).finish_non_exhaustive()
-    }
-}
-
-impl Transaction {
-    /// Keeps what was done.
-    pub async fn commit(self) -> Result<(), DbErr> {
-        self.end("COMMIT").await
-    }
-
-    /// Takes back what was done.
-    pub async fn rollback(self) -> Result<(), DbErr> {
-        self.end("ROLLBACK").await
-    }
-
-    /// A connection that cannot be told to end its transaction is closed, which ends it.
-    async fn end(mut self, how: &'static str) -> Result<(), DbErr> {
-        self.lease.get_mut().line()?.run(how).await.map_err(exec_error)?;
-        self.is_open = false;
-        Ok(())
-    }
-}
-
-impl Drop for Transaction {
-    fn drop(&mut self) {
-        if self.is_open
-            && let Ok(line) = self.lease.get_mut().line()
-        {
-            line.is_sound = false;
-        }
-    }
-}
-
-#[async_trait::async_trait]
-impl ConnectionTrait for Transaction {
-    fn get_database_backend(&self) -> DbBackend {
-        self.backend
-    }
-
-    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.lease.lock().await.line()?.execute(statement).await.map_err(exec_error)
-    }
-
-    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.lease.lock().await.line()?.run(sql).await.map_err(exec_error)
-    }
-
-    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        Ok(self.query_all_raw(statement).await?.into_iter().next())
-    }
-
-    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.lease.lock().await.line()?.all(statement).await.map_err(query_error)
+        self.lease().await?.line()?.all(statement).await
     }
 }

@@ -5,8 +5,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
-use sea_orm::{DbBackend, ExecResult, QueryResult, Statement, Value};
-use sqlx::error::DatabaseError;
+use sea_orm::{DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement, Value};
+use sqlx::error::{BoxDynError, DatabaseError};
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgSeverity};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Error, Executor, PgConnection, SqliteConnection};
@@ -106,49 +106,56 @@ impl fmt::Debug for Line {
 }
 
 impl Line {
-    pub(super) async fn all(&mut self, statement: Statement) -> Result<Vec<QueryResult>, Error> {
+    pub(super) fn backend(&self) -> DbBackend {
+        match self.link {
+            Link::Postgres(_) => DbBackend::Postgres,
+            Link::Sqlite(_) => DbBackend::Sqlite,
+        }
+    }
+
+    pub(super) async fn all(&mut self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         let (sql, values) = parts(statement);
         let found = match &mut self.link {
             Link::Postgres(link) => {
-                let query = sqlx::query_with(sql, values::postgres(values).map_err(Error::Encode)?);
+                let query = sqlx::query_with(sql, values::postgres(values).map_err(encode_error)?);
                 self.is_sound = false;
                 link.fetch_all(query).await.map(|rows| rows.into_iter().map(Into::into).collect())
             }
             Link::Sqlite(link) => {
-                let query = sqlx::query_with(sql, values::sqlite(values).map_err(Error::Encode)?);
+                let query = sqlx::query_with(sql, values::sqlite(values).map_err(encode_error)?);
                 self.is_sound = false;
                 link.fetch_all(query).await.map(|rows| rows.into_iter().map(Into::into).collect())
             }
         };
-        self.ended(found)
+        self.ended(found).map_err(|error| DbErr::Query(RuntimeErr::SqlxError(error.into())))
     }
 
-    pub(super) async fn execute(&mut self, statement: Statement) -> Result<ExecResult, Error> {
+    pub(super) async fn execute(&mut self, statement: Statement) -> Result<ExecResult, DbErr> {
         let (sql, values) = parts(statement);
         let done = match &mut self.link {
             Link::Postgres(link) => {
-                let query = sqlx::query_with(sql, values::postgres(values).map_err(Error::Encode)?);
+                let query = sqlx::query_with(sql, values::postgres(values).map_err(encode_error)?);
                 self.is_sound = false;
                 link.execute(query).await.map(Into::into)
             }
             Link::Sqlite(link) => {
-                let query = sqlx::query_with(sql, values::sqlite(values).map_err(Error::Encode)?);
+                let query = sqlx::query_with(sql, values::sqlite(values).map_err(encode_error)?);
                 self.is_sound = false;
                 link.execute(query).await.map(Into::into)
             }
         };
-        self.ended(done)
+        self.ended(done).map_err(exec_error)
     }
 
     /// SQL without parameters, of which nothing is kept for another time.
-    pub(super) async fn run(&mut self, sql: &str) -> Result<ExecResult, Error> {
+    pub(super) async fn run(&mut self, sql: &str) -> Result<ExecResult, DbErr> {
         self.is_sound = false;
         let sql = AssertSqlSafe(sql.to_owned());
         let done = match &mut self.link {
             Link::Postgres(link) => link.execute(sql).await.map(Into::into),
             Link::Sqlite(link) => link.execute(sql).await.map(Into::into),
         };
-        self.ended(done)
+        self.ended(done).map_err(exec_error)
     }
 
     async fn ping(&mut self) -> Result<(), Error> {
@@ -174,6 +181,14 @@ impl Line {
         };
         ended
     }
+}
+
+fn exec_error(error: Error) -> DbErr {
+    DbErr::Exec(RuntimeErr::SqlxError(error.into()))
+}
+
+fn encode_error(error: BoxDynError) -> DbErr {
+    exec_error(Error::Encode(error))
 }
 
 fn parts(statement: Statement) -> (AssertSqlSafe<String>, Vec<Value>) {

@@ -8,7 +8,9 @@ pub(crate) mod dialect;
 mod line;
 pub(crate) mod listener;
 pub(crate) mod rate_limits;
+mod transaction;
 mod values;
+mod waiting;
 
 use std::time::Duration;
 
@@ -22,8 +24,9 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{Connection, PgConnection};
 
-pub use self::connections::{Connections, Transaction};
+pub use self::connections::Connections;
 use self::line::{Source, parsed};
+pub use self::transaction::Transaction;
 use crate::error::Fault;
 
 /// Connections to one database: on `SQLite` one writer and several readers, on `PostgreSQL` the same for both.
@@ -59,8 +62,10 @@ impl Db {
                     "an in-memory SQLite database would be a different one for every connection; use a file"
                 );
             }
-            let source = Source::Sqlite(Box::new(sqlite(parsed(url)?)));
-            let (read, write) = (Connections::new(source.clone(), most)?, Connections::new(source, 1)?);
+            let of_reader = sqlite(parsed(url)?);
+            let of_writer = of_reader.clone().pragma("cache_size", CACHE_OF_WRITER);
+            let read = Connections::new(Source::Sqlite(Box::new(of_reader)), most)?;
+            let write = Connections::new(Source::Sqlite(Box::new(of_writer)), 1)?;
             // The writer first: it makes the file.
             write.try_out().await?;
             return Ok(Self { lookups: read.clone(), read, write, url: options.url.clone() });
@@ -145,8 +150,13 @@ fn sqlite(options: SqliteConnectOptions) -> SqliteConnectOptions {
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(10))
         .statement_cache_capacity(512)
-        .pragma("cache_size", "-16384")
+        .pragma("cache_size", CACHE_OF_READER)
 }
+
+/// KiB of the file that a connection keeps, with the sign that `SQLite` tells these from pages by. Readers are many, and the
+/// system keeps the file for all of them.
+const CACHE_OF_READER: &str = "-2048";
+const CACHE_OF_WRITER: &str = "-16384";
 
 fn postgres(options: PgConnectOptions) -> PgConnectOptions {
     options.statement_cache_capacity(512).options([
@@ -154,6 +164,8 @@ fn postgres(options: PgConnectOptions) -> PgConnectOptions {
         ("idle_in_transaction_session_timeout", "5s"),
         // Who got a lock has to see what was committed before that, whatever the database was set to.
         ("default_transaction_isolation", "read committed"),
+        // What nobody waits for any more ends, in place of piling up behind a lock.
+        ("client_connection_check_interval", "1s"),
     ])
 }
 

@@ -64,7 +64,7 @@ pub(crate) async fn count_many(
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let Unnested { sql: source, parameters: mut values } = unnest(&["key", "count"], rows);
+    let Unnested { sql: source, parameters: mut values } = unnest(&["key", "count"], rows, 0);
     values.extend([Value::from(span.length), Value::from(span.began)]);
     // In the order of the keys, so that two instances with the same keys wait for each other and not in a circle.
     let sql = format!(

@@ -59,7 +59,7 @@ where
         Value::Uuid(value) => arguments.add(value),
         Value::ChronoDateTimeUtc(value) => arguments.add(value),
         Value::ChronoDate(value) => arguments.add(value),
-        other => Err(format!("no column holds a value such as {other:?}").into()),
+        _ => Err("no column holds a value of this type".into()),
     }
 }
 
@@ -104,5 +104,5 @@ where
 {
     let Some(values) = values else { return arguments.add(None::<Vec<Option<T>>>) };
     let values: Result<Vec<Option<T>>, Value> = values.into_iter().map(typed).collect();
-    arguments.add(values.map_err(|other| format!("{other:?} is of another type than its column"))?)
+    arguments.add(values.map_err(|_other| "a value is of another type than its column")?)
 }

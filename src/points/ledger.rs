@@ -1,7 +1,7 @@
 //! The one function that moves points, [`post`], and the door for single mutations, [`submit`].
 //!
-//! A batch locks its accounts sorted by id, decides every command in memory in order, and writes one statement a table:
-//! the number of statements does not grow with the batch.
+//! A batch locks its accounts sorted by id, decides every command in memory in order, and writes all of it together: the
+//! number of statements does not grow with the batch.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,10 +43,12 @@ pub(crate) async fn post(tx: &Tx, commands: &[Command]) -> Result<Vec<Result<Pos
         counts_for_tiers(command, posting.as_ref().ok()?, accounts.get(&command.account)?, tx.now())
     });
     let earned: Vec<_> = earned.collect();
+    // What is read comes before what is written, so that all of that goes in one statement.
+    let counting = tiers::count_earned(tx, &earned).await?;
     let changed: Vec<Account> = accounts.into_values().collect();
     store::save(tx, &changed).await?;
     outbox::emit(tx, happened).await?;
-    tiers::count_earned(tx, &earned).await?;
+    counting.write(tx).await?;
     Ok(postings)
 }
 

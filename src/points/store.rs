@@ -1,4 +1,4 @@
-//! The rows of the ledger: what a batch locks and loads, and what it writes, one statement a table.
+//! The rows of the ledger: what a batch locks and loads, and what it writes.
 
 use std::collections::BTreeSet;
 
@@ -171,20 +171,23 @@ pub(crate) async fn consumptions(
     Ok(points_consumption::Entity::find().filter(by_hold).all(tx.db()).await?)
 }
 
-/// Writes what changed, one statement a table and kind of change. Two batches that both believed to hold an account
-/// would write the same sequence number: a fault, never a wrong balance.
+/// Writes what changed: first what is there, then what is new, so that each goes in one statement. Two batches that both
+/// believed to hold an account would write the same sequence number: a fault, never a wrong balance.
 pub(crate) async fn save(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
     if !accounts.iter().all(Account::is_balanced) {
         return Err(Fault::internal("an account and its lots changed differently"));
     }
-    save_accounts(tx, accounts).await?;
-    save_lots(tx, accounts).await?;
-    save_holds(tx, accounts).await?;
-    save_entries(tx, accounts).await?;
-    save_consumptions(tx, accounts).await
+    update_accounts(tx, accounts).await?;
+    update_lots(tx, accounts).await?;
+    update_holds(tx, accounts).await?;
+    update_consumptions(tx, accounts).await?;
+    insert_lots(tx, accounts).await?;
+    insert_holds(tx, accounts).await?;
+    insert_entries(tx, accounts).await?;
+    insert_consumptions(tx, accounts).await
 }
 
-async fn save_accounts(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
+async fn update_accounts(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
     let columns = &[
         "id",
         "issued",
@@ -238,7 +241,7 @@ fn changed<'a, M: 'a>(
     rows.filter(move |row| row.is_changed && row.is_new == new).map(|row| &row.row)
 }
 
-async fn save_lots(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
+async fn insert_lots(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
     let columns = &[
         "id",
         "account_id",
@@ -284,7 +287,10 @@ async fn save_lots(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
             lot.referral_id.map(|id| id.0).into(),
         ]);
     }
-    new.insert(tx.db()).await?;
+    new.insert(tx.db()).await
+}
+
+async fn update_lots(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
     let columns = &[
         "id",
         "pending",
@@ -317,7 +323,7 @@ async fn save_lots(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
     old.update(tx.db(), "").await
 }
 
-async fn save_holds(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
+async fn insert_holds(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
     let columns = &[
         "id",
         "account_id",
@@ -349,7 +355,10 @@ async fn save_holds(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
             hold.ended_at.into(),
         ]);
     }
-    new.insert(tx.db()).await?;
+    new.insert(tx.db()).await
+}
+
+async fn update_holds(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
     let columns =
         &["id", "account_id", "order_id", "state", "amount", "reversed", "value", "expires_at", "ended_at"];
     let mut old = Rows::new("points_holds", columns);
@@ -369,7 +378,7 @@ async fn save_holds(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
     old.update(tx.db(), "").await
 }
 
-async fn save_entries(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
+async fn insert_entries(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
     let columns = &[
         "id",
         "account_id",
@@ -418,7 +427,7 @@ async fn save_entries(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
     rows.insert(tx.db()).await
 }
 
-async fn save_consumptions(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
+async fn insert_consumptions(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
     let mut new = Rows::new("points_consumptions", &["entry_id", "lot_id", "hold_id", "amount", "refilled"]);
     for paired in changed(accounts, |account| &account.consumptions, true) {
         new.push([
@@ -429,7 +438,10 @@ async fn save_consumptions(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
             paired.refilled.into(),
         ]);
     }
-    new.insert(tx.db()).await?;
+    new.insert(tx.db()).await
+}
+
+async fn update_consumptions(tx: &Tx, accounts: &[Account]) -> Result<(), Fault> {
     let mut old = Rows::new("points_consumptions", &["entry_id", "lot_id", "refilled"]);
     for paired in changed(accounts, |account| &account.consumptions, false) {
         old.push([paired.entry_id.into(), paired.lot_id.into(), paired.refilled.into()]);

@@ -11,7 +11,7 @@ use sea_orm::sea_query::{Expr, ExprTrait, Func, SimpleExpr};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, Select};
 
 use super::programme::{Basis, POINTS, TierProgramme, Window};
-use super::settle::{Why, settle};
+use super::settle::{Why, Written, settle, settled};
 use super::standing::{Counted, looked_back_to};
 use crate::db::bulk::Rows;
 use crate::db::dialect::is_among;
@@ -44,44 +44,63 @@ pub(crate) struct Spent {
     pub(crate) imported: bool,
 }
 
-/// Counts points; whoever has another tier by them has it at once.
-pub(crate) async fn count_earned(tx: &Tx, earned: &[Earned]) -> Result<(), Fault> {
-    let mut days = Days::default();
+/// Counts points; whoever has another tier by them is to have it at once.
+pub(crate) async fn count_earned(tx: &Tx, earned: &[Earned]) -> Result<Counting, Fault> {
+    let mut added = Added::default();
     for earned in earned {
-        days.add(tx, earned.account, POINTS, earned.at, earned.points.into());
+        added.add(tx, earned.account, POINTS, earned.at, earned.points.into());
     }
-    days.write(tx).await?;
-    if tx.settings().tiers.basis != Basis::Points {
-        return Ok(());
-    }
-    for why in [Why::REACHED, Why::REACHED_BEFORE, Why::RETURNED] {
-        let is_of = |earned: &&Earned| Why::of(earned.points.into(), earned.imported) == why;
-        let customers = earned.iter().filter(is_of).filter_map(|earned| earned.customer);
-        settle(tx, customers, &why).await?;
-    }
-    Ok(())
+    let is_basis = tx.settings().tiers.basis == Basis::Points;
+    let reasons = earned.iter().filter(|_| is_basis);
+    let reasons =
+        reasons.filter_map(|earned| Some((earned.customer?, Why::of(earned.points.into(), earned.imported))));
+    Counting::of(tx, added, reasons).await
 }
 
 /// Counts money of locked accounts; whoever has another tier by it has it at once.
 pub(crate) async fn count_spent(tx: &Tx, accounts: &Owners, spent: &[Spent]) -> Result<(), Fault> {
-    let spent: Vec<&Spent> = spent.iter().filter(|spent| spent.amount != 0).collect();
-    let mut days = Days::default();
-    for spent in &spent {
-        if let Some((account, _)) = accounts.get(&spent.owner.account()) {
-            days.add(tx, *account, spent.currency.code(), spent.at, spent.amount);
-        }
+    let (mut added, mut reasons) = (Added::default(), Vec::new());
+    for spent in spent.iter().filter(|spent| spent.amount != 0) {
+        let Some((account, customer)) = accounts.get(&spent.owner.account()) else { continue };
+        added.add(tx, *account, spent.currency.code(), spent.at, spent.amount);
+        reasons.extend(customer.map(|customer| (customer, Why::of(spent.amount, spent.imported))));
     }
-    days.write(tx).await?;
     if tx.settings().tiers.basis == Basis::Points {
-        return Ok(());
+        reasons.clear();
     }
-    for why in [Why::REACHED, Why::REACHED_BEFORE, Why::RETURNED] {
-        let is_of = |spent: &&&Spent| Why::of(spent.amount, spent.imported) == why;
-        let customers = spent.iter().filter(is_of);
-        let customers = customers.filter_map(|spent| accounts.get(&spent.owner.account())?.1);
-        settle(tx, customers, &why).await?;
+    Counting::of(tx, added, reasons).await?.write(tx).await
+}
+
+/// What counts, with the tiers that follow: all is read, and nothing written yet.
+#[must_use]
+pub(crate) struct Counting {
+    added: Added,
+    settled: Written,
+}
+
+impl Counting {
+    /// Of a customer who is settled for several reasons the first in the order of reasons is told.
+    async fn of(
+        tx: &Tx,
+        added: Added,
+        reasons: impl IntoIterator<Item = (CustomerId, Why)>,
+    ) -> Result<Self, Fault> {
+        let mut whys: BTreeMap<CustomerId, Why> = BTreeMap::new();
+        for (customer, why) in reasons {
+            let first = whys.entry(customer).or_insert_with(|| why.clone());
+            if why.precedes(first) {
+                *first = why;
+            }
+        }
+        let settled = settled(tx, whys, &added).await?;
+        Ok(Self { added, settled })
     }
-    Ok(())
+
+    /// Writes it.
+    pub(crate) async fn write(self, tx: &Tx) -> Result<(), Fault> {
+        self.added.write(tx).await?;
+        self.settled.write(tx).await
+    }
 }
 
 /// What a guest did counts for the customer that it proved to be; both accounts are locked.
@@ -92,28 +111,43 @@ pub(crate) async fn move_to_customer(tx: &Tx, guest: GuestId, customer: Customer
 
 /// Everything that counted for one locked account counts for another.
 pub(super) async fn move_days(tx: &Tx, from: AccountId, into: AccountId) -> Result<(), Fault> {
-    let mut days = Days::default();
+    let mut added = Added::default();
     for row in Entity::find().filter(Column::AccountId.eq(from)).all(tx.db()).await? {
-        *days.0.entry((into, row.unit, row.day)).or_default() += row.amount;
+        *added.0.entry((into, row.unit, row.day.parse()?)).or_default() += row.amount;
     }
     Entity::delete_many().filter(Column::AccountId.eq(from)).exec(tx.db()).await?;
-    days.write(tx).await
+    added.write(tx).await
 }
 
 /// Amounts to be added, by account, unit and day.
 #[derive(Default)]
-struct Days(BTreeMap<(AccountId, String, String), i64>);
+pub(super) struct Added(BTreeMap<(AccountId, String, NaiveDate), i64>);
 
-impl Days {
+impl Added {
     fn add(&mut self, tx: &Tx, account: AccountId, unit: &str, at: Instant, amount: i64) {
         let day = at.with_timezone(&tx.settings().time_zone).date_naive();
-        *self.0.entry((account, unit.to_owned(), day.to_string())).or_default() += amount;
+        *self.0.entry((account, unit.to_owned(), day)).or_default() += amount;
+    }
+
+    /// Adds to what counted what is going to.
+    pub(super) fn add_to(
+        &self,
+        counted: &mut BTreeMap<AccountId, Counted>,
+        programme: &TierProgramme,
+        today: NaiveDate,
+    ) {
+        let since = looked_back_to(programme.window, today);
+        for ((account, unit, day), amount) in &self.0 {
+            if unit == programme.basis.unit() && *day >= since {
+                *counted.entry(*account).or_default().entry(*day).or_default() += amount;
+            }
+        }
     }
 
     async fn write(self, tx: &Tx) -> Result<(), Fault> {
         let mut rows = Rows::new("tier_days", &["account_id", "unit", "day", "amount"]);
         for ((account, unit, day), amount) in self.0 {
-            rows.push([account.0.into(), unit.into(), day.into(), amount.into()]);
+            rows.push([account.0.into(), unit.into(), day.to_string().into(), amount.into()]);
         }
         rows.insert_or_add(tx.db(), &["account_id", "unit", "day"]).await
     }

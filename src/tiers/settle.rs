@@ -11,7 +11,7 @@ use sea_orm::{ActiveEnum, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter
 use serde_json::json;
 use uuid::Uuid;
 
-use super::counted::{counted, move_days};
+use super::counted::{Added, counted, move_days};
 use super::programme::TierProgramme;
 use super::standing::{Calendar, Counted, Standing, Term, with_grace};
 use crate::app::App;
@@ -57,6 +57,12 @@ impl Why {
             (false, _) => Self::RETURNED,
         }
     }
+
+    /// Of two reasons that [`Why::of`] gave, whether this one is told: what was reached before what was returned.
+    pub(super) fn precedes(&self, other: &Self) -> bool {
+        let order = |why: &Self| (why.cause == TierCause::Returned, why.imported);
+        order(self) < order(other)
+    }
 }
 
 /// Gives these customers, whose accounts are locked, the tiers that are theirs now.
@@ -65,24 +71,35 @@ pub(super) async fn settle(
     customers: impl IntoIterator<Item = CustomerId>,
     why: &Why,
 ) -> Result<(), Fault> {
-    let customers: BTreeSet<CustomerId> = customers.into_iter().collect();
+    let whys = customers.into_iter().map(|customer| (customer, why.clone())).collect();
+    settled(tx, whys, &Added::default()).await?.write(tx).await
+}
+
+/// What gives each of these customers, whose accounts are locked, the tier that is theirs once `added` counts too.
+pub(super) async fn settled(
+    tx: &Tx,
+    mut whys: BTreeMap<CustomerId, Why>,
+    added: &Added,
+) -> Result<Written, Fault> {
+    let mut written = Written::new();
     let programme = &tx.settings().tiers;
     // A shop that has no tiers takes them away once, when it gives them up.
-    if customers.is_empty() || (programme.tiers.is_empty() && why.cause != TierCause::ProgrammeChanged) {
-        return Ok(());
+    whys.retain(|_, why| !programme.tiers.is_empty() || why.cause == TierCause::ProgrammeChanged);
+    if whys.is_empty() {
+        return Ok(written);
     }
     let calendar = Calendar { now: tx.now(), zone: tx.settings().time_zone };
-    let accounts = customers.iter().map(|customer| account(*customer));
+    let accounts = whys.keys().map(|customer| account(*customer));
     let mut counted = counted(tx.db(), programme, accounts, calendar.today()).await?;
-    let mut rows = stored(tx.db(), &customers).await?;
-    let mut written = Written::new();
-    for customer in customers {
+    added.add_to(&mut counted, programme, calendar.today());
+    let mut rows = stored(tx.db(), &whys.keys().copied().collect()).await?;
+    for (customer, why) in whys {
         let before = rows.remove(&customer).unwrap_or_else(|| untouched(customer, tx.now()));
         let counted = counted.remove(&account(customer)).unwrap_or_default();
         let standing = standing(programme, &before).next(programme, &counted, calendar);
-        written.add(tx, &before, &standing, why);
+        written.add(tx, &before, &standing, &why);
     }
-    written.write(tx).await
+    Ok(written)
 }
 
 /// Two customers, whose accounts are locked, turn out to be one: what counted for the first counts for the second, and
@@ -189,7 +206,7 @@ pub(super) fn standing(programme: &TierProgramme, row: &Model) -> Standing {
 }
 
 /// What is to be written and told.
-struct Written {
+pub(super) struct Written {
     rows: Vec<Model>,
     changes: Rows,
     events: Vec<Event>,
@@ -281,7 +298,7 @@ impl Written {
         }
     }
 
-    async fn write(self, tx: &Tx) -> Result<(), Fault> {
+    pub(super) async fn write(self, tx: &Tx) -> Result<(), Fault> {
         save(tx, self.rows).await?;
         self.changes.insert(tx.db()).await?;
         if self.events.is_empty() { Ok(()) } else { outbox::emit(tx, self.events).await }

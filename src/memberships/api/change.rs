@@ -169,7 +169,7 @@ async fn run<C: Serialize>(
 ) -> Result<MembershipPayload, ApiError> {
     match once(ctx, operation, key, command, work).await? {
         Ok(Once { value, replayed }) => {
-            let error = ask(ctx, value).await;
+            let error = Box::pin(ask(ctx, value)).await;
             MembershipPayload::of(ctx, value, replayed, error).await
         }
         Err(error) => Ok(MembershipPayload::refused(error)),
