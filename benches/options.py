@@ -16,7 +16,7 @@ PostGraphile on that schema.
 
 full    everything but growth: rounds in turns, both databases, start, idling, two instances; about 25 minutes
 quick   one round of 3 seconds at 64 and 16 connections, on PostgreSQL only
-growth  reads, earns and redemptions with 10,000, 100,000 and 1,000,000 customers
+growth  reads, earns and redemptions with 10,000, 100,000 and 1,000,000 customers, all of whom PostgreSQL holds in memory
 """
 
 
@@ -78,5 +78,6 @@ def parse(arguments=None):
 
 
 if __name__ == "__main__":
-    # For the shell: whether the peer is wanted.
-    print("alone" if parse().no_peer else "peer")
+    # For the shell: what is measured, and whether the peer is wanted.
+    asked = parse()
+    print(asked.mode, "alone" if asked.no_peer else "peer")

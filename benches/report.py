@@ -231,7 +231,7 @@ def markdown(results, growth):
     parts += ["## Besides", others(figures)]
     if growth:
         parts += ["## Growth", told(growth) if growth["date"] != results["date"] else ""]
-        parts += [growth_table(Figures(growth), growth["sizes"])]
+        parts += [growth_table(Figures(growth), growth["sizes"]), HELD]
         if growth["failures"]:
             parts.append("**That run failed:** " + "; ".join(growth["failures"]))
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -241,6 +241,10 @@ BESIDES = """The processor's time is of all processes of the server, and of all 
 are those that clients of the database sent at 16 connections, with what the worker does of it afterwards and without `BEGIN`
 and `COMMIT`; SQLite tells of none. *At rest after* is how long server and database were at work after the last answer.
 p50 and p99 of pgbench are from a run of their own, since its log takes some of its speed."""
+
+
+HELD = """Here PostgreSQL has `shared_buffers` of 40 % of the memory, all shops were read into it before, and `wal_compression` is
+on: what is asked is whether the program slows down with the shop, and with 1 GB it is the disk that does."""
 
 
 def section(results, growth):
