@@ -39,6 +39,7 @@ mod m20261122_reward_plans;
 mod m20261122_reward_tiers;
 mod m20261122_rewards;
 mod m20261122_tiers;
+mod m20261123_days_in_key;
 mod m20261123_deliveries;
 mod m20261123_entries_of_returns;
 mod m20261123_job_lanes;
@@ -92,6 +93,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_lots_of_lines::Migration),
             Box::new(m20261123_entries_of_returns::Migration),
             Box::new(m20261123_waiting_events::Migration),
+            Box::new(m20261123_days_in_key::Migration),
         ];
         all.into_iter().map(Whole::of).collect()
     }
