@@ -58,8 +58,8 @@ LEFT_OPEN = f"""
 """
 
 
-# Mails take their time, so that there are always some on their way.
-@case("freeze-server", timeout=4.0, mix=MIX | {"register": 20})
+# Mails take their time, so that there are always some on their way, and no more than both instances can send.
+@case("freeze-server", timeout=4.0, mix=MIX | {"register": 6})
 async def freeze(shop):
     """An instance stands still for longer than its jobs are its own. Others take them over, and it must not settle them
     when it goes on."""
