@@ -94,6 +94,7 @@ def grow(options):
         contenders[-1].name = report.of_size(size)
     for contender in reversed(contenders):
         hold(contender.database)
+    results["huge_pages"] = usage.huge_pages()
     results["measured"] = measure.rounds(contenders, options)
     print("Checking")
     for contender in contenders:

@@ -231,7 +231,7 @@ def markdown(results, growth):
     parts += ["## Besides", others(figures)]
     if growth:
         parts += ["## Growth", told(growth) if growth["date"] != results["date"] else ""]
-        parts += [growth_table(Figures(growth), growth["sizes"]), HELD]
+        parts += [growth_table(Figures(growth), growth["sizes"]), held(growth)]
         if growth["failures"]:
             parts.append("**That run failed:** " + "; ".join(growth["failures"]))
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -243,8 +243,13 @@ and `COMMIT`; SQLite tells of none. *At rest after* is how long server and datab
 p50 and p99 of pgbench are from a run of their own, since its log takes some of its speed."""
 
 
-HELD = """Here PostgreSQL has `shared_buffers` of 40 % of the memory, all shops were read into it before, and `wal_compression` is
-on: what is asked is whether the program slows down with the shop, and with 1 GB it is the disk that does."""
+HELD = """Here PostgreSQL has `shared_buffers` of 40 % of the memory, {}, all shops were read into it before, and a page that is
+logged whole is packed (`wal_compression=lz4`): what is asked is whether the program slows down with the shop, and with 1 GB it
+is the disk that does."""
+
+
+def held(growth):
+    return HELD.format("in huge pages" if growth.get("huge_pages") else "in pages of 4 KiB, since no huge ones were to be had")
 
 
 def section(results, growth):

@@ -51,6 +51,12 @@ def clients_seconds():
     return used.ru_utime + used.ru_stime
 
 
+def huge_pages():
+    """Whether any of the huge pages that were set aside are in use."""
+    counted = dict(re.findall(r"^HugePages_(\w+):\s+(\d+)", pathlib.Path("/proc/meminfo").read_text(), re.MULTILINE))
+    return int(counted.get("Total", 0)) > int(counted.get("Free", 0))
+
+
 def memory(root, name):
     """VmRSS (now) or VmHWM (the most so far) of the process and its family, in MB."""
     kilobytes = 0
