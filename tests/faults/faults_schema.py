@@ -51,15 +51,19 @@ def killed(engine, generator, shop, result):
         whole = Database(engine)
         begun = run(whole, "migrate")
         shop.expect(begun.code == 0, f"{engine}: migrate on an empty database ended with {begun.code}")
-    wanted, broken, cut, late = schema(whole), [], 0, 0
+    wanted, seconds, broken, cut, late = schema(whole), begun.seconds, [], 0, 0
     for _ in range(DATABASES):
         database = Database(engine)
-        for _ in range(KILLS):
+        for number in range(KILLS):
             migrating = start(database, "migrate")
-            time.sleep(generator.uniform(0, 0.8 * begun.seconds))
+            after = generator.uniform(0, 0.8 * seconds)
+            time.sleep(after)
             os.kill(migrating.pid, signal.SIGKILL)
             code = end(migrating).code
             cut, late = cut + (code == -signal.SIGKILL), late + (code == 0)
+            if code == 0 and number == 0:
+                # The machine has become faster: all of it was done in less than that.
+                seconds = after
             result.tries += 1
         again = run(database, "migrate")
         status = run(database, "migrate", "status")
