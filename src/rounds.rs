@@ -22,6 +22,8 @@ use crate::error::{Fault, FaultKind};
 
 /// Questions of one round.
 const MOST: usize = 64;
+/// Questions that are worth a round at once, for it costs about as much as so many of them; fewer let others come first.
+const ENOUGH: usize = 8;
 /// Rounds of one kind at once. One is not slow, so that it is large; the others are.
 const AT_ONCE: usize = 8;
 /// What is slow, as when what a round writes is locked elsewhere: others no longer wait for it.
@@ -125,8 +127,10 @@ impl<Q: Send + 'static, A: Send + 'static> Turn<Q, A> {
     {
         Box::pin(async move {
             loop {
-                // Whoever is about to ask, asks first: that costs who is alone nothing, and many share a round.
-                tokio::task::yield_now().await;
+                if !self.has_enough() {
+                    // Whoever is about to ask, asks first: that costs who is alone nothing, and many share a round.
+                    tokio::task::yield_now().await;
+                }
                 let Some(round) = self.next() else { return };
                 let (questions, asked): (Vec<Q>, Vec<_>) =
                     round.into_iter().map(|one| (one.question, one.answer)).unzip();
@@ -155,6 +159,10 @@ impl<Q: Send + 'static, A: Send + 'static> Turn<Q, A> {
                 }
             }
         })
+    }
+
+    fn has_enough(&self) -> bool {
+        locked(&self.state).waiting.len() >= ENOUGH
     }
 
     /// Those of the next round; none if nobody waits, which ends this turn.
