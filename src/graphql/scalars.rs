@@ -1,6 +1,8 @@
 //! Scalars with bounds, so that a wrong number or address never reaches an operation.
 
-use async_graphql::{InputType, InputValueError, InputValueResult, Scalar, ScalarType, SimpleObject, Value};
+use async_graphql::{
+    Description, InputType, InputValueError, InputValueResult, Scalar, ScalarType, SimpleObject, Value,
+};
 use chrono::{NaiveDate, NaiveTime};
 
 use crate::customers::country::CountryCode;
@@ -85,10 +87,10 @@ impl ScalarType for CountryCode {
 }
 
 /// A day of the calendar, such as `2004-02-29`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Description)]
 pub struct Date(pub NaiveDate);
 
-#[Scalar(name = "Date")]
+#[Scalar(name = "Date", use_type_description)]
 impl ScalarType for Date {
     fn parse(value: Value) -> InputValueResult<Self> {
         let text = text::<Self>(value)?;
@@ -103,10 +105,10 @@ impl ScalarType for Date {
 }
 
 /// A time of the shop's clocks, such as `"09:30"`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Description)]
 pub struct LocalTime(pub NaiveTime);
 
-#[Scalar(name = "LocalTime")]
+#[Scalar(name = "LocalTime", use_type_description)]
 impl ScalarType for LocalTime {
     fn parse(value: Value) -> InputValueResult<Self> {
         let text = text::<Self>(value)?;
@@ -121,10 +123,10 @@ impl ScalarType for LocalTime {
 
 /// A plain decimal number written as a string, such as `"12.50"`; no exponent and no separators. Whole numbers are taken
 /// too.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Description)]
 pub struct Decimal(pub String);
 
-#[Scalar(name = "Decimal")]
+#[Scalar(name = "Decimal", use_type_description)]
 impl ScalarType for Decimal {
     fn parse(value: Value) -> InputValueResult<Self> {
         match value {
@@ -155,10 +157,10 @@ impl ScalarType for Rate {
 }
 
 /// A sum of points over many accounts, as decimal text because it may pass 2147483647.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Description)]
 pub struct PointsTotal(pub i64);
 
-#[Scalar(name = "PointsTotal")]
+#[Scalar(name = "PointsTotal", use_type_description)]
 impl ScalarType for PointsTotal {
     fn parse(value: Value) -> InputValueResult<Self> {
         let total = text::<Self>(value)?.parse::<i64>();
@@ -172,10 +174,10 @@ impl ScalarType for PointsTotal {
 
 /// A caller's key for one mutation: 1 to 255 visible ASCII characters. The same key with the same input is answered
 /// again without doing it twice; kept 30 days.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Description)]
 pub struct IdempotencyKey(pub String);
 
-#[Scalar(name = "IdempotencyKey")]
+#[Scalar(name = "IdempotencyKey", use_type_description)]
 impl ScalarType for IdempotencyKey {
     fn parse(value: Value) -> InputValueResult<Self> {
         let key = text::<Self>(value)?;
