@@ -134,10 +134,6 @@ fn routes(config: &mut ServiceConfig, is_development: bool) {
 
 /// What the links of mails lead to, and what whoever sends the mails tells of them.
 fn consent_routes(config: &mut ServiceConfig, has_mail_webhook: bool) {
-    let page = |path: &str| {
-        let refuse = async |request: HttpRequest| method_not_allowed(&request, "GET, HEAD, POST");
-        web::resource(path).default_service(web::to(refuse))
-    };
     let confirm = page("/consent/{token}");
     let unsubscribe = page("/unsubscribe/{token}");
     config
@@ -154,12 +150,25 @@ fn payment_routes(config: &mut ServiceConfig, has_sandbox: bool, has_stripe: boo
         config.service(web::resource("/webhooks/stripe").route(web::to(stripe::webhook)));
     }
     if has_sandbox {
-        config.service(web::resource("/sandbox/confirm").route(web::post().to(sandbox::confirm))).service(
-            web::resource("/sandbox/{page}")
-                .route(reading().to(sandbox::show))
-                .route(web::post().to(sandbox::pay)),
-        );
+        let only_post = async |request: HttpRequest| method_not_allowed(&request, "POST");
+        config
+            .service(
+                web::resource("/sandbox/confirm")
+                    .route(web::post().to(sandbox::confirm))
+                    .default_service(web::to(only_post)),
+            )
+            .service(
+                page("/sandbox/{page}")
+                    .route(reading().to(sandbox::show))
+                    .route(web::post().to(sandbox::pay)),
+            );
     }
+}
+
+/// A page with a button.
+fn page(path: &str) -> actix_web::Resource {
+    let refuse = async |request: HttpRequest| method_not_allowed(&request, "GET, HEAD, POST");
+    web::resource(path).default_service(web::to(refuse))
 }
 
 fn read_only(path: &str) -> actix_web::Resource {

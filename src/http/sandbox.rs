@@ -46,8 +46,9 @@ pub(super) async fn pay(
     request: HttpRequest,
     state: Data<State>,
     page: Path<String>,
-    chosen: Form<Chosen>,
+    chosen: Result<Form<Chosen>, actix_web::Error>,
 ) -> HttpResponse {
+    let Ok(chosen) = chosen else { return unreadable(&request) };
     let (app, card) = (state.app.clone(), chosen.card);
     let Some(sandbox) = app.sandbox().cloned() else { return gone(&request) };
     let paid = on_runtime(&state, async move {
@@ -74,8 +75,9 @@ pub(super) async fn pay(
 pub(super) async fn confirm(
     request: HttpRequest,
     state: Data<State>,
-    confirmed: Json<Confirmed>,
+    confirmed: Result<Json<Confirmed>, actix_web::Error>,
 ) -> HttpResponse {
+    let Ok(confirmed) = confirmed else { return unreadable(&request) };
     let app = state.app.clone();
     let Some(sandbox) = app.sandbox().cloned() else { return gone(&request) };
     let Confirmed { client_secret, card } = confirmed.into_inner();
@@ -106,6 +108,12 @@ async fn on_runtime<T: Send + 'static>(
 async fn tell(app: &App, membership: MembershipId) -> Result<(), PaymentError> {
     let told = app.change(&membership, async |tx: &Tx, id| sync::enqueue(tx, *id).await).await;
     told.map_err(PaymentError::from)
+}
+
+fn unreadable(request: &HttpRequest) -> HttpResponse {
+    let message =
+        "A card is one of pays, fails_later and declined; a device sends clientSecret and card as JSON.";
+    Refusal::bad_request(message).response(request)
 }
 
 fn gone(request: &HttpRequest) -> HttpResponse {

@@ -113,6 +113,18 @@ both_engines! {
         send(picky.header("accept", "image/png")).await.assert_refused(406, "BAD_USER_INPUT");
     }
 
+    async fn what_the_sandbox_cannot_read_is_refused_in_shape(shop: &TestApp) {
+        let confirm = |method| shop.serving.request(method, "/sandbox/confirm");
+        let strange = json!({ "clientSecret": "x", "card": "gold" });
+        for request in [confirm(Method::POST).json(&strange), confirm(Method::POST).body("card")] {
+            send(request).await.assert_refused(400, "BAD_USER_INPUT");
+        }
+        send(confirm(Method::GET)).await.assert_refused(405, "BAD_USER_INPUT");
+        let page = |method| shop.serving.request(method, "/sandbox/page");
+        send(page(Method::POST).body("card=gold")).await.assert_refused(400, "BAD_USER_INPUT");
+        send(page(Method::PUT)).await.assert_refused(405, "BAD_USER_INPUT");
+    }
+
     async fn a_request_keeps_its_id(shop: &TestApp) {
         let body = json!({ "query": "{ me { id } }" }).to_string();
         let named = send(post(shop, body.clone()).header("x-request-id", "checkout-42")).await;
